@@ -1,0 +1,262 @@
+"""
+The contract of a strategy: what it declares, how it is found, and the errors that name what is missing.
+
+A strategy is a pytest plugin module with a module-level `strategy`, an instance of `Strategy` or `Trap`, and a fixture
+`session_factory`. `bench/plugin.py` checks the rest of the contract, inside the process that is measured.
+"""
+
+import difflib
+import enum
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, get_args
+
+from bench.errors import UserError
+from bench.results import StrategyFacts
+
+ROOT = Path(__file__).parent.parent
+STRATEGIES = ROOT / "strategies"
+
+FLOOR = "none"
+"""The strategy without isolation."""
+TWIN = "none_twin"
+"""The floor again, hidden: what differs between the two is noise."""
+
+LoopScope = Literal["function", "class", "module", "package", "session"]
+ExpectedFailures = Literal["all fail", "first passes", "alternates"]
+
+
+class Probe(enum.StrEnum):
+    """A behaviour of a real Postgres that a strategy may hide from the tests that run under it."""
+
+    ROWS_GONE = "rows_gone"
+    """Rows that a test committed are gone when the next one starts."""
+    SEQUENCES_RESTART = "sequences_restart"
+    """Identity columns and sequences start again for every test."""
+    REFERENCE_ROWS = "reference_rows"
+    """Rows inserted by a migration are there, unchanged, in every test."""
+    MIGRATED_OBJECTS = "migrated_objects"
+    """Triggers and functions made by a migration are there."""
+    SECOND_CONNECTION = "second_connection"
+    """What a session commits is seen by a second connection."""
+    CONCURRENT_REQUESTS = "concurrent_requests"
+    """Requests that run at the same time each have a transaction of their own."""
+    DEFERRED_CONSTRAINT = "deferred_constraint"
+    """A constraint that is initially deferred is checked at commit."""
+    NOW_MOVES = "now_moves"
+    """`now()` differs between two transactions of one test."""
+    NOTIFY = "notify"
+    """A listener gets a `NOTIFY` once the transaction that sent it is committed."""
+    SESSION_FIXTURE = "session_fixture"
+    """An async fixture of session scope can use the same engine as the tests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """
+    What a strategy declares about itself.
+
+    The loop scopes become pytest-asyncio's two ini options of (almost) the same names; a fixture of a wider scope says
+    `loop_scope=` itself.
+
+    :param test_loop_scope: how long the event loop lives in which a test runs.
+    :param fixture_loop_scope: the same for async fixtures that do not say it themselves.
+    :param hides: behaviours of a real Postgres that tests do not see under this strategy.
+    """
+
+    test_loop_scope: LoopScope = "function"
+    fixture_loop_scope: LoopScope = "function"
+    hides: Collection[Probe] = ()
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """
+    An error that a trap must produce.
+
+    :param exception: the class name, such as `RuntimeError`; of SQLAlchemy's wrapped errors, the wrapper's.
+    :param words: a part of its message.
+    """
+
+    exception: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trap(Strategy):
+    """
+    A strategy that is known to fail, kept because people write it.
+
+    :param errors: every error that must come; a run in which one does not come is a finding.
+    :param failures: in how many tests: `all fail`, `first passes` (and all others fail), or `alternates` (every other
+        test passes, the first among them).
+    """
+
+    errors: Sequence[ExpectedError] = ()
+    failures: ExpectedFailures = "all fail"
+
+
+@dataclass(frozen=True)
+class LoadedStrategy:
+    """A strategy that was found, imported and checked."""
+
+    name: str
+    module: str
+    """What `-p` takes."""
+    path: Path
+    summary: str
+    """The first line of the module's docstring."""
+    declared: Strategy
+    import_from: Path | None = None
+    """Folder to put on the import path, for a strategy that was given by its path."""
+
+    def facts(self) -> StrategyFacts:
+        """What stands in `run.json` about it."""
+        declared = self.declared
+        trap = declared if isinstance(declared, Trap) else None
+        return StrategyFacts(
+            name=self.name,
+            summary=self.summary,
+            test_loop_scope=declared.test_loop_scope,
+            fixture_loop_scope=declared.fixture_loop_scope,
+            hides=tuple(probe.value for probe in Probe if probe in declared.hides),
+            expected_errors=tuple((error.exception, error.words) for error in trap.errors) if trap else (),
+            expected_failures=trap.failures if trap else "",
+            source_sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
+        )
+
+
+def names_in_tree() -> list[str]:
+    """Names of all strategies in `strategies/`, sorted."""
+    return sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load_all(references: Sequence[str]) -> list[LoadedStrategy]:
+    """
+    Load strategies by name (`create_drop`), dotted name (`acme.pg_strategy`) or path (`./mine.py`).
+
+    :raises UserError: one is unknown, does not import, breaks the contract, or two have the same name.
+    """
+    loaded: dict[str, LoadedStrategy] = {}
+    for reference in references:
+        strategy = load(reference)
+        other = loaded.setdefault(strategy.name, strategy)
+        if other.path != strategy.path:
+            raise UserError(
+                f"two strategies are named '{strategy.name}': {_shown(other.path)} and {_shown(strategy.path)}; "
+                f"a name is the file's stem, so rename one of the files."
+            )
+    return list(loaded.values())
+
+
+def load(reference: str) -> LoadedStrategy:
+    """
+    Load one strategy; see `load_all`.
+
+    :raises UserError: it is unknown, does not import, or breaks the contract.
+    """
+    module_name, path, import_from = _locate(reference)
+    if import_from is not None and str(import_from) not in sys.path:
+        sys.path.insert(0, str(import_from))
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise UserError(
+            f"strategy file {_shown(path)} does not import: {type(error).__name__}: {' '.join(str(error).split())}; "
+            f"try: python -c 'import {module_name}'"
+        ) from error
+    return LoadedStrategy(
+        name=path.stem,
+        module=module_name,
+        path=path,
+        summary=_summary(module, path),
+        declared=_declaration(module, path),
+        import_from=import_from,
+    )
+
+
+def _locate(reference: str) -> tuple[str, Path, Path | None]:
+    """Return the name to import, the file, and the folder that must be on the import path for it."""
+    if reference.endswith(".py") or "/" in reference or "\\" in reference:
+        path = Path(reference).resolve()
+        if not path.is_file():
+            raise UserError(f"strategy file {reference} does not exist: give the path of a .py file, or a name of --list.")
+        if path.parent == STRATEGIES:
+            return f"strategies.{path.stem}", path, None
+        _check_stem(path)
+        found = importlib.util.find_spec(path.stem)
+        if found is not None and found.origin != str(path):
+            raise UserError(f"strategy file {reference} has the name of the module {found.origin}: rename the file.")
+        return path.stem, path, path.parent
+    if reference in names_in_tree():
+        path = STRATEGIES / f"{reference}.py"
+        _check_stem(path)
+        return f"strategies.{reference}", path, None
+    if "." in reference:
+        try:
+            found = importlib.util.find_spec(reference)
+        except (ImportError, ValueError):
+            found = None
+        if found is None or found.origin is None:
+            raise UserError(f"strategy module '{reference}' is not installed: install it, or give a name of --list.")
+        return reference, Path(found.origin), None
+    near = difflib.get_close_matches(reference, names_in_tree(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"valid are {', '.join(names_in_tree())};"
+    raise UserError(f"unknown strategy '{reference}': {hint} `nox -s bench -- --list` shows all.")
+
+
+def _check_stem(path: Path) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
+        raise UserError(f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py.")
+
+
+def _summary(module: ModuleType, path: Path) -> str:
+    lines = (module.__doc__ or "").strip().splitlines()
+    if not lines:
+        raise UserError(f"{_shown(path)} has no docstring: its first line is what --list, table and chart say of it.")
+    return lines[0].strip()
+
+
+def _declaration(module: ModuleType, path: Path) -> Strategy:
+    where = _shown(path)
+    declared = getattr(module, "strategy", None)
+    if not isinstance(declared, Strategy):
+        raise UserError(
+            f"{where} lacks `strategy`: add `strategy = Strategy(test_loop_scope=..., fixture_loop_scope=..., hides={{...}})`; "
+            "docs/strategies.md shows how."
+        )
+    # A module with pytest_plugins may get its fixtures from there; the plugin finds out when it runs.
+    if not hasattr(module, "session_factory") and not hasattr(module, "pytest_plugins"):
+        raise UserError(
+            f"{where} provides no `session_factory`: add a fixture of that name that gives an async_sessionmaker."
+        )
+    for option in ("test_loop_scope", "fixture_loop_scope"):
+        if getattr(declared, option) not in get_args(LoopScope):
+            raise UserError(
+                f"{where}: {option}={getattr(declared, option)!r} is none of {', '.join(get_args(LoopScope))}."
+            )
+    unknown = sorted(str(probe) for probe in declared.hides if probe not in list(Probe))
+    if unknown:
+        raise UserError(f"{where}: hides={{{', '.join(unknown)}}} is no probe; valid are {', '.join(Probe.__members__)}.")
+    if isinstance(declared, Trap):
+        if not declared.errors:
+            raise UserError(
+                f"{where} is a trap without an error: add `errors=[ExpectedError('RuntimeError', 'different loop')]`."
+            )
+        if declared.failures not in get_args(ExpectedFailures):
+            raise UserError(
+                f"{where}: failures={declared.failures!r} is none of {', '.join(get_args(ExpectedFailures))}."
+            )
+    return declared
+
+
+def _shown(path: Path) -> str:
+    """Return the path as a person would type it from the project's folder."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
