@@ -1,13 +1,42 @@
 """
 From a run's raw samples to what the charts and the report say: cost per test, ties, traps, noise.
 
-Reads records, returns records; draws and prints nothing. The statistics themselves stand in `bench/statistics.py`.
+Reads records, returns records; draws and prints nothing. The statistics themselves stand in `bench/statistics.py`. Every
+cell is reduced to one row of figures as it comes, so memory does not grow with the number of tests.
 """
 
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.results import Run, StrategyFacts
+import numpy as np
+import pandas as pd
+
+from bench import statistics
+from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Run, StrategyFacts
+from bench.strategy import FLOOR, TWIN, Probe
+
+QUIET_WITHIN = 1.05
+"""A run is quiet when the A/A interval reaches no farther from 1 than this factor."""
+UNUSABLE_BEYOND = 1.25
+"""Beyond this factor a run is unusable: a difference of a quarter would be noise."""
+TWIN_OFF = 1.02
+"""An A/A interval excludes 1 by chance in up to 5 % of runs; it counts when the ratio is off by this factor."""
+DRIFT, DRIFT_P = 0.05, 0.01
+"""A drift counts from this share of the cost over the run on, unless chance explains it."""
+LAG_ONE, LAG_SPREAD = 0.5, 0.02
+"""Correlated neighbours count from this correlation on, where cells vary by this share of their cost at least."""
+RESIDUAL_SHARE = 0.05
+"""A cell is marked when more of its wall time than this is not explained."""
+
+_EXPECTED: dict[str, tuple[str, Callable[[int], bool]]] = {
+    "all fail": ("every test to fail", lambda number: True),
+    "first passes": ("the first test to pass and all others to fail", lambda number: number > 0),
+    "alternates": ("every other test to pass, the first among them", lambda number: number % 2 == 1),
+}
+"""Of each way in which a trap may fail: its wording, and whether the test of a number, from 0, is to fail."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +101,8 @@ class TrapResult:
     """Distinct failures (`RuntimeError: ...`) and how many tests had each, most frequent first."""
     finding: str
     """Empty when the trap failed as declared; else what did not happen. Such a run is a finding."""
+    leaked: int = 0
+    """Tests whose work passed, but which found rows of an earlier test."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +127,288 @@ class Analysis:
     noise: Noise
     unfinished: tuple[str, ...]
     """One sentence for each cell that crashed or ran out of time."""
+
+
+_COLUMNS = (
+    *("strategy", "round", "position", "trouble", "tests", "passed", "leaked", "failures"),
+    *("per_test", "setup", "call", "teardown", "fixed", "residual", "wal_bytes", "statements", "connections"),
+)
+"""What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
+
+
+def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
+    """
+    Say what a run shows; cells may be missing, crashed or stopped by their time limit.
+
+    Where a strategy has two cells in one round, as after a resume, the later one counts.
+
+    :param cells: in the order in which they ran; they are read one at a time.
+    """
+    traps = {facts.name: _trap(facts, None) for facts in run.strategies if facts.is_trap}
+    rows = []
+    unfinished = []
+    for cell in cells:
+        if cell.strategy in traps:
+            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell)
+        else:
+            rows.append(_reduce(cell))
+        if trouble := _trouble(cell):
+            unfinished.append(f"{cell.strategy} {trouble}.")
+    seen = pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
+    timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
+    costs = timed.pivot(index="round", columns="strategy", values="per_test").dropna(how="all", axis="columns")
+    noise = _noise(timed, costs)
+    return Analysis(
+        run=run,
+        strategies=_strategies(run, seen, timed, costs, noise),
+        traps=tuple(traps.values()),
+        noise=noise,
+        unfinished=tuple(unfinished),
+    )
+
+
+def _reduce(cell: Cell) -> tuple[object, ...]:
+    samples = cell.samples
+    outcomes = samples.outcomes
+    phases = np.array([samples.setup, samples.call, samples.teardown]) if outcomes else np.full((3, 1), np.nan)
+    return (
+        *(cell.strategy, cell.round, cell.position, _trouble(cell)),
+        *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), _failures(cell)),
+        *(np.median(phases.sum(axis=0)), *np.median(phases, axis=1)),
+        cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown,
+        abs(cell.residual) / cell.wall,
+        np.nan if cell.wal_bytes_per_test is None else cell.wal_bytes_per_test,
+        *(np.mean(counts) if counts else np.nan for counts in (samples.statements, samples.connections)),
+    )
+
+
+def _trouble(cell: Cell) -> str:
+    if cell.status == "finished":
+        return ""
+    where = "the warm-up round" if cell.round == WARM_UP else f"round {cell.round}"
+    what = "crashed" if cell.status == "crashed" else "ran out of time"
+    return f"{what} in {where}" + (f": {cell.detail.rstrip('.')}" if cell.detail else "")
+
+
+def _failures(cell: Cell) -> Counter[str]:
+    """Count the failures of tests that did not pass; a leak is not one of them."""
+    return Counter(
+        f"{cell.failures[index].type}: {cell.failures[index].message}"
+        for index, outcome in zip(cell.samples.failure, cell.samples.outcomes, strict=True)
+        if index >= 0 and outcome in (FAILED, ERROR)
+    )
+
+
+def _strategies(
+    run: Run, seen: pd.DataFrame, timed: pd.DataFrame, costs: pd.DataFrame, noise: Noise
+) -> tuple[StrategyResult, ...]:
+    facts = {one.name: one for one in run.strategies if not one.is_trap and one.name != TWIN}
+    why = {name: _why_unranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
+    per_test = {name: _estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
+
+    def by_cost(name: str) -> tuple[bool, float, str]:
+        return bool(why[name]), per_test[name].value if name in per_test else np.inf, name
+
+    names = sorted(facts, key=by_cost)
+    ranked = [name for name in names if not why[name]]
+    letters = dict(zip(ranked, _letters(ranked, costs, noise), strict=True))
+    first = statistics.probability_first(costs[ranked].to_numpy(), run.seed)
+    probabilities = {} if first is None else dict(zip(ranked, first.tolist(), strict=True))
+    results = []
+    for name in names:
+        own = timed[timed["strategy"] == name]
+        results.append(
+            StrategyResult(
+                facts=facts[name],
+                rounds=len(own),
+                tests=int(own["tests"].sum()),
+                passed=int(own["passed"].sum()),
+                leaked=int(own["leaked"].sum()),
+                failures=tuple(_total(own["failures"]).most_common()),
+                ranked=not why[name],
+                why_unranked=why[name],
+                per_test=per_test.get(name),
+                letters=letters.get(name, ""),
+                to_floor=_paired(costs, name, FLOOR),
+                to_best=_paired(costs, name, ranked[0]) if ranked else None,
+                probability_first=probabilities.get(name),
+                phases={"setup": own["setup"].median(), "call": own["call"].median(), "teardown": own["teardown"].median()},
+                fixed=own["fixed"].median(),
+                residual=own["residual"].max(),
+                wal_bytes=_known(own["wal_bytes"].median()),
+                statements=_known(own["statements"].median()),
+                connections=_known(own["connections"].median()),
+            )
+        )
+    return tuple(results)
+
+
+def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
+    _, low, high = _bounds(noise.twin_ratio)
+    reach = statistics.reach(low, high)
+
+    def differ(i: int, j: int) -> bool:
+        _, low, high = _bounds(_paired(costs, ranked[i], ranked[j]))
+        return statistics.told_apart(low, high, reach)
+
+    return statistics.letters(len(ranked), differ)
+
+
+def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
+    reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
+    reasons += [f"it {trouble}" for trouble in own["trouble"] if trouble]
+    finished = own[own["trouble"] == ""]
+    timed = finished[finished["round"] != WARM_UP]
+    warm_up = finished[finished["round"] == WARM_UP]
+    # A complaint about the timed rounds makes the same one about the warm-up superfluous.
+    reasons += [*_complaints(facts, timed, run, "")] or [*_complaints(facts, warm_up, run, " of the warm-up round")]
+    if timed.empty:
+        reasons.append("no timed round finished")
+    return "; ".join(reasons)
+
+
+def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -> Iterator[str]:
+    tests, leaked = own["tests"].sum(), own["leaked"].sum()
+    if failed := tests - leaked - own["passed"].sum():
+        commonest = [text for text, _ in _total(own["failures"]).most_common(1)]
+        example = "".join(f": {textwrap.shorten(text, 160, placeholder='...')}" for text in commonest)
+        yield f"{failed} of {tests} tests{where} failed{example}"
+    if leaked and facts.name != FLOOR:
+        declared = "as it declares" if Probe.ROWS_GONE in facts.hides else "which it does not declare"
+        yield f"{leaked} of {tests} tests{where} found rows of an earlier test, {declared}"
+    planned = len(own) * run.workload.tests
+    if tests < planned:
+        yield f"{planned - tests} of {planned} tests{where} did not run"
+
+
+def _trap(facts: StrategyFacts, cell: Cell | None) -> TrapResult:
+    if cell is None:
+        return TrapResult(facts, 0, 0, (), "it did not run")
+    outcomes = cell.samples.outcomes
+    return TrapResult(
+        facts=facts,
+        tests=len(outcomes),
+        passed=outcomes.count(PASSED),
+        failures=tuple(_failures(cell).most_common()),
+        finding=f"it {trouble}" if (trouble := _trouble(cell)) else _unlike_declared(facts, cell),
+        leaked=outcomes.count(LEAKED),
+    )
+
+
+def _unlike_declared(facts: StrategyFacts, cell: Cell) -> str:
+    """Say what a trap declares that did not happen in its finished cell; empty when all of it did."""
+    missing = [
+        f"expected {exception} with the words '{words}', which did not come"
+        for exception, words in facts.expected_errors
+        if not any(failure.type == exception and words in failure.message for failure in cell.failures)
+    ]
+    wording, fails = _EXPECTED[facts.expected_failures]
+    # A test that found rows of an earlier one counts as passed here: the declared error spared it.
+    failed = [outcome in (FAILED, ERROR) for outcome in cell.samples.outcomes]
+    expected = [fails(number) for number in range(len(failed))]
+    if failed != expected:
+        order = f", in the order {cell.samples.outcomes[:12]}" if sum(failed) == sum(expected) else ""
+        missing.append(f"expected {wording}, but {failed.count(False)} of {len(failed)} passed{order}")
+    if not missing:
+        return ""
+    too_few = len(failed) <= len(facts.expected_errors)
+    cause = f"the number of tests, {len(failed)}, is too small for it" if too_few else "a library has changed"
+    return f"{'; '.join(missing)}: {cause}"
+
+
+def _noise(timed: pd.DataFrame, costs: pd.DataFrame) -> Noise:
+    twin = _paired(costs, TWIN, FLOOR)
+    faults = [*_scarcity(len(costs)), *_twin_faults(twin), *_wandering(timed, costs), *_unexplained(timed)]
+    if not faults:
+        text = f"{_twin_says(twin)}; no drift over the run, and at most {RESIDUAL_SHARE:.0%} of a cell's time unexplained."
+        return Noise("quiet", (text,), twin)
+    verdict: Literal["noisy", "unusable"] = "unusable" if any(fatal for fatal, _ in faults) else "noisy"
+    return Noise(verdict, tuple(text for _, text in faults), twin)
+
+
+_Faults = Iterator[tuple[bool, str]]
+"""Pairs of whether it makes the run unusable, and the sentence that says what it is."""
+
+
+def _scarcity(rounds: int) -> _Faults:
+    if rounds < 2:
+        yield True, f"{rounds} timed rounds finished: without a second there is no interval."
+    elif rounds < statistics.EXACT_ROUNDS:
+        yield False, (
+            f"{rounds} timed rounds finished: with fewer than {statistics.EXACT_ROUNDS} the intervals hold only if "
+            "rounds vary like a normal distribution."
+        )
+
+
+def _twin_faults(twin: Estimate | None) -> _Faults:
+    value, low, high = _bounds(twin)
+    if np.isnan(low):
+        yield False, f"{FLOOR} and {TWIN} did not both finish two timed rounds: how far equals differ is not known."
+        return
+    reach = statistics.reach(low, high)
+    if reach > QUIET_WITHIN:
+        yield reach > UNUSABLE_BEYOND, f"{_twin_says(twin)}: differences up to {reach - 1:.0%} are noise."
+    if statistics.told_apart(low, high) and statistics.reach(value, value) > TWIN_OFF:
+        yield False, f"{_twin_says(twin)}: equals are told apart, so something other than chance differs."
+
+
+def _twin_says(twin: Estimate | None) -> str:
+    value, low, high = _bounds(twin)
+    return f"{TWIN} costs {value:.3f} times {FLOOR} ({low:.3f} to {high:.3f}), which does the same"
+
+
+def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> _Faults:
+    if len(costs) < 2:
+        return
+    effects, _ = statistics.additive_effects(costs.to_numpy())
+    measured = timed.dropna(subset="per_test").sort_values(["round", "position"])
+    typical = measured["strategy"].map(dict(zip(costs.columns, effects, strict=True)))
+    residuals = np.log(measured["per_test"].to_numpy(float)) - typical.to_numpy(float)
+    if len(residuals) < 4 or np.ptp(residuals) == 0:
+        return
+    change, p = statistics.drift(residuals)
+    if abs(change) > DRIFT and p < DRIFT_P:
+        yield False, f"the cost per test drifted by {np.expm1(change):+.0%} from the first cell to the last."
+    lag_one, spread = statistics.lag_one(residuals), statistics.spread(residuals)
+    if lag_one > LAG_ONE and spread > LAG_SPREAD:
+        yield False, (
+            f"neighbouring cells vary together (correlation {lag_one:.2f}, spread {spread:.0%}): the machine's speed "
+            "wanders, so costs hold for this run only; ratios, paired within rounds, suffer less."
+        )
+
+
+def _unexplained(timed: pd.DataFrame) -> _Faults:
+    marked = timed[timed["residual"] > RESIDUAL_SHARE]
+    if not marked.empty:
+        worst = marked.sort_values("residual").iloc[-1]
+        yield False, (
+            f"{len(marked)} of {len(timed)} cells have more than {RESIDUAL_SHARE:.0%} of their time unexplained, "
+            f"most {worst['strategy']} in round {worst['round']} with {worst['residual']:.0%}."
+        )
+
+
+def _paired(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate | None:
+    """Compare two strategies over the rounds that both have; None where there is no such round."""
+    if numerator not in costs or denominator not in costs:
+        return None
+    both = costs[[numerator, denominator]].dropna().to_numpy()
+    return _estimate(statistics.ratio(both[:, 0], both[:, 1])) if len(both) else None
+
+
+def _estimate(interval: statistics.Interval) -> Estimate:
+    value, low, high = (float(end) for end in interval)
+    return Estimate(value, _known(low), _known(high))
+
+
+def _bounds(estimate: Estimate | None) -> tuple[float, float, float]:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return np.nan, np.nan, np.nan
+    return estimate.value, estimate.low, estimate.high
+
+
+def _known(figure: float) -> float | None:
+    return None if np.isnan(figure) else float(figure)
+
+
+def _total(failures: Iterable[Counter[str]]) -> Counter[str]:
+    return sum(failures, Counter[str]())

@@ -234,7 +234,7 @@ def read_run(folder: Path) -> Run:
         text = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{folder} holds no run ({error.strerror}): give a folder that `nox -s bench` wrote, such as results/reference."
+            f"{folder} holds no run ({error.strerror}): give one that nox -s bench wrote, such as results/reference."
         ) from error
     try:
         schema = _SCHEMA_OF.validate_json(text)["schema"]

@@ -133,6 +133,21 @@ class LoadedStrategy:
         )
 
 
+def loop_scope_options(declared: Strategy) -> dict[str, str]:
+    """Return the ini options of pytest-asyncio that a strategy declares."""
+    return {
+        "asyncio_default_test_loop_scope": declared.test_loop_scope,
+        "asyncio_default_fixture_loop_scope": declared.fixture_loop_scope,
+    }
+
+
+def arguments_for_pytest(module: str, declared: Strategy) -> list[str]:
+    """Return the arguments of pytest that run the workload under a strategy."""
+    scopes = [f"-o{option}={value}" for option, value in loop_scope_options(declared).items()]
+    # The harness's plugin first: of two plugins' fixtures of one name the later wins, and a strategy may override.
+    return ["-p", "bench.plugin", "-p", module, *scopes, "bench/workload"]
+
+
 def names_in_tree() -> list[str]:
     """Names of all strategies in `strategies/`, sorted."""
     return sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
@@ -187,7 +202,9 @@ def _locate(reference: str) -> tuple[str, Path, Path | None]:
     if reference.endswith(".py") or "/" in reference or "\\" in reference:
         path = Path(reference).resolve()
         if not path.is_file():
-            raise UserError(f"strategy file {reference} does not exist: give the path of a .py file, or a name of --list.")
+            raise UserError(
+                f"strategy file {reference} does not exist: give the path of a .py file, or a name of --list."
+            )
         if path.parent == STRATEGIES:
             return f"strategies.{path.stem}", path, None
         _check_stem(path)
@@ -214,7 +231,9 @@ def _locate(reference: str) -> tuple[str, Path, Path | None]:
 
 def _check_stem(path: Path) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
-        raise UserError(f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py.")
+        raise UserError(
+            f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py."
+        )
 
 
 def _summary(module: ModuleType, path: Path) -> str:
@@ -229,7 +248,7 @@ def _declaration(module: ModuleType, path: Path) -> Strategy:
     declared = getattr(module, "strategy", None)
     if not isinstance(declared, Strategy):
         raise UserError(
-            f"{where} lacks `strategy`: add `strategy = Strategy(test_loop_scope=..., fixture_loop_scope=..., hides={{...}})`; "
+            f"{where} lacks `strategy`: add strategy = Strategy(test_loop_scope=..., fixture_loop_scope=...); "
             "docs/strategies.md shows how."
         )
     # A module with pytest_plugins may get its fixtures from there; the plugin finds out when it runs.
@@ -244,7 +263,9 @@ def _declaration(module: ModuleType, path: Path) -> Strategy:
             )
     unknown = sorted(str(probe) for probe in declared.hides if probe not in list(Probe))
     if unknown:
-        raise UserError(f"{where}: hides={{{', '.join(unknown)}}} is no probe; valid are {', '.join(Probe.__members__)}.")
+        raise UserError(
+            f"{where}: hides={{{', '.join(unknown)}}} is no probe; valid are {', '.join(Probe.__members__)}."
+        )
     if isinstance(declared, Trap):
         if not declared.errors:
             raise UserError(

@@ -1,0 +1,17 @@
+"""The engine, the session factory and the `get_session` dependency: all at module level, as most services have it."""
+
+import os
+from collections.abc import AsyncIterator
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+DATABASE_URL = os.environ.get("LOOPTRAP_DATABASE_URL", "postgresql+asyncpg://localhost/looptrap_app")
+
+engine = create_async_engine(DATABASE_URL)
+async_session = async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def get_session() -> AsyncIterator[AsyncSession]:
+    """Give each request a session of its own; handlers commit."""
+    async with async_session() as session:
+        yield session

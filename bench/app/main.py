@@ -1,0 +1,97 @@
+"""The routes. Handlers commit themselves, and roll back after a conflict."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Response, status
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from bench.app.database import get_session
+from bench.app.models import Country, Customer, Order, OrderLine, OutboxEvent
+from bench.app.schemas import CountryOut, CustomerChange, CustomerIn, CustomerOut, OrderIn, OrderOut
+
+app = FastAPI(title="Orders")
+
+Session = Annotated[AsyncSession, Depends(get_session)]
+
+
+@app.get("/countries", response_model=list[CountryOut])
+async def list_countries(session: Session) -> Sequence[Country]:
+    """List the reference data."""
+    return (await session.scalars(select(Country).order_by(Country.code))).all()
+
+
+@app.post("/customers", response_model=CustomerOut, status_code=status.HTTP_201_CREATED)
+async def create_customer(body: CustomerIn, session: Session) -> Customer:
+    """Create a customer; 409 when the email is taken."""
+    customer = Customer(**body.model_dump())
+    session.add(customer)
+    try:
+        await session.commit()
+    except IntegrityError:
+        await session.rollback()
+        raise HTTPException(status.HTTP_409_CONFLICT, f"{body.email} is taken") from None
+    return customer
+
+
+@app.get("/customers", response_model=list[CustomerOut])
+async def list_customers(
+    session: Session, after: int = 0, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> Sequence[Customer]:
+    """List customers by id, a page at a time: those with an id above `after`."""
+    page = select(Customer).where(Customer.id > after).order_by(Customer.id).limit(limit)
+    return (await session.scalars(page)).all()
+
+
+@app.get("/customers/{customer_id}", response_model=CustomerOut)
+async def read_customer(customer_id: int, session: Session) -> Customer:
+    """Read one customer."""
+    return await _customer(session, customer_id)
+
+
+@app.patch("/customers/{customer_id}", response_model=CustomerOut)
+async def update_customer(customer_id: int, change: CustomerChange, session: Session) -> Customer:
+    """Change a customer."""
+    customer = await _customer(session, customer_id)
+    customer.name = change.name
+    await session.commit()
+    return customer
+
+
+@app.delete("/customers/{customer_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_customer(customer_id: int, session: Session) -> Response:
+    """Delete a customer, and by the foreign keys their orders and lines."""
+    await session.delete(await _customer(session, customer_id))
+    await session.commit()
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@app.post("/orders", response_model=OrderOut, status_code=status.HTTP_201_CREATED)
+async def place_order(body: OrderIn, session: Session) -> Order:
+    """Write the order, its lines and the event that announces it, in one commit."""
+    customer = await _customer(session, body.customer_id)
+    order = Order(customer_id=customer.id, lines=[OrderLine(**line.model_dump()) for line in body.lines])
+    session.add(order)
+    await session.flush()
+    session.add(OutboxEvent(topic="order.placed", payload={"order_id": order.id}))
+    await session.commit()
+    return order
+
+
+@app.get("/orders/{order_id}", response_model=OrderOut)
+async def read_order(order_id: int, session: Session) -> Order:
+    """Read one order with its lines."""
+    order = await session.get(Order, order_id, options=[selectinload(Order.lines)])
+    if order is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"no order {order_id}")
+    return order
+
+
+async def _customer(session: AsyncSession, customer_id: int) -> Customer:
+    customer = await session.get(Customer, customer_id)
+    if customer is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"no customer {customer_id}")
+    return customer

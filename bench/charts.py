@@ -1,0 +1,407 @@
+"""
+From an analysis to pictures: `cost_figure` makes one, `draw_cost` writes it as SVG and PNG.
+
+Reads records, measures nothing, and keeps no global state of matplotlib. A figure is a page filled from the
+top down, in points, so that it grows with what it has to show. The words that chart and report share
+(`headline`, `trap_verdict`, `frequent_errors`, numbers) stand here too, so that both say the same. Looks may
+change freely; but a figure drawn twice from one run must stay the same to the byte: charts are committed.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
+from bench.results import StrategyFacts
+from bench.strategy import FLOOR
+
+INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
+BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
+FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
+STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap"}
+CROSS, WARNING = "\u2717", "\u26a0"
+DOTS_PER_INCH = 200
+
+# In points, as all lengths below.
+WIDTH, MARGIN, GAP = 612.0, 18.0, 14.0
+FULL = WIDTH - 2 * MARGIN
+NAMES_MIN, NAMES_MAX, TIES = 200.0, 262.0, 28.0
+LINE_HEIGHT = 1.32
+VALUE_SIZE = 9.0
+
+HALO: dict[str, Any] = {"facecolor": "white", "lw": 0, "pad": 1}  # keeps the grid from crossing the figures
+
+_Look = Mapping[str, Any]
+PLAIN: _Look = {"color": INK}
+BOLD: _Look = {"color": INK, "weight": "bold"}
+ITALIC: _Look = {"color": INK, "style": "italic"}
+MUTED: _Look = {"color": GREY}
+LOUD: _Look = {**BOLD, "bbox": {"facecolor": ORANGE, "lw": 0, "pad": 0.6}}
+
+
+def draw_cost(analysis: Analysis, folder: Path) -> tuple[Path, Path]:
+    """Write the figure of `cost_figure` to `cost.svg` and `cost.png` in `folder`, and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    svg, png = folder / "cost.svg", folder / "cost.png"
+    with style.context(["default", STYLE]):
+        figure = cost_figure(analysis)
+        # A date or matplotlib's version in the file would change the chart of an unchanged run.
+        title = printable(headline(analysis))
+        figure.savefig(svg, metadata={"Date": None, "Creator": "looptrap", "Title": title})
+        figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return svg, png
+
+
+def cost_figure(analysis: Analysis) -> Figure:
+    """Draw milliseconds per test: a row per strategy, cheapest first; traps with their errors at the foot."""
+    widths = [_text_width(f"{WARNING} {facts.name}", 9.5, "bold") for facts in analysis.run.strategies]
+    page = _Page(names=min(max(NAMES_MIN, *widths), NAMES_MAX))
+    page.write(headline(analysis), 13, BOLD)
+    page.y += 2
+    page.write(_how_to_read(analysis), 8.5, MUTED)
+    page.y += 14
+    panel = _place_strategies(page, analysis)
+    _place_traps(page, analysis.traps)
+    _place_footer(page, analysis)
+    return page.figure(panel)
+
+
+# --- the words that chart and report share
+
+
+def headline(analysis: Analysis) -> str:
+    """Say in one sentence what the run found, never a rank without its ties."""
+    ranked = [result for result in analysis.strategies if result.ranked]
+    if not ranked:
+        return "No strategy is ranked: none passed all of its tests"
+    best, others = ranked[0], ranked[1:]
+    cost = f"{milliseconds(best.per_test)} per test"
+    if not others:
+        return f"{best.facts.name} costs {cost}"
+    if best.per_test is None or best.per_test.low is None:
+        return f"{best.facts.name} measured {cost}, but one round cannot tell strategies apart"
+    if analysis.noise.verdict == "unusable":
+        return f"Too noisy to compare strategies: {best.facts.name} measured {cost}, which may be wrong"
+    tied = [result for result in others if set(result.letters) & set(best.letters)]
+    if len(tied) == len(others):
+        return f"All {len(ranked)} strategies tie, at {cost} to {milliseconds(others[-1].per_test)}"
+    dearer = [result for result in others if result not in tied]
+    next_and_last = dearer[:1] + dearer[1:][-1:]
+    return f"{best.facts.name}{_tied_with(tied)} costs {cost}, {' and '.join(map(_less_than, next_and_last))}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, and never an exponent."""
+    rounded = float(f"{value:.{digits - 1}e}")
+    if rounded == 0:
+        return "0"
+    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
+
+
+def milliseconds(estimate: Estimate | None) -> str:
+    """Return an estimate in seconds as `2.10 ms`."""
+    return "-" if estimate is None else f"{significant(estimate.value * 1000)} ms"
+
+
+def printable(text: str) -> str:
+    """Return text that came from elsewhere as one line: an error may hold new lines and terminal codes."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
+
+
+def trap_verdict(trap: TrapResult) -> str:
+    """Say whether a trap failed as declared, and in how many tests."""
+    failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
+    if trap.finding:
+        return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)} ({failed} failed)"
+    return f"fails as declared: {failed}"
+
+
+def frequent_errors(
+    facts: StrategyFacts, failures: Sequence[tuple[str, int]], most: int = 3
+) -> list[tuple[str, int]]:
+    """
+    Return the errors of a strategy and in how many tests each came, the most frequent first.
+
+    Of a declared error only the declared words are kept, so messages that differ in the rest count as one.
+    """
+    counts: Counter[str] = Counter()
+    for error, count in failures:
+        counts[_declared_words(facts, printable(error))] += count
+    errors = counts.most_common(most)
+    rest = counts.total() - sum(count for _, count in errors)
+    return [*errors, (f"{len(counts) - most} other kinds", rest)] if rest else errors
+
+
+def _tied_with(tied: Sequence[StrategyResult]) -> str:
+    if not tied:
+        return ""
+    return f" (tied with {tied[0].facts.name if len(tied) == 1 else f'{len(tied)} others'})"
+
+
+def _less_than(result: StrategyResult) -> str:
+    ratio = result.to_best.value if result.to_best else math.nan
+    less = f"{significant(ratio, 2)}x" if ratio >= 1.95 else f"{100 - 100 / ratio:.0f} %"
+    return f"{less} less than {result.facts.name}"
+
+
+def _declared_words(facts: StrategyFacts, error: str) -> str:
+    kind, _, message = error.partition(": ")
+    for exception, words in facts.expected_errors:
+        if kind == exception and words in message:
+            before, _, after = message.partition(words)
+            return f"{kind}: {'... ' if before else ''}{words}{' ...' if after else ''}"
+    return error if len(error) <= 160 else f"{error[:156]} ..."
+
+
+# --- the page and what stands on it
+
+
+@dataclass
+class _Page:
+    """A figure in the making: lines of text and where they stand, in points from the top left corner."""
+
+    names: float
+    """Width of the column of names."""
+    y: float = MARGIN
+    lines: list[tuple[float, float, str, _Look]] = field(default_factory=list)
+
+    @property
+    def panel_left(self) -> float:
+        return MARGIN + self.names + GAP
+
+    def write(
+        self, text: str, size: float, look: _Look = PLAIN, x: float = MARGIN, width: float = FULL
+    ) -> None:
+        """Set a paragraph in a column, and go on below it."""
+        for line in _wrap(text, width, size, look.get("weight", "normal")):
+            self.lines.append((x, self.y + size, line, {"size": size, **look}))
+            self.y += size * LINE_HEIGHT
+
+    def figure(self, panel: "_Panel") -> Figure:
+        height = self.y + MARGIN
+        figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="white")
+        box = (panel.left, height - panel.bottom, panel.width, panel.bottom - panel.top)
+        axes = figure.add_axes((box[0] / WIDTH, box[1] / height, box[2] / WIDTH, box[3] / height))
+        panel.draw(axes)
+        for x, y, line, look in self.lines:
+            figure.text(x / WIDTH, 1 - y / height, line, parse_math=False, **look)
+        return figure
+
+
+@dataclass
+class _Panel:
+    """The part with the axis: where it stands on the page, and the rows in it."""
+
+    left: float
+    width: float
+    limits: tuple[float, float]
+    """Of the axis, in milliseconds."""
+    reach: float
+    """Milliseconds to which dots and intervals go; beyond is room for their values."""
+    floor: Estimate | None
+    band: tuple[float, float] | None
+    """Milliseconds between which a difference from the floor is noise."""
+    top: float = 0
+    bottom: float = 0
+    rows: list[tuple[float, StrategyResult]] = field(default_factory=list)
+
+    def x(self, value: float) -> float:
+        """Return the place on the page of so many milliseconds."""
+        low, high = self.limits
+        return self.left + self.width * math.log(value / low) / math.log(high / low)
+
+    def draw(self, axes: Axes) -> None:
+        axes.set(xscale="log", xlim=self.limits, ylim=(self.bottom, self.top), yticks=[])
+        ticks = _ticks(*self.limits)
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
+        axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
+        axes.grid(axis="x", color=LIGHT, linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.spines["bottom"].set(color=LIGHT)
+        if self.band:
+            axes.axvspan(*self.band, color=GREY, alpha=0.18, linewidth=0)
+        if self.floor:
+            axes.axvline(self.floor.value * 1000, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        for y, result in self.rows:
+            _draw_row(axes, y, result, self.reach)
+
+
+def _draw_row(axes: Axes, y: float, result: StrategyResult, reach: float) -> None:
+    left, right = axes.get_xlim()
+    estimate = result.per_test
+    if estimate is None:
+        axes.text(left, y, "no timed round finished", size=8, color=GREY, va="center_baseline", bbox=HALO)
+        return
+    value = end = estimate.value * 1000
+    axes.hlines(y, left, right, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+    color = BLUE if result.ranked else GREY
+    if estimate.low is not None and estimate.high is not None:
+        end = min(estimate.high * 1000, reach)
+        axes.hlines(y, max(estimate.low * 1000, left), end, color=color, linewidth=2.2, zorder=3)
+    face = color if result.ranked else "white"
+    axes.plot(value, y, "o", ms=6.5, color=color, markerfacecolor=face, markeredgewidth=1.5, zorder=4)
+    place: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center_baseline"}
+    axes.annotate(milliseconds(estimate), (end, y), size=VALUE_SIZE, color=INK, bbox=HALO, zorder=5, **place)
+
+
+def _place_strategies(page: _Page, analysis: Analysis) -> _Panel:
+    panel = _panel(page, analysis)
+    ties_left = WIDTH - MARGIN - TIES
+    if any(result.letters for result in analysis.strategies):
+        page.lines.append((ties_left, page.y + 8, "ties", {"size": 8, **MUTED}))
+    _place_floor_label(page, panel)
+    panel.top = page.y
+    page.y += 6
+    for result in analysis.strategies:
+        top = page.y
+        page.write(result.letters, 9.5, BOLD, ties_left, TIES)
+        page.y = top
+        panel.rows.append((page.y + 6, result))
+        page.write(result.facts.name, 9.5, BOLD, width=page.names)
+        page.write(result.facts.summary, 8, MUTED, width=page.names)
+        if not result.ranked:
+            page.write(f"not ranked: {result.why_unranked}", 8, ITALIC, width=page.names)
+        page.y += 8
+    panel.bottom = page.y
+    page.y += 40
+    return panel
+
+
+def _panel(page: _Page, analysis: Analysis) -> _Panel:
+    costs = {result.facts.name: result.per_test for result in analysis.strategies if result.per_test}
+    floor, twin = costs.get(FLOOR), analysis.noise.twin_ratio
+    band = None
+    if floor and twin and twin.low is not None and twin.high is not None:
+        band = (floor.value * twin.low * 1000, floor.value * twin.high * 1000)
+    width = WIDTH - MARGIN - TIES - GAP - page.panel_left
+    room = max((_text_width(milliseconds(cost), VALUE_SIZE) for cost in costs.values()), default=0) + 12
+    low, high = _span(list(costs.values()))
+    per_point = (high / low) ** (1 / (width - room - GAP))
+    limits = (low / per_point**GAP, high * per_point**room)
+    return _Panel(page.panel_left, width, limits, high, floor, band)
+
+
+def _span(costs: Sequence[Estimate]) -> tuple[float, float]:
+    """Return the milliseconds between which dots and intervals are drawn."""
+    dots = [cost.value * 1000 for cost in costs] or [1.0]
+    ends = [end * 1000 for cost in costs for end in (cost.low, cost.high) if end is not None]
+    # The interval of very few rounds would leave the dots no room, so it may run off the axis.
+    low = max(min(dots + ends), min(dots) / 3)
+    high = min(max(dots + ends), max(dots) * 3)
+    # An axis over less than a factor of three would make noise look like a result.
+    widen = max(1.0, math.sqrt(3 * low / high))
+    return low / widen, high * widen
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    steps = (1, 1.5, 2, 3, 4, 6) if high / low < 10 else (1, 2, 5) if high / low < 1000 else (1,)
+    decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
+    return [step * decade for decade in decades for step in steps if low <= step * decade <= high]
+
+
+def _place_floor_label(page: _Page, panel: _Panel) -> None:
+    if panel.floor is None:
+        return
+    words = f"dashed: the floor ({FLOOR}), {milliseconds(panel.floor)}"
+    if panel.band:
+        words += "; shaded: A/A band, mere noise"
+    widest = max(_text_width(line, 8) for line in _wrap(words, panel.width, 8))
+    x = min(panel.x(panel.floor.value * 1000), panel.left + panel.width - widest)
+    page.write(words, 8, MUTED, x, panel.width)
+    page.y += 2
+
+
+def _place_traps(page: _Page, traps: Sequence[TrapResult]) -> None:
+    if not traps:
+        return
+    page.write("Traps: people write them, and they fail", 10.5, BOLD)
+    page.y += 6
+    for trap in traps:
+        top = page.y
+        sign = WARNING if trap.finding else CROSS
+        page.write(f"{sign} {trap.facts.name}", 9.5, BOLD, width=page.names)
+        page.write(trap.facts.summary, 8, MUTED, width=page.names)
+        below_name, page.y = page.y, top + 1
+        column = (page.panel_left, WIDTH - MARGIN - page.panel_left)
+        page.write(trap_verdict(trap), 8.5, LOUD if trap.finding else PLAIN, *column)
+        for error, count in frequent_errors(trap.facts, trap.failures):
+            page.write(f"{error} ({count})", 8.5, PLAIN, *column)
+        page.y = max(page.y, below_name) + 8
+
+
+def _place_footer(page: _Page, analysis: Analysis) -> None:
+    run, noise = analysis.run, analysis.noise
+    page.y += 6
+    look = MUTED if noise.verdict == "quiet" else LOUD
+    page.write(f"Noise: {noise.verdict}. {' '.join(noise.reasons)}", 8, look)
+    if analysis.unfinished:
+        page.write(f"Cells that did not finish: {len(analysis.unfinished)}.", 8, LOUD)
+    page.y += 3
+    machine, server = run.machine, run.server
+    fsync = server.settings.get("fsync", "unknown")
+    page.write(f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}", 8, MUTED)
+    page.write(f"Postgres {server.version}, {server.kind}, {server.transport}, fsync={fsync}", 8, MUTED)
+    rounds = f"{_rounds(analysis)} of {run.rounds}" if _rounds(analysis) < run.rounds else run.rounds
+    page.write(f"{run.workload.tests} tests x {rounds} rounds, seed {run.seed}, {run.started[:10]}", 8, MUTED)
+
+
+def _rounds(analysis: Analysis) -> int:
+    return max((result.rounds for result in analysis.strategies), default=0)
+
+
+def _how_to_read(analysis: Analysis) -> str:
+    words = "Dot: median over a round's tests, then over rounds. Hollow: not ranked. "
+    if _rounds(analysis) < 2:
+        return words + "One round has no intervals, and tells nothing apart."
+    return words + "Line: 95 % interval, where wider than the dot. Strategies that share a letter are tied."
+
+
+# --- setting text
+
+
+def _wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Break text into lines of at most `width`; a word that is longer is broken too."""
+    lines = [""]
+    for word in re.split(r" (?!ms\b|%|x )", _drawable(text)):  # a figure stays with its unit
+        longer = f"{lines[-1]} {word}".lstrip()
+        if _text_width(longer, size, weight) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for char in word:
+            if lines[-1] and _text_width(lines[-1] + char, size, weight) > width:
+                lines.append("")
+            lines[-1] += char
+    return lines
+
+
+def _text_width(text: str, size: float, weight: str = "normal") -> float:
+    font = FontProperties(family=FONT, size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def _drawable(text: str) -> str:
+    """Replace what the font has no glyph for: matplotlib would warn and draw a box."""
+    return "".join(char if ord(char) in _glyphs() else "\ufffd" for char in printable(text))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=FONT, weight="bold"))).get_charmap())

@@ -1,0 +1,156 @@
+"""
+The pytest plugin of every measured process: what the harness gives to a strategy and to the tests, and its checks.
+
+A strategy turns `database_url` (or `migrated_database_url`) into `session_factory`; the tests use `db_session` and
+`client`, which are made from it here unless the strategy makes its own. Nothing here measures.
+"""
+
+import functools
+import inspect
+import os
+import shlex
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import MetaData
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from bench.app.database import get_session
+from bench.app.main import app
+from bench.app.models import Base
+from bench.process import CONTRACT_BROKEN, DATABASE_URL
+from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options
+
+_STRATEGY_MODULE = pytest.StashKey[ModuleType]()
+
+
+def refuse(message: str) -> None:
+    """End the process: the strategy breaks the contract, so that whatever were measured would mean nothing."""
+    pytest.exit(f"looptrap: {message}", returncode=CONTRACT_BROKEN)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the strategy among the plugins, and compare the loop scopes with its declaration."""
+    modules = [
+        plugin
+        for plugin in config.pluginmanager.get_plugins()
+        if isinstance(plugin, ModuleType) and isinstance(getattr(plugin, "strategy", None), Strategy)
+    ]
+    if not modules:
+        return
+    if len(modules) > 1:
+        refuse(f"one strategy at a time, not {' and '.join(sorted(module.__name__ for module in modules))}.")
+    module = config.stash[_STRATEGY_MODULE] = modules[0]
+    for option, value in loop_scope_options(module.strategy).items():
+        if config.getini(option) != value:
+            refuse(
+                f"{module.__name__} declares {option}={value}, but pytest runs with {config.getini(option)}. "
+                f"Type: {shlex.join(['python', '-m', 'pytest', *arguments_for_pytest(module.__name__, module.strategy)])}"
+            )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Check that the strategy's fixtures are the ones in use, and that its session factory is one."""
+    module = request.config.stash.get(_STRATEGY_MODULE, None)
+    if module is not None and fixturedef.argname in _of_interest(module):
+        _check_origin(module, fixturedef)
+    value = yield
+    if module is not None and fixturedef.argname == "session_factory":
+        _check_session_factory(module, value)
+    return value
+
+
+@functools.cache
+def _of_interest(module: ModuleType) -> frozenset[str]:
+    return frozenset({"session_factory", "db_session", "client"} & vars(module).keys())
+
+
+def _check_origin(module: ModuleType, fixturedef: pytest.FixtureDef[Any]) -> None:
+    own: Callable[..., object] = inspect.unwrap(vars(module)[fixturedef.argname])
+    used = inspect.unwrap(fixturedef.func)
+    if used is not own:
+        refuse(
+            f"the fixture {fixturedef.argname} of {module.__name__} is not in use: {used.__module__} overrides it. "
+            "Rename the other one, or put -p bench.plugin before the strategy."
+        )
+
+
+def _check_session_factory(module: ModuleType, value: object) -> None:
+    if not isinstance(value, async_sessionmaker):
+        refuse(f"session_factory of {module.__name__} gives a {type(value).__name__}, not an async_sessionmaker.")
+    elif value.kw.get("expire_on_commit") is not False:
+        refuse(f"session_factory of {module.__name__} lacks expire_on_commit=False, which every strategy uses.")
+
+
+@pytest.fixture(scope="session")
+def database_url() -> str:
+    """URL of a fresh, empty database that belongs to this process: `postgresql+asyncpg://...`, password included."""
+    url = os.environ.get(DATABASE_URL)
+    if url is None:
+        raise pytest.UsageError(
+            f"{DATABASE_URL} is not set: run strategies by `python -m bench run --strategies NAME`."
+        )
+    if not (make_url(url).database or "").startswith("looptrap_"):
+        raise pytest.UsageError(f"{DATABASE_URL} must name a database looptrap_*: strategies drop what they find.")
+    return url
+
+
+@pytest.fixture(scope="session")
+def metadata() -> MetaData:
+    """The application's tables, for strategies that create them without migrations."""
+    return Base.metadata
+
+
+@pytest.fixture(scope="session")
+def alembic_config(database_url: str) -> AlembicConfig:
+    """Alembic's configuration for the database; a connection may be given in `attributes["connection"]`."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "bench" / "app" / "migrations"))
+    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return config
+
+
+@pytest.fixture(scope="session")
+def migrated_database_url(database_url: str, alembic_config: AlembicConfig) -> str:
+    """`database_url` after `alembic upgrade head`, run once and in an event loop of its own."""
+    command.upgrade(alembic_config, "head")
+    return database_url
+
+
+@pytest_asyncio.fixture
+async def db_session(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """One session, in the loop of the test."""
+    async with session_factory() as session:
+        yield session
+
+
+@pytest.fixture
+def app_with_sessions(session_factory: async_sessionmaker[AsyncSession]) -> Iterator[FastAPI]:
+    """The application, each of whose requests gets a session of its own from the strategy's factory."""
+
+    async def get_test_session() -> AsyncIterator[AsyncSession]:
+        async with session_factory() as session:
+            yield session
+
+    app.dependency_overrides[get_session] = get_test_session
+    yield app
+    del app.dependency_overrides[get_session]
+
+
+@pytest_asyncio.fixture
+async def client(app_with_sessions: FastAPI) -> AsyncIterator[AsyncClient]:
+    """An HTTP client that calls the application in the loop of the test."""
+    async with AsyncClient(transport=ASGITransport(app=app_with_sessions), base_url="http://app") as client:
+        yield client

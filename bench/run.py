@@ -1,0 +1,137 @@
+"""
+One run from its options to its report: strategies, server, folder, rounds, then whatever the files say.
+
+The order matters: all that the user may have typed wrong is looked at before a server is started.
+"""
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+import bench.server
+from bench import schedule
+from bench.errors import UserError
+from bench.machine import describe_machine
+from bench.progress import Progress
+from bench.report import report_run
+from bench.results import CELLS_FILE, RUN_FILE, SCHEMA, Run, create_run
+from bench.server import Server
+from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, load_all, names_in_tree
+from bench.version import VERSION
+from bench.workload import describe
+
+ROUNDS = 7
+QUICK_ROUNDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the user asked for, as the command line gives it."""
+
+    names: str | None
+    tests: int
+    rounds: int | None
+    quick: bool
+    choice: str
+    image: str
+    allow_remote: bool
+    seed: int | None
+    out: Path | None
+    cell_timeout: float
+
+
+def run_and_report(options: RunOptions, console: Console) -> None:
+    """
+    Measure, then show.
+
+    :raises UserError: an option, a strategy, the server or the folder is not usable.
+    :raises KeyboardInterrupt: the user stopped it; what was finished is on disk, and it says where.
+    """
+    strategies = _strategies(options.names)
+    folder = _folder(options.out)
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    plan = schedule.plan(strategies, tests=options.tests, rounds=rounds, seed=seed)
+    try:
+        with bench.server.open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+            create_run(folder, _describe(options, strategies, server, rounds=rounds, seed=seed))
+            console.print(
+                f"Server: {server.facts.kind}, Postgres {server.facts.version} ({server.facts.why}).",
+                markup=False,
+            )
+            with Progress(plan, console) as progress:
+                schedule.run(plan, server, folder, cell_timeout=options.cell_timeout, watcher=progress)
+    except KeyboardInterrupt:
+        if (folder / CELLS_FILE).exists():
+            finished = sum(1 for _ in (folder / CELLS_FILE).open("rb"))
+            console.print(
+                f"Stopped. {finished} of {len(plan.orders)} cells are finished and kept in {shown(folder)}; "
+                f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
+                markup=False,
+            )
+        raise
+    report_run(folder, console)
+
+
+def _strategies(names: str | None) -> list[LoadedStrategy]:
+    """Load what was asked for, and the floor with its twin, against which all is measured."""
+    asked = names_in_tree() if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    if not asked:
+        raise UserError(
+            f"--strategies {names!r} names none: give names with commas between, such as {FLOOR},create_drop."
+        )
+    return load_all(list(dict.fromkeys([FLOOR, TWIN, *asked])))
+
+
+def _folder(out: Path | None) -> Path:
+    """Choose the run's folder, and find out whether it can be written before anything else takes time."""
+    folder = out or ROOT / "results" / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    if (folder / RUN_FILE).exists():
+        raise UserError(f"{shown(folder)} already holds a run: choose another folder with --out, or remove it.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".looptrap-write-test"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
+    return folder
+
+
+def _describe(
+    options: RunOptions, strategies: Sequence[LoadedStrategy], server: Server, *, rounds: int, seed: int
+) -> Run:
+    return Run(
+        schema=SCHEMA,
+        looptrap=VERSION,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=_command(options, server, rounds=rounds, seed=seed),
+        seed=seed,
+        rounds=rounds,
+        strategies=tuple(strategy.facts() for strategy in strategies),
+        workload=describe(options.tests),
+        server=server.facts,
+        machine=describe_machine(),
+    )
+
+
+def _command(options: RunOptions, server: Server, *, rounds: int, seed: int) -> str:
+    """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
+    where = {"embedded": "embedded", "container": f"container --image {options.image}", "dsn": "DSN"}
+    names = f" --strategies {options.names}" if options.names else ""
+    return (
+        f"nox -s bench --{names} --tests {options.tests} --rounds {rounds} --seed {seed} "
+        f"--server {where[server.facts.kind]}"
+    )
+
+
+def shown(path: Path) -> str:
+    """Return the path as short as it can be typed from here."""
+    absolute = path.resolve()
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

@@ -1,0 +1,38 @@
+"""Makes N tests of the shapes, in round-robin order, and looks at the slate before each."""
+
+from collections.abc import Callable
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from bench.workload import SHAPES
+from bench.workload.slate import Slate, look
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tests`."""
+    parser.addoption("--tests", type=int, default=len(SHAPES), help="how many tests the workload has")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each shape its share of the numbers from 0 to N - 1."""
+    shape = SHAPES.index(metafunc.function.__name__.removeprefix("test_"))
+    metafunc.parametrize("n", range(shape, metafunc.config.getoption("--tests"), len(SHAPES)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order of their numbers; a shape without one, in a short workload, drops out."""
+    numbered = {item: item.callspec.params["n"] for item in items if isinstance(item, pytest.Function)}
+    items[:] = sorted((item for item, n in numbered.items() if isinstance(n, int)), key=numbered.__getitem__)
+
+
+@pytest_asyncio.fixture
+async def slate(
+    session_factory: async_sessionmaker[AsyncSession], record_property: Callable[[str, object], None]
+) -> Slate:
+    """What the test found at its start; recorded, and for the test to assert at its end."""
+    async with session_factory() as session:
+        slate = await look(session)
+    record_property("dirty_tables", len(slate.dirty_tables))
+    return slate

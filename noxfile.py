@@ -1,0 +1,69 @@
+"""The sessions: what a person types. Each is thin; the work is done by `python -m bench`, pytest, ruff and mypy."""
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_venv = "yes"
+
+PROJECT = nox.project.load_toml()
+DEPENDENCIES = PROJECT["project"]["dependencies"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+SQLALCHEMIES = ["2.0", "2.1"]
+
+
+def harness(session: nox.Session, command: str) -> None:
+    """Run a command of the harness, in an environment that has what it needs."""
+    session.install(*DEPENDENCIES)
+    # After Ctrl-C it stops its server and drops its databases; nox's own patience is 0.3 seconds.
+    arguments = ["-m", "bench", command, *session.posargs]
+    session.run("python", *arguments, interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare the strategies; what can be said after -- shows: nox -s bench -- --help."""
+    harness(session, "run")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Show table and chart of a run again: nox -s report -- results/reference."""
+    harness(session, "report")
+
+
+@nox.session
+def new(session: nox.Session) -> None:
+    """Write a strategy file that runs as it is: nox -s new -- my_strategy."""
+    harness(session, "new")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the harness's own tests."""
+    session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "tests"))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "tests", "types"))
+    session.run("mypy")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("sqlalchemy", SQLALCHEMIES)
+def matrix(session: nox.Session, sqlalchemy: str) -> None:
+    """Run the tests on every Python and SQLAlchemy that is supported."""
+    groups = nox.project.dependency_groups(PROJECT, "tests")
+    session.install(*DEPENDENCIES, *groups, f"sqlalchemy=={sqlalchemy}.*")
+    session.run("python", "-m", "pytest", *session.posargs)

@@ -1,0 +1,39 @@
+"""
+Create all tables before each test and drop them after it.
+
+The application commits for real. The tables come from the models, so what only a migration makes is missing.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Probe, Strategy
+
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={Probe.REFERENCE_ROWS, Probe.MIGRATED_OBJECTS, Probe.NOTIFY},
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(
+    db_engine: AsyncEngine, metadata: MetaData
+) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions that commit for real, into tables that live for one test."""
+    async with db_engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    yield async_sessionmaker(db_engine, expire_on_commit=False)
+    async with db_engine.begin() as connection:
+        await connection.run_sync(metadata.drop_all)

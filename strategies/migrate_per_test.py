@@ -1,0 +1,49 @@
+"""
+Migrate up to head before each test and down to base after it.
+
+The application commits for real, and what only a migration makes is there.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Strategy
+
+strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+def upgrade(connection: Connection, config: Config) -> None:
+    """Run `alembic upgrade head` on a connection that is open."""
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def downgrade(connection: Connection, config: Config) -> None:
+    """Run `alembic downgrade base` on a connection that is open."""
+    config.attributes["connection"] = connection
+    command.downgrade(config, "base")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(
+    db_engine: AsyncEngine, alembic_config: Config
+) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions that commit for real, into a schema that lives for one test."""
+    async with db_engine.begin() as connection:
+        await connection.run_sync(upgrade, alembic_config)
+    yield async_sessionmaker(db_engine, expire_on_commit=False)
+    async with db_engine.begin() as connection:
+        await connection.run_sync(downgrade, alembic_config)

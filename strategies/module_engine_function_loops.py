@@ -1,0 +1,30 @@
+"""
+Trap: the engine is made when the module is imported, each test runs in a loop of its own.
+
+The first test fills the pool and passes; the second gets a connection of the first one's loop.
+"""
+
+import os
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import ExpectedError, Trap
+
+strategy = Trap(
+    test_loop_scope="function",
+    fixture_loop_scope="function",
+    errors=[
+        ExpectedError("RuntimeError", "attached to a different loop"),
+        ExpectedError("InterfaceError", "another operation is in progress"),
+    ],
+    failures="first passes",
+)
+
+engine = create_async_engine(os.environ.get("LOOPTRAP_DATABASE_URL", "postgresql+asyncpg://"))
+
+
+@pytest.fixture
+def session_factory(migrated_database_url: str) -> async_sessionmaker[AsyncSession]:
+    """Sessions of the engine above, that commit for real."""
+    return async_sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,33 @@
+"""
+No isolation: one engine in one session loop, and everything that a test commits stays.
+
+The floor: what the tests cost by themselves.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Probe, Strategy
+
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={Probe.ROWS_GONE, Probe.SEQUENCES_RESTART},
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests."""
+    engine = create_async_engine(migrated_database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def session_factory(db_engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions that commit for real."""
+    return async_sessionmaker(db_engine, expire_on_commit=False)

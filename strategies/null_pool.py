@@ -1,0 +1,42 @@
+"""
+One engine with `NullPool`, a new event loop for every test, and one transaction that is rolled back.
+
+No connection outlives its checkout, so none meets a second loop; each test pays for opening one.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from bench import Probe, Strategy
+
+strategy = Strategy(
+    test_loop_scope="function",
+    fixture_loop_scope="function",
+    hides={
+        Probe.SEQUENCES_RESTART,
+        Probe.SECOND_CONNECTION,
+        Probe.CONCURRENT_REQUESTS,
+        Probe.DEFERRED_CONSTRAINT,
+        Probe.NOW_MOVES,
+        Probe.NOTIFY,
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def db_engine(migrated_database_url: str) -> AsyncEngine:
+    """One engine for all tests; it keeps no connection, so there is nothing to dispose of."""
+    return create_async_engine(migrated_database_url, poolclass=NullPool)
+
+
+@pytest_asyncio.fixture
+async def session_factory(db_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions on one connection, inside a transaction that they cannot commit."""
+    async with db_engine.connect() as connection:
+        transaction = await connection.begin()
+        yield async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        await transaction.rollback()

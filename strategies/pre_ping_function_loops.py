@@ -1,0 +1,31 @@
+"""
+Trap: as module_engine_function_loops, with `pool_pre_ping=True`, which turns the failure into flakiness.
+
+The ping finds the other loop's connection broken, and every other test gets a new one and passes.
+"""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import ExpectedError, Trap
+
+strategy = Trap(
+    test_loop_scope="function",
+    fixture_loop_scope="function",
+    errors=[ExpectedError("RuntimeError", "attached to a different loop")],
+    failures="alternates",
+)
+
+engine = create_async_engine(os.environ.get("LOOPTRAP_DATABASE_URL", "postgresql+asyncpg://"), pool_pre_ping=True)
+
+
+@pytest_asyncio.fixture
+async def session_factory(migrated_database_url: str) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions on one connection of the engine above, inside a transaction that they cannot commit."""
+    async with engine.connect() as connection:
+        transaction = await connection.begin()
+        yield async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        await transaction.rollback()

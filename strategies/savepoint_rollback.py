@@ -1,0 +1,43 @@
+"""
+Wrap each test in an outer transaction and roll it back.
+
+The application may commit and roll back: its transactions are savepoints of the outer one. One engine in one
+session loop, so the connection stays open between tests.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Probe, Strategy
+
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={
+        Probe.SEQUENCES_RESTART,
+        Probe.SECOND_CONNECTION,
+        Probe.CONCURRENT_REQUESTS,
+        Probe.DEFERRED_CONSTRAINT,
+        Probe.NOW_MOVES,
+        Probe.NOTIFY,
+    },
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests."""
+    engine = create_async_engine(migrated_database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(db_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions on one connection, inside a transaction that they cannot commit."""
+    async with db_engine.connect() as connection:
+        transaction = await connection.begin()
+        yield async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        await transaction.rollback()

@@ -1,0 +1,37 @@
+"""
+Trap: the engine lives in the session's event loop, each test in a loop of its own.
+
+The pool's connections belong to the loop that opened them; the first test that takes one is in another.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import ExpectedError, Trap
+
+strategy = Trap(
+    test_loop_scope="function",
+    fixture_loop_scope="function",
+    errors=[ExpectedError("RuntimeError", "attached to a different loop")],
+    failures="all fail",
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests, that has connected once, as an engine that makes the tables has."""
+    engine = create_async_engine(migrated_database_url)
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def session_factory(db_engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions that commit for real."""
+    return async_sessionmaker(db_engine, expire_on_commit=False)

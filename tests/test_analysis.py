@@ -1,0 +1,429 @@
+"""
+What a run's records become: who is ranked and who is not, what a trap did, how noisy the clock was.
+
+The cells are synthetic, but made of the real records, so each test decides exactly what was measured.
+"""
+
+import dataclasses
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse
+from bench.results import Cell, Failure, Machine, Run, Samples, ServerFacts, StrategyFacts, Workload
+
+TESTS = 20
+BOOM = Failure("call", "RuntimeError", "attached to a different loop")
+
+
+def facts(
+    name: str,
+    *,
+    hides: tuple[str, ...] = (),
+    errors: tuple[tuple[str, str], ...] = (),
+    failures: str = "",
+) -> StrategyFacts:
+    return StrategyFacts(
+        name=name,
+        summary=f"Summary of {name}.",
+        test_loop_scope="session",
+        fixture_loop_scope="session",
+        hides=hides,
+        expected_errors=errors,
+        expected_failures=failures,
+    )
+
+
+def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
+    return Run(
+        schema=1,
+        looptrap="0.1.0",
+        started="2025-01-01T00:00:00+00:00",
+        command="nox -s bench",
+        seed=1,
+        rounds=7,
+        strategies=strategies,
+        workload=Workload(tests=tests, shapes=("one",), fingerprint="0123456789ab"),
+        server=ServerFacts("embedded", "", "18.4", "unix socket", "ext4", "", {}),
+        machine=Machine("cpu", 2, 1, "Linux", "3.13", {}),
+    )
+
+
+def a_cell(
+    strategy: str,
+    round: int,  # noqa: A002 - the record's own word
+    per_test: float = 0.010,
+    *,
+    outcomes: str = "." * TESTS,
+    failures: tuple[Failure, ...] = (BOOM,),
+    position: int = 0,
+    residual: float = 0.0,
+) -> Cell:
+    """Make a finished cell whose median test takes `per_test` seconds: 20 % setup, 70 % call, 10 % teardown."""
+    count = len(outcomes)
+    # A first test that takes 50 times as long is what a median must not see.
+    times = np.full(count, per_test) * np.where(np.arange(count) == 0, 50, 1)
+    return Cell(
+        strategy=strategy,
+        round=round,
+        position=position,
+        started="2025-01-01T00:00:00+00:00",
+        status="finished",
+        detail="",
+        wall=2.0,
+        startup=0.5,
+        collection=0.1,
+        session_setup=0.2,
+        session_teardown=0.1,
+        shutdown=0.1,
+        residual=residual,
+        wal_bytes_per_test=1000.0,
+        failures=failures if set(outcomes) & set("FE") else (),
+        samples=Samples(
+            setup=tuple(times * 0.2),
+            call=tuple(times * 0.7),
+            teardown=tuple(times * 0.1),
+            outcomes=outcomes,
+            leaked=tuple(int(letter == "L") for letter in outcomes),
+            failure=tuple(0 if letter in "FE" else -1 for letter in outcomes),
+            statements=(8,) * count,
+            connections=(1,) * count,
+        ),
+    )
+
+
+def crashed(strategy: str, round: int, detail: str = "exit code -9") -> Cell:  # noqa: A002 - as above
+    return dataclasses.replace(a_cell(strategy, round), status="crashed", detail=detail, samples=Samples())
+
+
+def rounds_of(costs: dict[str, float], rounds: range = range(8), noise: float = 0.01, seed: int = 0) -> list[Cell]:
+    """Make the cells of whole rounds; round effects of 20 % hit all strategies of a round alike."""
+    random = np.random.default_rng(seed)
+    cells = []
+    for number in rounds:
+        block = random.normal(0, 0.2)
+        order = random.permutation(list(costs))
+        for position, name in enumerate(order):
+            cost = costs[name] * np.exp(block + random.normal(0, noise))
+            cells.append(a_cell(str(name), number, float(cost), position=position))
+    return cells
+
+
+def by_name(analysis: Analysis) -> dict[str, StrategyResult]:
+    return {result.facts.name: result for result in analysis.strategies}
+
+
+NONE, TWIN, FAST, SLOW = facts("none"), facts("none_twin"), facts("fast"), facts("slow")
+COSTS = {"none": 0.010, "none_twin": 0.010, "fast": 0.008, "slow": 0.050}
+
+
+def test_strategies_come_cheapest_first_and_unranked_last_without_the_twin() -> None:
+    """The order of the result is the order of the table: by cost, then who does not compete; the twin is hidden."""
+    analysis = analyse(a_run(NONE, TWIN, SLOW, FAST), rounds_of(COSTS))
+    assert [result.facts.name for result in analysis.strategies] == ["fast", "slow", "none"]
+    assert [result.letters for result in analysis.strategies] == ["a", "b", ""]
+    assert by_name(analysis)["none"].why_unranked == "the floor: no isolation, rows leak"
+
+
+def test_the_warm_up_round_is_discarded() -> None:
+    """A warm-up a hundred times as slow changes no figure."""
+    cold = [a_cell(name, 0, 1.0) for name in COSTS]
+    warm = rounds_of(COSTS, range(1, 8))
+    run = a_run(NONE, TWIN, FAST, SLOW)
+    assert analyse(run, cold + warm) == analyse(run, warm)
+
+
+def test_the_figures_are_those_of_the_typical_test() -> None:
+    """Cost, phases and witnesses are medians over tests and rounds: the first test's long setup is not billed."""
+    fast = by_name(analyse(a_run(FAST), [a_cell("fast", number) for number in range(1, 8)]))["fast"]
+    assert fast.per_test is not None
+    assert fast.per_test.value == pytest.approx(0.010)
+    assert fast.phases == pytest.approx({"setup": 0.002, "call": 0.007, "teardown": 0.001})
+    assert (fast.rounds, fast.tests, fast.passed, fast.leaked) == (7, 140, 140, 0)
+    assert fast.fixed == pytest.approx(1.0)
+    assert fast.suite_seconds(700) == pytest.approx(8.0)
+    assert (fast.wal_bytes, fast.statements, fast.connections) == (1000.0, 8.0, 1.0)
+
+
+def test_ratios_are_paired_within_rounds() -> None:
+    """Rounds that differ by a fifth leave the ratio to the floor and to the best as narrow as the cells' own noise."""
+    results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), rounds_of(COSTS)))
+    to_floor, to_best = results["slow"].to_floor, results["slow"].to_best
+    assert to_floor is not None
+    assert to_floor.low is not None
+    assert to_floor.high is not None
+    assert to_floor.value == pytest.approx(5, rel=0.02)
+    assert to_floor.high / to_floor.low < 1.04
+    assert to_best is not None
+    assert to_best.value == pytest.approx(6.25, rel=0.02)
+    own = results["slow"].per_test
+    assert own is not None
+    assert own.low is not None
+    assert own.high is not None
+    assert own.high / own.low > 1.1
+
+
+def test_an_interrupted_run_pairs_the_rounds_that_both_have() -> None:
+    """A last round in which only the slow strategy ran, on a machine then twice as slow, does not change its ratio."""
+    whole = [a_cell(name, number, cost) for number in range(1, 7) for name, cost in COSTS.items()]
+    torn = [*whole, a_cell("slow", 7, 0.100)]
+    results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), torn))
+    assert results["slow"].rounds == 7
+    assert results["slow"].to_floor is not None
+    assert results["slow"].to_floor.value == pytest.approx(5)
+    assert results["fast"].rounds == 6
+    assert results["fast"].probability_first == 1.0
+
+
+def test_equals_share_a_letter_and_the_chance_to_be_first() -> None:
+    """Two strategies that cost the same tie, and neither is probably first."""
+    costs = {"none": 0.010, "none_twin": 0.010, "one": 0.020, "two": 0.020}
+    results = by_name(analyse(a_run(NONE, TWIN, facts("one"), facts("two")), rounds_of(costs)))
+    assert (results["one"].letters, results["two"].letters) == ("a", "a")
+    chances = [results[name].probability_first for name in ("one", "two")]
+    assert sum(chance for chance in chances if chance is not None) == pytest.approx(1)
+    assert all(chance is not None and chance > 0.02 for chance in chances)
+
+
+def test_a_difference_smaller_than_the_noise_is_a_tie() -> None:
+    """Two strategies that steadily differ by 1 % tie where floor and twin, which are one thing, differ by 3 %."""
+    costs = {"none": 0.010, "none_twin": 0.0103, "one": 0.0200, "two": 0.0202}
+    run = a_run(NONE, TWIN, facts("one"), facts("two"))
+    noisy = by_name(analyse(run, rounds_of(costs, noise=0.0005)))
+    assert (noisy["one"].letters, noisy["two"].letters) == ("a", "a")
+    quiet = by_name(analyse(run, rounds_of({**costs, "none_twin": 0.010}, noise=0.0005)))
+    assert (quiet["one"].letters, quiet["two"].letters) == ("a", "b")
+
+
+def test_one_round_gives_figures_without_intervals_and_no_order() -> None:
+    """One round is no replication: costs and ratios stand alone, all strategies tie, the run is unusable."""
+    analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), rounds_of(COSTS, range(2)))
+    slow = by_name(analysis)["slow"]
+    assert slow.per_test is not None
+    assert (slow.per_test.low, slow.per_test.high) == (None, None)
+    assert slow.to_best is not None
+    assert slow.to_best.low is None
+    assert slow.letters == "a"
+    assert slow.probability_first is None
+    assert analysis.noise.verdict == "unusable"
+
+
+@pytest.mark.parametrize("cells", [[], [a_cell("fast", 0)], [crashed("fast", 1)]], ids=["none", "warm-up", "crashed"])
+def test_a_run_without_a_timed_cell_is_analysed(cells: list[Cell]) -> None:
+    """A run that ended before its first timed cell gives a result that says so, not an error."""
+    analysis = analyse(a_run(NONE, TWIN, FAST), cells)
+    fast = by_name(analysis)["fast"]
+    assert fast.per_test is None
+    assert not fast.ranked
+    assert "no timed round finished" in fast.why_unranked
+    assert fast.suite_seconds(100) is None
+    assert analysis.noise.verdict == "unusable"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (3, "2 of 140 tests failed: RuntimeError: attached to a different loop"),
+        (0, "2 of 20 tests of the warm-up round failed: RuntimeError: attached to a different loop"),
+    ],
+)
+def test_a_strategy_that_failed_a_test_is_not_ranked(number: int, reason: str) -> None:
+    """One failing round suffices, the warm-up too, and the reason counts the tests and quotes the error."""
+    cells = [a_cell("fast", each, outcomes="FE" + "." * 18 if each == number else "." * 20) for each in range(8)]
+    fast = by_name(analyse(a_run(FAST), cells))["fast"]
+    assert (fast.ranked, fast.why_unranked, fast.letters, fast.to_best) == (False, reason, "", None)
+    assert fast.failures == ((("RuntimeError: attached to a different loop", 2),) if number else ())
+
+
+@pytest.mark.parametrize(
+    ("hides", "words"), [((), "which it does not declare"), (("rows_gone",), "as it declares")]
+)
+def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...], words: str) -> None:
+    """Declared or not, leaked rows keep a strategy out of the ranking; the reason tells the two apart."""
+    cells = [a_cell("fast", number, outcomes="." + "L" * 19) for number in range(8)]
+    fast = by_name(analyse(a_run(facts("fast", hides=hides)), cells))["fast"]
+    assert not fast.ranked
+    assert fast.why_unranked == f"133 of 140 tests found rows of an earlier test, {words}"
+    assert (fast.passed, fast.leaked, fast.failures) == (7, 133, ())
+    assert fast.per_test is not None
+
+
+def test_a_strategy_that_skipped_tests_is_not_ranked() -> None:
+    """A cell that finished with fewer tests than the workload has did not do the work."""
+    cells = [a_cell("fast", number, outcomes="." * (20 - (number == 2))) for number in range(8)]
+    assert by_name(analyse(a_run(FAST), cells))["fast"].why_unranked == "1 of 140 tests did not run"
+
+
+def test_a_crashed_cell_keeps_its_strategy_from_being_ranked_and_is_reported() -> None:
+    """A crash or a timeout is a sentence of its own, also for the twin; other rounds still give figures."""
+    cells = [a_cell(name, number) for number in range(8) for name in ("fast", "slow", "none_twin") if number != 3]
+    cells += [
+        crashed("fast", 3, "exit code -9."),
+        crashed("none_twin", 0, ""),
+        dataclasses.replace(crashed("slow", 3, "after 60 s"), status="timeout"),
+    ]
+    analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), cells)
+    assert analysis.unfinished == (
+        "fast crashed in round 3: exit code -9.",
+        "none_twin crashed in the warm-up round.",
+        "slow ran out of time in round 3: after 60 s.",
+    )
+    fast = by_name(analysis)["fast"]
+    assert fast.why_unranked == "it crashed in round 3: exit code -9"
+    assert fast.rounds == 6
+    assert fast.per_test is not None
+
+
+def test_a_cell_that_was_run_again_replaces_the_crashed_one() -> None:
+    """After a resume the later cell of a round counts, and the crash stays reported."""
+    cells = [*(a_cell("fast", number) for number in range(7)), crashed("fast", 7), a_cell("fast", 7)]
+    analysis = analyse(a_run(FAST), cells)
+    assert by_name(analysis)["fast"].ranked
+    assert by_name(analysis)["fast"].rounds == 7
+    assert len(analysis.unfinished) == 1
+
+
+def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.message,)) -> TrapResult:
+    """Analyse one trap that declares a different loop, in its one cell of the warm-up round."""
+    trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures=failures)
+    came = tuple(Failure("call", "RuntimeError", message) for message in messages)
+    return analyse(a_run(trap), [a_cell("trap", 0, outcomes=outcomes, failures=came)]).traps[0]
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcomes"),
+    [
+        ("all fail", "FFFFEFFF"),
+        ("first passes", ".FFFEFFF"),
+        ("alternates", ".F.E.F.F"),
+        ("alternates", ".FLFLFLF"),
+    ],
+)
+def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: str) -> None:
+    """Each declared pattern is recognised; a test that only found leaked rows was spared by the declared error."""
+    trap = trap_of(failures, outcomes)
+    assert trap.finding == ""
+    failed = outcomes.count("F") + outcomes.count("E")
+    assert trap.failures == (("RuntimeError: attached to a different loop", failed),)
+    assert (trap.tests, trap.passed, trap.leaked) == (8, outcomes.count("."), outcomes.count("L"))
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcomes", "finding"),
+    [
+        ("all fail", "FFF.FFFF", "expected every test to fail, but 1 of 8 passed"),
+        ("first passes", ".FF.FFFF", "expected the first test to pass and all others to fail, but 2 of 8 passed"),
+        (
+            "first passes",
+            "F.FFFFFF",
+            "expected the first test to pass and all others to fail, but 1 of 8 passed, in the order F.FFFFFF",
+        ),
+        ("alternates", ".......F", "expected every other test to pass, the first among them, but 7 of 8 passed"),
+    ],
+)
+def test_a_trap_that_fails_otherwise_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
+    """The finding says which tests should have failed, and how many did not."""
+    assert trap_of(failures, outcomes).finding == f"{finding}: a library has changed"
+
+
+def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
+    """The right number of failures with other words is not the trap."""
+    finding = trap_of("all fail", "F" * 8, ("connection refused",)).finding
+    expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
+    assert finding == expected
+
+
+def test_a_trap_that_passes_every_test_says_both() -> None:
+    """A fixed library makes error and failures stay away, and the finding names both."""
+    finding = trap_of("all fail", "." * 8).finding
+    assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
+    assert finding.endswith("8 of 8 passed: a library has changed")
+
+
+def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
+    """A run with a single test cannot show the trap, and the finding does not blame a library."""
+    assert trap_of("first passes", ".").finding.endswith("the number of tests, 1, is too small for it")
+
+
+def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
+    """Without a finished cell nothing is known of the declared error, and it is not said to be missing."""
+    run = a_run(facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail"))
+    assert analyse(run, []).traps[0].finding == "it did not run"
+    died = analyse(run, [crashed("trap", 0)])
+    assert died.traps[0].finding == "it crashed in the warm-up round: exit code -9"
+    assert died.unfinished == ("trap crashed in the warm-up round: exit code -9.",)
+
+
+def noise_of(
+    scale: float = 0.005, *, twin: float = 1.0, slope: float = 0.0, rounds: int = 7, residual: float = 0.0
+) -> Noise:
+    """Judge a run whose cells vary by `scale` and get dearer by `slope` in all, whose twin costs `twin` floors."""
+    random = np.random.default_rng(5)
+    costs = {**COSTS, "none_twin": 0.010 * twin}
+    cells: list[Cell] = []
+    for number in range(1, rounds + 1):
+        for position, name in enumerate(random.permutation(list(costs))):
+            done = len(cells) / (rounds * len(costs))
+            cost = costs[name] * np.exp(random.normal(0, scale) + slope * done)
+            cells.append(a_cell(str(name), number, float(cost), position=position, residual=residual))
+    return analyse(a_run(NONE, TWIN, FAST, SLOW), cells).noise
+
+
+def test_a_quiet_run_says_what_was_looked_at() -> None:
+    """Floor and twin agree, no drift, all time explained: quiet, with the A/A ratio in one sentence."""
+    noise = noise_of()
+    assert noise.verdict == "quiet"
+    assert noise.twin_ratio is not None
+    assert noise.twin_ratio.value == pytest.approx(1, abs=0.01)
+    (sentence,) = noise.reasons
+    assert sentence.startswith(f"none_twin costs {noise.twin_ratio.value:.3f} times none (")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words", "noise"),
+    [
+        ("noisy", "are noise", noise_of(0.08)),
+        ("unusable", "are noise", noise_of(0.4)),
+        ("noisy", "equals are told apart", noise_of(twin=1.03)),
+        ("noisy", "drifted by +26% from the first cell to the last", noise_of(slope=0.25)),
+        ("noisy", "neighbouring cells vary together", noise_of(slope=0.25)),
+        ("noisy", "28 of 28 cells have more than 5% of their time unexplained", noise_of(residual=0.2)),
+        ("noisy", "3 timed rounds finished", noise_of(rounds=3)),
+        ("unusable", "1 timed rounds finished: without a second", noise_of(rounds=1)),
+    ],
+)
+def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, noise: Noise) -> None:
+    """Each cause alone takes the verdict from quiet, and its sentence gives the figure."""
+    assert noise.verdict == verdict
+    assert any(words in reason for reason in noise.reasons)
+
+
+def test_a_run_without_the_twin_is_not_called_quiet() -> None:
+    """Where the A/A check is missing nobody knows the noise, so the run is noisy at best, and says why."""
+    noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
+    assert noise.verdict == "noisy"
+    assert noise.twin_ratio is None
+    assert noise.reasons == (
+        "none and none_twin did not both finish two timed rounds: how far equals differ is not known.",
+    )
+
+
+def test_memory_does_not_grow_with_the_samples() -> None:
+    """Forty cells of 5,000 tests hold at most as much memory as the samples of three of them do."""
+    template = a_cell("fast", 1, outcomes="." * 5000)
+
+    def stream() -> Iterator[Cell]:
+        for number in range(1, 41):
+            times = tuple(time + number for time in template.samples.setup)
+            yield dataclasses.replace(template, round=number, samples=dataclasses.replace(template.samples, setup=times))
+
+    run = a_run(FAST, tests=5000)
+    analyse(run, stream())  # what libraries load once is not counted
+    tracemalloc.start()
+    analyse(run, stream())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    a_cells_times = 5000 * (8 + 24)
+    assert peak < 3 * 3 * a_cells_times
