@@ -1,21 +1,21 @@
 """
 From a run's raw samples to what the charts and the report say: cost per test, ties, traps, noise.
 
-Reads records, returns records; draws and prints nothing. The statistics themselves stand in `bench/statistics.py`. Every
-cell is reduced to one row of figures as it comes, so memory does not grow with the number of tests.
+Reads records, returns records; draws and prints nothing. The statistics themselves stand in `bench/statistics.py`.
+Every cell is reduced to one row of figures as it comes, so memory does not grow with the number of tests.
 """
 
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench import statistics
-from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Run, StrategyFacts
+from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Run, Samples, StrategyFacts
 from bench.strategy import FLOOR, TWIN, Probe
 
 QUIET_WITHIN = 1.05
@@ -26,13 +26,13 @@ TWIN_OFF = 1.02
 """An A/A interval excludes 1 by chance in up to 5 % of runs; it counts when the ratio is off by this factor."""
 DRIFT, DRIFT_P = 0.05, 0.01
 """A drift counts from this share of the cost over the run on, unless chance explains it."""
-LAG_ONE, LAG_SPREAD = 0.5, 0.02
+LAG_ONE, LAG_SPREAD = 0.5, 0.05
 """Correlated neighbours count from this correlation on, where cells vary by this share of their cost at least."""
 RESIDUAL_SHARE = 0.05
 """A cell is marked when more of its wall time than this is not explained."""
 
 _EXPECTED: dict[str, tuple[str, Callable[[int], bool]]] = {
-    "all fail": ("every test to fail", lambda number: True),
+    "all fail": ("every test to fail", lambda _: True),
     "first passes": ("the first test to pass and all others to fail", lambda number: number > 0),
     "alternates": ("every other test to pass, the first among them", lambda number: number % 2 == 1),
 }
@@ -129,9 +129,10 @@ class Analysis:
     """One sentence for each cell that crashed or ran out of time."""
 
 
+_PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 _COLUMNS = (
     *("strategy", "round", "position", "trouble", "tests", "passed", "leaked", "failures"),
-    *("per_test", "setup", "call", "teardown", "fixed", "residual", "wal_bytes", "statements", "connections"),
+    *("per_test", *_PHASES, "fixed", "residual", "wal_bytes", "statements", "connections"),
 )
 """What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
 
@@ -145,9 +146,8 @@ def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
     :param cells: in the order in which they ran; they are read one at a time.
     """
     traps = {facts.name: _trap(facts, None) for facts in run.strategies if facts.is_trap}
-    rows = []
-    unfinished = []
-    for cell in cells:
+    rows, unfinished = [], []
+    for cell in map(_without_torn_samples, cells):
         if cell.strategy in traps:
             traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell)
         else:
@@ -156,20 +156,19 @@ def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
             unfinished.append(f"{cell.strategy} {trouble}.")
     seen = pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
     timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
-    costs = timed.pivot(index="round", columns="strategy", values="per_test").dropna(how="all", axis="columns")
+    costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = _noise(timed, costs)
-    return Analysis(
-        run=run,
-        strategies=_strategies(run, seen, timed, costs, noise),
-        traps=tuple(traps.values()),
-        noise=noise,
-        unfinished=tuple(unfinished),
-    )
+    strategies = _strategies(run, seen, timed, costs, noise)
+    return Analysis(run, strategies, tuple(traps.values()), noise, tuple(unfinished))
+
+
+def _without_torn_samples(cell: Cell) -> Cell:
+    """Empty a cell that did not finish: its columns may end at different tests."""
+    return cell if cell.status == "finished" else replace(cell, samples=Samples())
 
 
 def _reduce(cell: Cell) -> tuple[object, ...]:
-    samples = cell.samples
-    outcomes = samples.outcomes
+    samples, outcomes = cell.samples, cell.samples.outcomes
     phases = np.array([samples.setup, samples.call, samples.teardown]) if outcomes else np.full((3, 1), np.nan)
     return (
         *(cell.strategy, cell.round, cell.position, _trouble(cell)),
@@ -206,11 +205,9 @@ def _strategies(
     why = {name: _why_unranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
     per_test = {name: _estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
 
-    def by_cost(name: str) -> tuple[bool, float, str]:
-        return bool(why[name]), per_test[name].value if name in per_test else np.inf, name
-
-    names = sorted(facts, key=by_cost)
-    ranked = [name for name in names if not why[name]]
+    ranked = _by_pairs([name for name in facts if not why[name]], costs)
+    unranked = sorted((name for name in per_test if why[name]), key=lambda name: per_test[name].value)
+    names = [*ranked, *unranked, *(name for name in facts if name not in per_test)]
     letters = dict(zip(ranked, _letters(ranked, costs, noise), strict=True))
     first = statistics.probability_first(costs[ranked].to_numpy(), run.seed)
     probabilities = {} if first is None else dict(zip(ranked, first.tolist(), strict=True))
@@ -224,7 +221,7 @@ def _strategies(
                 tests=int(own["tests"].sum()),
                 passed=int(own["passed"].sum()),
                 leaked=int(own["leaked"].sum()),
-                failures=tuple(_total(own["failures"]).most_common()),
+                failures=tuple(sum(own["failures"], Counter[str]()).most_common()),
                 ranked=not why[name],
                 why_unranked=why[name],
                 per_test=per_test.get(name),
@@ -232,7 +229,7 @@ def _strategies(
                 to_floor=_paired(costs, name, FLOOR),
                 to_best=_paired(costs, name, ranked[0]) if ranked else None,
                 probability_first=probabilities.get(name),
-                phases={"setup": own["setup"].median(), "call": own["call"].median(), "teardown": own["teardown"].median()},
+                phases={phase: own[phase].median() for phase in _PHASES},
                 fixed=own["fixed"].median(),
                 residual=own["residual"].max(),
                 wal_bytes=_known(own["wal_bytes"].median()),
@@ -243,13 +240,17 @@ def _strategies(
     return tuple(results)
 
 
+def _by_pairs(names: list[str], costs: pd.DataFrame) -> list[str]:
+    """Sort by the mean log-ratio to all others: medians of rounds that differ may contradict what pairs tell apart."""
+    ratios = {name: [_paired(costs, name, other) for other in names] for name in names}
+    return sorted(names, key=lambda name: np.mean([np.log(ratio.value) for ratio in ratios[name] if ratio]))
+
+
 def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
-    _, low, high = _bounds(noise.twin_ratio)
-    reach = statistics.reach(low, high)
+    reach = statistics.reach(*_bounds(noise.twin_ratio))
 
     def differ(i: int, j: int) -> bool:
-        _, low, high = _bounds(_paired(costs, ranked[i], ranked[j]))
-        return statistics.told_apart(low, high, reach)
+        return statistics.told_apart(*_bounds(_paired(costs, ranked[i], ranked[j])), reach)
 
     return statistics.letters(len(ranked), differ)
 
@@ -257,9 +258,8 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
 def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
     reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
     reasons += [f"it {trouble}" for trouble in own["trouble"] if trouble]
-    finished = own[own["trouble"] == ""]
-    timed = finished[finished["round"] != WARM_UP]
-    warm_up = finished[finished["round"] == WARM_UP]
+    finished, in_warm_up = own["trouble"] == "", own["round"] == WARM_UP
+    timed, warm_up = own[finished & ~in_warm_up], own[finished & in_warm_up]
     # A complaint about the timed rounds makes the same one about the warm-up superfluous.
     reasons += [*_complaints(facts, timed, run, "")] or [*_complaints(facts, warm_up, run, " of the warm-up round")]
     if timed.empty:
@@ -270,8 +270,8 @@ def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
 def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -> Iterator[str]:
     tests, leaked = own["tests"].sum(), own["leaked"].sum()
     if failed := tests - leaked - own["passed"].sum():
-        commonest = [text for text, _ in _total(own["failures"]).most_common(1)]
-        example = "".join(f": {textwrap.shorten(text, 160, placeholder='...')}" for text in commonest)
+        commonest = sum(own["failures"], Counter[str]()).most_common(1)
+        example = "".join(f": {textwrap.shorten(text, 160, placeholder='...')}" for text, _ in commonest)
         yield f"{failed} of {tests} tests{where} failed{example}"
     if leaked and facts.name != FLOOR:
         declared = "as it declares" if Probe.ROWS_GONE in facts.hides else "which it does not declare"
@@ -296,7 +296,7 @@ def _trap(facts: StrategyFacts, cell: Cell | None) -> TrapResult:
 
 
 def _unlike_declared(facts: StrategyFacts, cell: Cell) -> str:
-    """Say what a trap declares that did not happen in its finished cell; empty when all of it did."""
+    """Say what a trap declares that did not happen; empty when all of it did."""
     missing = [
         f"expected {exception} with the words '{words}', which did not come"
         for exception, words in facts.expected_errors
@@ -309,82 +309,70 @@ def _unlike_declared(facts: StrategyFacts, cell: Cell) -> str:
     if failed != expected:
         order = f", in the order {cell.samples.outcomes[:12]}" if sum(failed) == sum(expected) else ""
         missing.append(f"expected {wording}, but {failed.count(False)} of {len(failed)} passed{order}")
-    if not missing:
-        return ""
-    too_few = len(failed) <= len(facts.expected_errors)
+    too_few = sum(expected) < len(facts.expected_errors)
     cause = f"the number of tests, {len(failed)}, is too small for it" if too_few else "a library has changed"
-    return f"{'; '.join(missing)}: {cause}"
+    return f"{'; '.join(missing)}: {cause}" if missing else ""
 
 
 def _noise(timed: pd.DataFrame, costs: pd.DataFrame) -> Noise:
     twin = _paired(costs, TWIN, FLOOR)
-    faults = [*_scarcity(len(costs)), *_twin_faults(twin), *_wandering(timed, costs), *_unexplained(timed)]
-    if not faults:
-        text = f"{_twin_says(twin)}; no drift over the run, and at most {RESIDUAL_SHARE:.0%} of a cell's time unexplained."
-        return Noise("quiet", (text,), twin)
-    verdict: Literal["noisy", "unusable"] = "unusable" if any(fatal for fatal, _ in faults) else "noisy"
-    return Noise(verdict, tuple(text for _, text in faults), twin)
+    faults = (*_scarcity(len(costs)), *_apart(twin), *_wandering(timed, costs), *_unexplained(timed))
+    if len(costs) < statistics.LEAST_ROUNDS or statistics.reach(*_bounds(twin)) > UNUSABLE_BEYOND:
+        return Noise("unusable", faults, twin)
+    quiet = f"{_says(twin)}; no drift, no cell with much time unexplained."
+    return Noise("noisy" if faults else "quiet", faults or (quiet,), twin)
 
 
-_Faults = Iterator[tuple[bool, str]]
-"""Pairs of whether it makes the run unusable, and the sentence that says what it is."""
-
-
-def _scarcity(rounds: int) -> _Faults:
-    if rounds < 2:
-        yield True, f"{rounds} timed rounds finished: without a second there is no interval."
+def _scarcity(rounds: int) -> Iterator[str]:
+    finished = f"{rounds} timed round{'' if rounds == 1 else 's'} finished"
+    if rounds < statistics.LEAST_ROUNDS:
+        yield f"{finished}: it takes {statistics.LEAST_ROUNDS} for an interval."
     elif rounds < statistics.EXACT_ROUNDS:
-        yield False, (
-            f"{rounds} timed rounds finished: with fewer than {statistics.EXACT_ROUNDS} the intervals hold only if "
-            "rounds vary like a normal distribution."
-        )
+        yield f"{finished}: below {statistics.EXACT_ROUNDS}, intervals hold only where rounds vary like a normal."
 
 
-def _twin_faults(twin: Estimate | None) -> _Faults:
-    value, low, high = _bounds(twin)
-    if np.isnan(low):
-        yield False, f"{FLOOR} and {TWIN} did not both finish two timed rounds: how far equals differ is not known."
+def _apart(twin: Estimate | None) -> Iterator[str]:
+    """Judge the A/A check."""
+    low, high = _bounds(twin)
+    if twin is None or twin.low is None:
+        yield f"{FLOOR} and {TWIN} did not both finish two timed rounds: how far equals differ is not known."
         return
     reach = statistics.reach(low, high)
     if reach > QUIET_WITHIN:
-        yield reach > UNUSABLE_BEYOND, f"{_twin_says(twin)}: differences up to {reach - 1:.0%} are noise."
-    if statistics.told_apart(low, high) and statistics.reach(value, value) > TWIN_OFF:
-        yield False, f"{_twin_says(twin)}: equals are told apart, so something other than chance differs."
+        yield f"{_says(twin)}: differences up to {reach - 1:.0%} are noise."
+    if statistics.told_apart(low, high) and statistics.reach(twin.value, twin.value) > TWIN_OFF:
+        yield f"{_says(twin)}: equals are told apart, so more than chance is at work."
 
 
-def _twin_says(twin: Estimate | None) -> str:
-    value, low, high = _bounds(twin)
-    return f"{TWIN} costs {value:.3f} times {FLOOR} ({low:.3f} to {high:.3f}), which does the same"
+def _says(twin: Estimate | None) -> str:
+    low, high = _bounds(twin)
+    return f"{TWIN} costs {twin.value if twin else np.nan:.3f} times {FLOOR}, its equal ({low:.3f} to {high:.3f})"
 
 
-def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> _Faults:
-    if len(costs) < 2:
+def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> Iterator[str]:
+    """Look for what the order of execution explains once each strategy's own cost is taken away."""
+    if len(costs) < statistics.LEAST_ROUNDS:
         return
-    effects, _ = statistics.additive_effects(costs.to_numpy())
     measured = timed.dropna(subset="per_test").sort_values(["round", "position"])
-    typical = measured["strategy"].map(dict(zip(costs.columns, effects, strict=True)))
-    residuals = np.log(measured["per_test"].to_numpy(float)) - typical.to_numpy(float)
-    if len(residuals) < 4 or np.ptp(residuals) == 0:
+    effects = dict(zip(costs.columns, statistics.additive_effects(costs.to_numpy())[0], strict=True))
+    residuals = np.log(measured["per_test"].to_numpy(float)) - measured["strategy"].map(effects).to_numpy(float)
+    if np.ptp(residuals) == 0:
         return
     change, p = statistics.drift(residuals)
     if abs(change) > DRIFT and p < DRIFT_P:
-        yield False, f"the cost per test drifted by {np.expm1(change):+.0%} from the first cell to the last."
+        yield f"the cost per test drifted by {np.expm1(change):+.0%} from the first cell to the last."
     lag_one, spread = statistics.lag_one(residuals), statistics.spread(residuals)
     if lag_one > LAG_ONE and spread > LAG_SPREAD:
-        yield False, (
-            f"neighbouring cells vary together (correlation {lag_one:.2f}, spread {spread:.0%}): the machine's speed "
-            "wanders, so costs hold for this run only; ratios, paired within rounds, suffer less."
-        )
+        figures = f"correlation {lag_one:.2f}, spread {spread:.0%}"
+        yield f"neighbouring cells vary together ({figures}): the machine's speed wanders; trust ratios over costs."
 
 
-def _unexplained(timed: pd.DataFrame) -> _Faults:
-    marked = timed[timed["residual"] > RESIDUAL_SHARE]
+def _unexplained(timed: pd.DataFrame) -> Iterator[str]:
+    marked = timed[timed["residual"] > RESIDUAL_SHARE].sort_values("residual")
     if not marked.empty:
-        worst = marked.sort_values("residual").iloc[-1]
-        yield False, (
-            f"{len(marked)} of {len(timed)} cells have more than {RESIDUAL_SHARE:.0%} of their time unexplained, "
-            f"most {worst['strategy']} in round {worst['round']} with {worst['residual']:.0%}."
-        )
+        worst = "{strategy} in round {round} with {residual:.0%}".format(**marked.iloc[-1])
+        share = f"{len(marked)} of {len(timed)} cells have more than {RESIDUAL_SHARE:.0%} of their time unexplained"
+        yield f"{share}, most {worst}."
 
 
 def _paired(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate | None:
@@ -400,15 +388,11 @@ def _estimate(interval: statistics.Interval) -> Estimate:
     return Estimate(value, _known(low), _known(high))
 
 
-def _bounds(estimate: Estimate | None) -> tuple[float, float, float]:
+def _bounds(estimate: Estimate | None) -> tuple[float, float]:
     if estimate is None or estimate.low is None or estimate.high is None:
-        return np.nan, np.nan, np.nan
-    return estimate.value, estimate.low, estimate.high
+        return np.nan, np.nan
+    return estimate.low, estimate.high
 
 
 def _known(figure: float) -> float | None:
     return None if np.isnan(figure) else float(figure)
-
-
-def _total(failures: Iterable[Counter[str]]) -> Counter[str]:
-    return sum(failures, Counter[str]())

@@ -28,8 +28,12 @@ from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
 
 _RECORD = TypeAdapter(Record)
 
-# Plugins that reorder, distribute, cache or time by themselves would measure something else.
-_WITHOUT = ("cacheprovider", "randomly", "xdist", "benchmark", "anyio")
+# Plugins that are merely installed would reorder, distribute, cache or time by themselves, and cost start-up: none is
+# loaded but those named here. A strategy that needs one says so in its `pytest_plugins`.
+_NO_AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# Of pytest's own, the cache writes files, and the watch for unraisable errors collects garbage five times at the end.
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
+_PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "bench.recorder")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
 
 
@@ -85,10 +89,9 @@ def _database(server: Server, name: str) -> Iterator[str]:
 
 def _command(order: CellOrder, record_file: Path, spawned: float) -> list[str]:
     return [
-        *(sys.executable, "-m", "pytest", "-p", "bench.recorder"),
+        *(sys.executable, "-m", "pytest", *_WITHOUT, *_PLUGINS),
         *arguments_for_pytest(order.strategy.module, order.strategy.declared),
         *(f"--tests={order.tests}", f"--record={record_file}", f"--spawned={spawned!r}"),
-        *(f"-pno:{plugin}" for plugin in _WITHOUT),
         *_QUIET,
         # A library that warns must not fail a test that passes for everybody else.
         "-ofilterwarnings=default",
@@ -99,7 +102,8 @@ def _environment(order: CellOrder, server: Server, url: str) -> dict[str, str]:
     """Return the environment: the database's URL goes here and not into the arguments, which every user can list."""
     paths = [str(ROOT), str(order.strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
     return {
-        **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        **_NO_AUTOLOAD,
         DATABASE_URL: url,
         ADMIN_DSN: server.admin_dsn,
         "PYTHONHASHSEED": "0",

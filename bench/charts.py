@@ -21,7 +21,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.results import StrategyFacts
@@ -30,9 +29,12 @@ from bench.strategy import FLOOR
 INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
 BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
+HOW_TO_READ = (
+    "Dot: median over tests, then rounds. Line: 95 % interval, if wider. Hollow: not ranked. Same letter: tied."
+)
 STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap"}
 CROSS, WARNING = "\u2717", "\u26a0"
-DOTS_PER_INCH = 200
+KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 
 # In points, as all lengths below.
 WIDTH, MARGIN, GAP = 612.0, 18.0, 14.0
@@ -60,17 +62,17 @@ def draw_cost(analysis: Analysis, folder: Path) -> tuple[Path, Path]:
         # A date or matplotlib's version in the file would change the chart of an unchanged run.
         title = printable(headline(analysis))
         figure.savefig(svg, metadata={"Date": None, "Creator": "looptrap", "Title": title})
-        figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(png, dpi=200, metadata={"Software": None})
     return svg, png
 
 
 def cost_figure(analysis: Analysis) -> Figure:
     """Draw milliseconds per test: a row per strategy, cheapest first; traps with their errors at the foot."""
     widths = [_text_width(f"{WARNING} {facts.name}", 9.5, "bold") for facts in analysis.run.strategies]
-    page = _Page(names=min(max(NAMES_MIN, *widths), NAMES_MAX))
+    page = _Page(names=min(max([NAMES_MIN, *widths]), NAMES_MAX))
     page.write(headline(analysis), 13, BOLD)
     page.y += 2
-    page.write(_how_to_read(analysis), 8.5, MUTED)
+    page.write(HOW_TO_READ, 8.5, MUTED)
     page.y += 14
     panel = _place_strategies(page, analysis)
     _place_traps(page, analysis.traps)
@@ -85,7 +87,7 @@ def headline(analysis: Analysis) -> str:
     """Say in one sentence what the run found, never a rank without its ties."""
     ranked = [result for result in analysis.strategies if result.ranked]
     if not ranked:
-        return "No strategy is ranked: none passed all of its tests"
+        return "No strategy is ranked: none passed all tests in a timed round"
     best, others = ranked[0], ranked[1:]
     cost = f"{milliseconds(best.per_test)} per test"
     if not others:
@@ -94,12 +96,14 @@ def headline(analysis: Analysis) -> str:
         return f"{best.facts.name} measured {cost}, but one round cannot tell strategies apart"
     if analysis.noise.verdict == "unusable":
         return f"Too noisy to compare strategies: {best.facts.name} measured {cost}, which may be wrong"
-    tied = [result for result in others if set(result.letters) & set(best.letters)]
+    tied = [result.facts.name for result in others if set(result.letters) & set(best.letters)]
     if len(tied) == len(others):
-        return f"All {len(ranked)} strategies tie, at {cost} to {milliseconds(others[-1].per_test)}"
-    dearer = [result for result in others if result not in tied]
-    next_and_last = dearer[:1] + dearer[1:][-1:]
-    return f"{best.facts.name}{_tied_with(tied)} costs {cost}, {' and '.join(map(_less_than, next_and_last))}"
+        dearest = milliseconds(others[-1].per_test)
+        return f"All {len(ranked)} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
+    dearer = [result for result in others if result.facts.name not in tied]
+    next_and_last = " and ".join(map(_less_than, dearer[:1] + dearer[1:][-1:]))
+    ties = f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
+    return f"{best.facts.name}{ties} costs {cost}, {next_and_last}"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -124,13 +128,12 @@ def trap_verdict(trap: TrapResult) -> str:
     """Say whether a trap failed as declared, and in how many tests."""
     failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
     if trap.finding:
-        return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)} ({failed} failed)"
+        seen = f" ({failed} failed)" if trap.tests else ""
+        return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)}{seen}"
     return f"fails as declared: {failed}"
 
 
-def frequent_errors(
-    facts: StrategyFacts, failures: Sequence[tuple[str, int]], most: int = 3
-) -> list[tuple[str, int]]:
+def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     """
     Return the errors of a strategy and in how many tests each came, the most frequent first.
 
@@ -139,20 +142,14 @@ def frequent_errors(
     counts: Counter[str] = Counter()
     for error, count in failures:
         counts[_declared_words(facts, printable(error))] += count
-    errors = counts.most_common(most)
+    errors = counts.most_common(KINDS_OF_ERROR)
     rest = counts.total() - sum(count for _, count in errors)
-    return [*errors, (f"{len(counts) - most} other kinds", rest)] if rest else errors
-
-
-def _tied_with(tied: Sequence[StrategyResult]) -> str:
-    if not tied:
-        return ""
-    return f" (tied with {tied[0].facts.name if len(tied) == 1 else f'{len(tied)} others'})"
+    return [*errors, (f"{len(counts) - KINDS_OF_ERROR} other kinds", rest)] if rest else errors
 
 
 def _less_than(result: StrategyResult) -> str:
     ratio = result.to_best.value if result.to_best else math.nan
-    less = f"{significant(ratio, 2)}x" if ratio >= 1.95 else f"{100 - 100 / ratio:.0f} %"
+    less = f"{significant(ratio, 2)}x" if round(ratio, 1) > 1.9 else f"{100 - 100 / ratio:.0f} %"  # noqa: PLR2004
     return f"{less} less than {result.facts.name}"
 
 
@@ -162,7 +159,7 @@ def _declared_words(facts: StrategyFacts, error: str) -> str:
         if kind == exception and words in message:
             before, _, after = message.partition(words)
             return f"{kind}: {'... ' if before else ''}{words}{' ...' if after else ''}"
-    return error if len(error) <= 160 else f"{error[:156]} ..."
+    return error if len(error) <= LONGEST_ERROR else f"{error[:LONGEST_ERROR]} ..."
 
 
 # --- the page and what stands on it
@@ -181,9 +178,7 @@ class _Page:
     def panel_left(self) -> float:
         return MARGIN + self.names + GAP
 
-    def write(
-        self, text: str, size: float, look: _Look = PLAIN, x: float = MARGIN, width: float = FULL
-    ) -> None:
+    def write(self, text: str, size: float, look: _Look = PLAIN, x: float = MARGIN, width: float = FULL) -> None:
         """Set a paragraph in a column, and go on below it."""
         for line in _wrap(text, width, size, look.get("weight", "normal")):
             self.lines.append((x, self.y + size, line, {"size": size, **look}))
@@ -192,9 +187,8 @@ class _Page:
     def figure(self, panel: "_Panel") -> Figure:
         height = self.y + MARGIN
         figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="white")
-        box = (panel.left, height - panel.bottom, panel.width, panel.bottom - panel.top)
-        axes = figure.add_axes((box[0] / WIDTH, box[1] / height, box[2] / WIDTH, box[3] / height))
-        panel.draw(axes)
+        up, tall = 1 - panel.bottom / height, (panel.bottom - panel.top) / height
+        panel.draw(figure.add_axes((panel.left / WIDTH, up, panel.width / WIDTH, tall)))
         for x, y, line, look in self.lines:
             figure.text(x / WIDTH, 1 - y / height, line, parse_math=False, **look)
         return figure
@@ -223,11 +217,10 @@ class _Panel:
         return self.left + self.width * math.log(value / low) / math.log(high / low)
 
     def draw(self, axes: Axes) -> None:
-        axes.set(xscale="log", xlim=self.limits, ylim=(self.bottom, self.top), yticks=[])
         ticks = _ticks(*self.limits)
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(xscale="log", xlim=self.limits, ylim=(self.bottom, self.top), yticks=[])
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
         axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
         axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)
@@ -265,8 +258,9 @@ def _place_strategies(page: _Page, analysis: Analysis) -> _Panel:
     ties_left = WIDTH - MARGIN - TIES
     if any(result.letters for result in analysis.strategies):
         page.lines.append((ties_left, page.y + 8, "ties", {"size": 8, **MUTED}))
+    below_heads = page.y + 12
     _place_floor_label(page, panel)
-    panel.top = page.y
+    page.y = panel.top = max(page.y, below_heads)
     page.y += 6
     for result in analysis.strategies:
         top = page.y
@@ -310,7 +304,8 @@ def _span(costs: Sequence[Estimate]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    steps = (1, 1.5, 2, 3, 4, 6) if high / low < 10 else (1, 2, 5) if high / low < 1000 else (1,)
+    wide = math.log10(high / low)
+    steps = (1, 1.5, 2, 3, 4, 6) if wide < 1 else (1, 2, 5) if wide < 3 else (1,)  # noqa: PLR2004 - decades
     decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
     return [step * decade for decade in decades for step in steps if low <= step * decade <= high]
 
@@ -357,19 +352,9 @@ def _place_footer(page: _Page, analysis: Analysis) -> None:
     fsync = server.settings.get("fsync", "unknown")
     page.write(f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}", 8, MUTED)
     page.write(f"Postgres {server.version}, {server.kind}, {server.transport}, fsync={fsync}", 8, MUTED)
-    rounds = f"{_rounds(analysis)} of {run.rounds}" if _rounds(analysis) < run.rounds else run.rounds
+    finished = max((result.rounds for result in analysis.strategies), default=0)
+    rounds = f"{finished} of {run.rounds}" if finished < run.rounds else run.rounds
     page.write(f"{run.workload.tests} tests x {rounds} rounds, seed {run.seed}, {run.started[:10]}", 8, MUTED)
-
-
-def _rounds(analysis: Analysis) -> int:
-    return max((result.rounds for result in analysis.strategies), default=0)
-
-
-def _how_to_read(analysis: Analysis) -> str:
-    words = "Dot: median over a round's tests, then over rounds. Hollow: not ranked. "
-    if _rounds(analysis) < 2:
-        return words + "One round has no intervals, and tells nothing apart."
-    return words + "Line: 95 % interval, where wider than the dot. Strategies that share a letter are tied."
 
 
 # --- setting text
@@ -392,6 +377,7 @@ def _wrap(text: str, width: float, size: float, weight: str = "normal") -> list[
     return lines
 
 
+@cache
 def _text_width(text: str, size: float, weight: str = "normal") -> float:
     font = FontProperties(family=FONT, size=size, weight=weight)
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]

@@ -50,12 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if len(modules) > 1:
         refuse(f"one strategy at a time, not {' and '.join(sorted(module.__name__ for module in modules))}.")
     module = config.stash[_STRATEGY_MODULE] = modules[0]
+    command = shlex.join(["python", "-m", "pytest", *arguments_for_pytest(module.__name__, module.strategy)])
     for option, value in loop_scope_options(module.strategy).items():
-        if config.getini(option) != value:
-            refuse(
-                f"{module.__name__} declares {option}={value}, but pytest runs with {config.getini(option)}. "
-                f"Type: {shlex.join(['python', '-m', 'pytest', *arguments_for_pytest(module.__name__, module.strategy)])}"
-            )
+        given = config.getini(option)
+        if given != value:
+            refuse(f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Type: {command}")
 
 
 @pytest.hookimpl(wrapper=True)

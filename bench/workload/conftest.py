@@ -23,8 +23,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into the order of their numbers; a shape without one, in a short workload, drops out."""
-    numbered = {item: item.callspec.params["n"] for item in items if isinstance(item, pytest.Function)}
-    items[:] = sorted((item for item, n in numbered.items() if isinstance(n, int)), key=numbered.__getitem__)
+    numbered: dict[pytest.Item, int] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and isinstance(n := item.callspec.params["n"], int):
+            numbered[item] = n
+    items[:] = sorted(numbered, key=numbered.__getitem__)
 
 
 @pytest_asyncio.fixture

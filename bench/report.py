@@ -1,0 +1,247 @@
+"""
+From a run's folder to what a person reads: the table on the console, `summary.md`, and the charts.
+
+Console and Markdown are made from the same rows (`table`, `trap_table`), so they cannot differ. Whatever comes from
+strategies or errors is escaped for Markdown, and never read as markup by rich. Data are in seconds, what is shown is
+in milliseconds, with three significant digits.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse
+from bench.charts import draw_cost, frequent_errors, headline, printable, significant, trap_verdict
+from bench.errors import UserError
+from bench.results import Run, read_cells, read_run
+
+CHARTS, SUMMARY = "charts", "summary.md"
+NOTHING = "-"
+WIDE = 110
+"""Columns of a console from which on the table has room for what strategies hide; below, that is a list."""
+TIES = "Strategies that share a letter are tied: what differs between them may be noise."
+TRAPS = "Traps: people write them, and they fail"
+
+
+def report_run(folder: Path, console: Console) -> Analysis:
+    """
+    Analyse the run in `folder`, write its charts and its summary into it, and print it.
+
+    :raises UserError: there is no run, none of its cells finished, or the folder cannot be written.
+    """
+    run = read_run(folder)
+    _check_some_finished(folder, run)
+    analysis = analyse(run, read_cells(folder))
+    try:
+        draw_cost(analysis, folder / CHARTS)
+        write_summary(analysis, folder)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
+    print_summary(analysis, folder, console)
+    return analysis
+
+
+def _check_some_finished(folder: Path, run: Run) -> None:
+    trouble = ""
+    for cell in read_cells(folder):
+        if cell.status == "finished":
+            return
+        trouble = trouble or f" ({cell.strategy} {cell.status}: {textwrap.shorten(printable(cell.detail), 200)})"
+    raise UserError(f"{folder} holds no finished cell{trouble}; to measure again: {run.command}")
+
+
+def table(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return the table of strategies, cheapest first; its first row is the header."""
+    tests = analysis.run.workload.tests
+    header = ("strategy", "ms per test", "95 % interval", "ties", "passed", "leaks", f"{tests} tests", "hides")
+    return [header, *(_row(result, tests) for result in analysis.strategies)]
+
+
+def trap_table(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return the table of traps: what each declared and what happened; its first row is the header."""
+    return [("trap", "declared", "happened", "errors"), *(_trap_row(trap) for trap in analysis.traps)]
+
+
+def write_summary(analysis: Analysis, folder: Path) -> Path:
+    """Write `summary.md`, in GitHub's Markdown, into `folder`."""
+    path = folder / SUMMARY
+    path.write_text("\n".join(_markdown(analysis)) + "\n", encoding="utf-8")
+    return path
+
+
+def print_summary(analysis: Analysis, folder: Path, console: Console) -> None:
+    """Print what the run found, its traps, findings, noise, and where the results lie."""
+    console.print()
+    console.print(Text(printable(headline(analysis)), style="bold"))
+    console.print()
+    _print_table(table(analysis), console)
+    for sentence in _not_ranked(analysis):
+        console.print(Text(sentence))
+    console.print(Text(TIES, style="dim"))
+    _print_traps(trap_table(analysis)[1:], console)
+    console.print()
+    for sentence in _alarms(analysis):
+        console.print(Text(sentence, style="bold red"))
+    quiet = analysis.noise.verdict == "quiet"
+    console.print(Text(_noise(analysis), style="" if quiet else "bold yellow"))
+    # Not wrapped, so that a path can be copied whole.
+    console.print(Text(f"Results: {folder}"), soft_wrap=True)
+    console.print(Text(f"Chart:   {folder / CHARTS / 'cost.png'}"), soft_wrap=True)
+
+
+# --- the words of both
+
+
+def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
+    suite = result.suite_seconds(tests)
+    return (
+        printable(result.facts.name),
+        NOTHING if result.per_test is None else significant(result.per_test.value * 1000),
+        _interval(result.per_test),
+        result.letters or NOTHING,
+        f"{result.passed}/{result.tests}",
+        str(result.leaked),
+        NOTHING if suite is None else f"{significant(suite)} s",
+        printable(", ".join(result.facts.hides)) or NOTHING,
+    )
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return NOTHING
+    return f"{significant(estimate.low * 1000)} to {significant(estimate.high * 1000)}"
+
+
+def _trap_row(trap: TrapResult) -> tuple[str, ...]:
+    facts = trap.facts
+    declared = " and ".join(f"{exception}: {words}" for exception, words in facts.expected_errors)
+    return (
+        printable(facts.name),
+        printable(f"{facts.expected_failures}, with {declared}"),
+        trap_verdict(trap),
+        _errors(trap) or "none",
+    )
+
+
+def _not_ranked(analysis: Analysis) -> Iterator[str]:
+    """Say of every strategy that is not ranked why; with the errors of its tests, where the reason has but one."""
+    for result in analysis.strategies:
+        if not result.ranked:
+            seen = f" ({_errors(result)})" if len(result.failures) > 1 else ""
+            yield printable(f"{result.facts.name} is not ranked: {result.why_unranked}{seen}")
+
+
+def _errors(result: StrategyResult | TrapResult) -> str:
+    return "; ".join(f"{count} x {error}" for error, count in frequent_errors(result.facts, result.failures))
+
+
+def _alarms(analysis: Analysis) -> list[str]:
+    findings = [f"FINDING: {trap.facts.name} {trap_verdict(trap)}" for trap in analysis.traps if trap.finding]
+    return [printable(text) for text in (*findings, *(f"UNFINISHED: {cell}" for cell in analysis.unfinished))]
+
+
+def _noise(analysis: Analysis) -> str:
+    return printable(f"Noise: {analysis.noise.verdict}. {' '.join(analysis.noise.reasons)}")
+
+
+def _caveats(analysis: Analysis) -> Iterator[str]:
+    run = analysis.run
+    machine, server = run.machine, run.server
+    yield (
+        f"Measured on {machine.cpu}, {machine.cores} cores, {significant(machine.memory_bytes / 2**30, 2)} GiB, "
+        f"{machine.system}, Python {machine.python}; another machine gives other figures."
+    )
+    where = f"{server.kind}, {server.transport}" + (f", {server.filesystem}" if server.filesystem else "")
+    yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
+    if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
+        yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
+    yield f"{run.workload.tests} tests x {run.rounds} rounds, seed {run.seed}, workload {run.workload.fingerprint}."
+    marked = max(analysis.strategies, key=lambda result: (result.rounds > 0, result.residual), default=None)
+    if marked and marked.rounds:
+        share = significant(marked.residual * 100, 2)
+        yield f"At most {share} % of a cell's time is unexplained ({marked.facts.name})."
+    yield "What a strategy hides is what it declares."
+
+
+# --- Markdown
+
+
+def _markdown(analysis: Analysis) -> Iterator[str]:
+    yield f"# {_escaped(headline(analysis))}"
+    yield ""
+    yield f"**{_escaped(_noise(analysis))}**"
+    yield ""
+    yield from _bullets([f"**{_escaped(sentence)}**" for sentence in _alarms(analysis)])
+    yield from _markdown_table(table(analysis), "lrrlrrrl")
+    yield TIES
+    yield ""
+    yield from _bullets([_escaped(sentence) for sentence in _not_ranked(analysis)])
+    if analysis.traps:
+        yield f"## {TRAPS}"
+        yield ""
+        yield from _markdown_table(trap_table(analysis), "llll")
+    yield "## Caveats"
+    yield ""
+    yield from _bullets([_escaped(caveat) for caveat in _caveats(analysis)])
+    yield "## Made by"
+    yield ""
+    yield f"    {printable(analysis.run.command)}"
+
+
+def _markdown_table(rows: Sequence[Sequence[str]], alignment: str) -> Iterator[str]:
+    header, *body = ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
+    yield header
+    yield "|" + "|".join("---:" if side == "r" else "---" for side in alignment) + "|"
+    yield from body
+    yield ""
+
+
+def _bullets(sentences: Sequence[str]) -> Iterator[str]:
+    yield from (f"- {sentence}" for sentence in sentences)
+    if sentences:
+        yield ""
+
+
+def _escaped(text: str) -> str:
+    """Escape what Markdown would read as markup; an underscore within a word is none."""
+    special = r"[\\`*\[\]<>|~&#$]|\b_+|_+\b"
+    return re.sub(special, lambda found: "".join(f"\\{char}" for char in found[0]), printable(text))
+
+
+# --- the console
+
+
+def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
+    wide = console.width >= WIDE
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for number, title in enumerate(rows[0] if wide else rows[0][:-1]):
+        text = number in (0, 3, 7)
+        header = title if wide else textwrap.fill(title, 8)
+        shown.add_column(
+            Text(header), justify="left" if text else "right", no_wrap=number not in (0, 7), overflow="fold"
+        )
+    for row in rows[1:]:
+        shown.add_row(*map(Text, row if wide else row[:-1]))
+    console.print(shown)
+    console.print()
+    if not wide:
+        for name, *_, hides in rows[1:]:
+            if hides != NOTHING:
+                console.print(Text(f"{name} hides {hides}"))
+        console.print()
+
+
+def _print_traps(rows: Sequence[Sequence[str]], console: Console) -> None:
+    if rows:
+        console.print()
+        console.print(Text(TRAPS, style="bold"))
+    for name, declared, happened, errors in rows:
+        console.print(Padding(Text(f"{name}: {happened}"), (0, 0, 0, 2), expand=False))
+        for line in (f"declared: {declared}", f"seen: {errors}"):
+            console.print(Padding(Text(line, style="dim"), (0, 0, 0, 6), expand=False))

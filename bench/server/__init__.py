@@ -1,0 +1,69 @@
+"""
+Where Postgres comes from: a DSN, a container, or the embedded binaries.
+
+Each kind has a file of its own; this one chooses, and sees to it that nothing of ours is left.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.errors import UserError
+from bench.server import container, dsn, embedded
+from bench.server.server import Server
+
+__all__ = ["Server", "open_server"]
+
+DSN_VARIABLE = "LOOPTRAP_DSN"
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def open_server(choice: str, *, image: str, allow_remote: bool) -> Iterator[Server]:
+    """
+    Give a running server, and leave nothing of ours behind, however it ends.
+
+    :param choice: `auto`, `container`, `embedded`, or a DSN.
+    :param image: of a container.
+    :param allow_remote: whether a DSN may lead to another host.
+    :raises UserError: there is no such server to be had.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.callback(_set_handlers, {number: signal.getsignal(number) for number in _STOPPING})
+        server = stack.enter_context(_choose(choice, image, allow_remote=allow_remote))
+        stack.callback(_drop_what_is_left, server)
+        # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
+        stack.callback(_set_handlers, dict.fromkeys(_STOPPING, signal.SIG_IGN))
+        yield server
+
+
+def _choose(choice: str, image: str, *, allow_remote: bool) -> contextlib.AbstractContextManager[Server]:
+    if choice == "embedded":
+        return embedded.start("asked for")
+    if choice == "container":
+        return container.start(image, "asked for")
+    if choice != "auto":
+        return dsn.connect(choice, "asked for", allow_remote=allow_remote)
+    if os.environ.get(DSN_VARIABLE):
+        return dsn.connect(os.environ[DSN_VARIABLE], f"{DSN_VARIABLE} is set", allow_remote=allow_remote)
+    try:
+        container.find_image(image)
+    except UserError as error:
+        return embedded.start(f"{DSN_VARIABLE} is not set, and {str(error).partition(':')[0]}")
+    return container.start(image, f"a Docker engine answers and has {image}")
+
+
+def _drop_what_is_left(server: Server) -> None:
+    # A server that has died took its databases along; the reason is on its way up already.
+    with contextlib.suppress(OSError):
+        server.drop_databases()
+
+
+def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
+    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,97 @@
+"""A container: Postgres from an image, by testcontainers. Its port is open on 127.0.0.1 only, its password random."""
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Iterator
+
+from sqlalchemy.engine import URL
+
+from bench.errors import UserError
+from bench.server.server import Server
+
+ANSWER_SECONDS = 2
+PORT = 5432
+DATA_FOLDER = "/var/lib/postgresql"
+
+
+def find_image(image: str) -> str:
+    """
+    Make sure that an engine answers and has the image, pulling it if need be; return the image's digest.
+
+    :raises UserError: no engine, or no such image to be had.
+    """
+    # Imported here, for it takes longer than all the rest of a start.
+    import docker  # noqa: PLC0415
+    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    try:
+        client = docker.from_env(timeout=ANSWER_SECONDS)
+        client.ping()
+    except (DockerException, RequestException) as error:
+        raise UserError(
+            f"no Docker engine answered within {ANSWER_SECONDS} s: start Docker, or use --server embedded."
+        ) from error
+    with contextlib.closing(client):
+        try:
+            found = client.images.get(image)
+        except ImageNotFound:
+            found = None
+        except (DockerException, RequestException) as error:
+            raise UserError(f"'{image}' cannot name an image: give one such as --image postgres:17.") from error
+    if found is None:
+        pulling = docker.from_env()
+        with contextlib.closing(pulling):
+            try:
+                found = pulling.images.pull(*_repository_and_tag(image))
+            except (DockerException, RequestException) as error:
+                raise UserError(
+                    f"the image {image} is neither here nor to be pulled: check the name or the network, "
+                    "or use --server embedded."
+                ) from error
+    digests = found.attrs.get("RepoDigests") or [found.id]
+    return str(digests[0])
+
+
+@contextlib.contextmanager
+def start(image: str, why: str) -> Iterator[Server]:
+    """
+    Start one, and remove it at the end.
+
+    :raises UserError: no engine, no image, or a container that does not get ready.
+    """
+    digest = find_image(image)
+    from docker.errors import DockerException  # noqa: PLC0415 - as above
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
+
+    logging.getLogger("testcontainers").setLevel(logging.ERROR)
+    password = secrets.token_urlsafe(24)
+    container = PostgresContainer(image, username="looptrap", password=password, dbname="postgres", driver=None)
+    container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
+    with contextlib.ExitStack() as stack:
+        stack.callback(container.stop)
+        try:
+            container.start()
+            url = URL.create(
+                "postgresql",
+                username="looptrap",
+                password=password,
+                host=container.get_container_host_ip(),
+                port=int(container.get_exposed_port(PORT)),
+                database="postgres",
+            )
+        except (DockerException, TimeoutError, ConnectionError) as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise UserError(
+                f"a container of {image} does not get ready: {reason}. Try another --image, or --server embedded."
+            ) from error
+        looked = container.exec(["stat", "-f", "-c", "%T", DATA_FOLDER])
+        filesystem = looked.output.decode().strip() if looked.exit_code == 0 else ""
+        yield Server(url, kind="container", why=why, filesystem=filesystem, image=f"{image} {digest}")
+
+
+def _repository_and_tag(image: str) -> tuple[str, str | None]:
+    repository, _, tag = image.rpartition(":")
+    # A colon before the last slash is a registry's port.
+    return (repository, tag) if repository and "/" not in tag else (image, "latest")

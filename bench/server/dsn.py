@@ -1,0 +1,92 @@
+"""A server that the user runs: reached by a DSN, looked at before anything is done, and left as it was."""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Iterator
+
+import asyncpg
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from bench.errors import UserError
+from bench.server.server import CONNECT_SECONDS, Server, is_unix_socket
+
+EXAMPLE = "postgresql://user:password@localhost:5432/postgres"
+_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+
+
+@contextlib.contextmanager
+def connect(dsn: str, why: str, *, allow_remote: bool) -> Iterator[Server]:
+    """
+    Give the server behind a DSN.
+
+    :raises UserError: it does not parse, leads to another host, does not answer, or may not be used.
+    """
+    url = _parse(dsn)
+    if not allow_remote and not _is_local(url):
+        raise UserError(
+            f"{_shown(url)} is not on this machine: say --allow-remote if it is yours to make databases on."
+        )
+    _try(url)
+    yield Server(url, kind="dsn", why=why)
+
+
+def _parse(dsn: str) -> URL:
+    try:
+        url = make_url(dsn)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in _SCHEMES:
+        # What does not parse may hold a password anywhere, so it is not repeated.
+        scheme = dsn.partition("://")[0] if "://" in dsn else dsn if dsn.isalnum() else "the text given"
+        raise UserError(f"--server: '{scheme}' is none of auto, container, embedded, or a DSN such as {EXAMPLE}")
+    return url.set(drivername="postgresql", database=url.database or "postgres")
+
+
+def _is_local(url: URL) -> bool:
+    if is_unix_socket(url):
+        return True
+    host = url.host or str(url.query.get("host"))
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _try(url: URL) -> None:
+    """Connect once, and ask whether databases may be made."""
+    shown = _shown(url)
+    try:
+        permitted = asyncio.run(_may_create_databases(url))
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise UserError(f"{shown} refuses user or password: {_first_line(error)}. Correct the DSN.") from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise UserError(f"{shown}: {_first_line(error)}. Name one that is there, such as postgres.") from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        reason = _first_line(error) or f"no answer within {CONNECT_SECONDS:.0f} seconds"
+        raise UserError(f"{shown} does not answer: {reason}. Start it, or use --server embedded.") from error
+    if not permitted:
+        raise UserError(
+            f"{shown}: {url.username or 'the user'} may not create databases. As a superuser, type: "
+            f'ALTER ROLE "{url.username or "..."}" CREATEDB'
+        )
+
+
+async def _may_create_databases(url: URL) -> bool:
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS)
+    try:
+        return bool(
+            await connection.fetchval("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+        )
+    finally:
+        await connection.close()
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

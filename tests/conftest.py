@@ -1,0 +1,64 @@
+"""What several tests share: one embedded server for all of them, and the command line as a user has it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from bench.server import Server, open_server
+from bench.strategy import ROOT
+
+# The machine may be slow and shared, and a failure must come again when it is looked for.
+settings.register_profile(
+    "looptrap", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+)
+settings.load_profile("looptrap")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real Postgres that lives as long as the tests."""
+    with open_server("embedded", image="", allow_remote=False) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh, empty database of its own for one test."""
+    name = f"looptrap_test_{abs(hash(request.node.nodeid)):x}"[:63]
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture
+def looptrap() -> Command:
+    """Run `python -m bench` with arguments, as a user would from the project's folder."""
+
+    def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    return run
+
+
+def assert_one_line(completed: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Assert that a command refused its input as the house refuses it: exit code 2, one line, no traceback."""
+    assert completed.returncode == 2, completed.stderr + completed.stdout
+    lines = completed.stderr.strip().splitlines()
+    assert len(lines) == 1, completed.stderr
+    assert lines[0].startswith("looptrap: ")
+    for word in words:
+        assert word in lines[0], lines[0]

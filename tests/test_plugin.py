@@ -1,0 +1,193 @@
+"""The plugin of every measured process: what it gives to strategies, and what it refuses."""
+
+import pytest
+
+from bench.process import CONTRACT_BROKEN, DATABASE_URL
+from bench.strategy import ROOT
+
+STRATEGY = """
+    import pytest
+    import pytest_asyncio
+    from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+    from bench import Strategy
+
+    strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
+
+    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    async def db_engine(migrated_database_url):
+        engine = create_async_engine(migrated_database_url)
+        yield engine
+        await engine.dispose()
+
+    @pytest.fixture
+    def session_factory(db_engine):
+        return async_sessionmaker(db_engine, expire_on_commit=False)
+"""
+
+SCOPES = ("-oasyncio_default_test_loop_scope=session", "-oasyncio_default_fixture_loop_scope=session")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder of a user, from which the harness can be imported."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
+    return pytester
+
+
+def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run pytest in a process of its own, with the harness's plugins and the project's strategy."""
+    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.plugin", "-p", "my_strategy")
+    return project.runpytest_subprocess(*plugins, *arguments)
+
+
+def test_strategy_gets_a_database_and_tests_get_sessions(
+    project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a URL a strategy makes sessions; from these the plugin makes `db_session`, and `client` with the app."""
+    monkeypatch.setenv(DATABASE_URL, database_url)
+    project.makepyfile(
+        my_strategy=STRATEGY,
+        test_it="""
+            from sqlalchemy import text
+
+            async def test_session(db_session):
+                assert await db_session.scalar(text("SELECT count(*) FROM countries")) == 6
+
+            async def test_client(client):
+                answer = await client.get("/countries")
+                assert [country["code"] for country in answer.json()] == ["BR", "DE", "IN", "JP", "KE", "US"]
+        """,
+    )
+    run(project, *SCOPES).assert_outcomes(passed=2)
+
+
+def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Pytester) -> None:
+    """A strategy under other loop scopes than it declares is stopped before the first test, with what to type."""
+    project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
+    result = run(project)
+    assert result.ret == CONTRACT_BROKEN
+    result.stderr.fnmatch_lines(
+        [
+            "*looptrap: my_strategy declares asyncio_default_test_loop_scope=session, but pytest runs with function. "
+            "Type: python -m pytest -p bench.plugin -p my_strategy -oasyncio_default_test_loop_scope=session "
+            "-oasyncio_default_fixture_loop_scope=session bench/workload"
+        ]
+    )
+
+
+def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
+    project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conftest's fixture wins over a plugin's of the same name, without a word from pytest; the plugin tells."""
+    monkeypatch.setenv(DATABASE_URL, database_url)
+    project.makeconftest("import pytest\n@pytest.fixture\ndef session_factory(): return None")
+    project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
+    result = run(project, *SCOPES)
+    assert result.ret == CONTRACT_BROKEN
+    result.stdout.fnmatch_lines(["*session_factory of my_strategy is not in use: conftest overrides it*"])
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [
+        ("db_engine", "gives a AsyncEngine, not an async_sessionmaker"),
+        ("async_sessionmaker(db_engine)", "lacks expire_on_commit=False"),
+    ],
+)
+def test_session_factory_must_be_one(
+    project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch, factory: str, words: str
+) -> None:
+    """A session factory that is none, or with other options than everybody's, is refused when it is first used."""
+    monkeypatch.setenv(DATABASE_URL, database_url)
+    strategy = STRATEGY.replace("async_sessionmaker(db_engine, expire_on_commit=False)", factory)
+    project.makepyfile(my_strategy=strategy, test_it="async def test_it(db_session): pass")
+    result = run(project, *SCOPES)
+    assert result.ret == CONTRACT_BROKEN
+    result.stdout.fnmatch_lines([f"*session_factory of my_strategy {words}*"])
+
+
+def test_database_of_somebody_else_is_refused(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies drop what they find, so a URL whose database is not named looptrap_* is not used."""
+    monkeypatch.setenv(DATABASE_URL, "postgresql+asyncpg://localhost/production")
+    project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
+    result = run(project, *SCOPES)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*must name a database looptrap_*"])
+
+
+def test_two_strategies_at_once_are_refused(project: pytest.Pytester) -> None:
+    """Two strategies in one process would overwrite each other's fixtures."""
+    project.makepyfile(my_strategy=STRATEGY, test_it="")
+    result = run(project, *SCOPES, "-p", "strategies.none")
+    assert result.ret == CONTRACT_BROKEN
+    result.stderr.fnmatch_lines(["*one strategy at a time, not my_strategy and strategies.none*"])
+
+
+LOOPS = """
+    import asyncio
+    {imports}
+
+    seen = []
+
+    @{fixture}
+    async def wide():
+        seen.append(("wide", id(asyncio.get_running_loop())))
+
+    {narrow}
+    async def narrow():
+        seen.append(("narrow", id(asyncio.get_running_loop())))
+
+    {mark}
+    async def test_one(wide, narrow):
+        seen.append(("one", id(asyncio.get_running_loop())))
+
+    {mark}
+    async def test_two(wide, narrow):
+        seen.append(("two", id(asyncio.get_running_loop())))
+
+    def test_all_ran_in_one_loop():
+        names = [name for name, _ in seen]
+        assert names == ["wide", "narrow", "one", "narrow", "two"]
+        assert len(set(loop for _, loop in seen)) == 1
+"""
+
+
+def test_ini_lines_and_decorators_give_the_same_loops(project: pytest.Pytester) -> None:
+    """Three ini lines, or `loop_scope=` on every fixture and test: the same one loop for all of them."""
+    project.makepyfile(
+        test_by_ini=LOOPS.format(
+            imports="import pytest_asyncio",
+            fixture='pytest_asyncio.fixture(scope="session")',
+            narrow="@pytest_asyncio.fixture",
+            mark="",
+        ),
+    )
+    by_ini = project.runpytest_subprocess("-p", "pytest_asyncio.plugin", *SCOPES, "test_by_ini.py")
+    by_ini.assert_outcomes(passed=3)
+    project.makepyfile(
+        test_by_decorator=LOOPS.format(
+            imports="import pytest, pytest_asyncio",
+            fixture='pytest_asyncio.fixture(scope="session", loop_scope="session")',
+            narrow='@pytest_asyncio.fixture(loop_scope="session")',
+            mark='@pytest.mark.asyncio(loop_scope="session")',
+        ),
+    )
+    strict = ("-oasyncio_mode=strict", "-oasyncio_default_fixture_loop_scope=function")
+    by_decorator = project.runpytest_subprocess("-p", "pytest_asyncio.plugin", *strict, "test_by_decorator.py")
+    by_decorator.assert_outcomes(passed=3)
+
+
+def test_without_either_the_loops_differ(project: pytest.Pytester) -> None:
+    """The same tests with neither: each test gets a loop of its own, which is where the trap begins."""
+    project.makepyfile(
+        test_it=LOOPS.format(
+            imports="import pytest_asyncio",
+            fixture='pytest_asyncio.fixture(scope="session", loop_scope="session")',
+            narrow="@pytest_asyncio.fixture",
+            mark="",
+        ),
+    )
+    result = project.runpytest_subprocess("-p", "pytest_asyncio.plugin")
+    result.assert_outcomes(passed=2, failed=1)

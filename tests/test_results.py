@@ -1,0 +1,128 @@
+"""The run's files: whatever is written is read again, and whatever is damaged is told apart from what is torn."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import UserError
+from bench.results import (
+    CELLS_FILE,
+    RUN_FILE,
+    SCHEMA,
+    Cell,
+    Failure,
+    Machine,
+    Run,
+    Samples,
+    ServerFacts,
+    StrategyFacts,
+    Workload,
+    append_cell,
+    create_run,
+    read_cells,
+    read_run,
+)
+
+RUN = Run(
+    schema=SCHEMA,
+    looptrap="0.1.0",
+    started="2026-01-01T00:00:00+00:00",
+    command="nox -s bench",
+    seed=1,
+    rounds=7,
+    strategies=(StrategyFacts("none", "No isolation.", "session", "session", ("rows_gone",)),),
+    workload=Workload(100, ("update",), "0123456789ab"),
+    server=ServerFacts("embedded", "asked for", "18.4", "unix socket", "ext4", "", {"fsync": "on"}),
+    machine=Machine("CPU", 2, 1 << 30, "Linux", "3.11.7", {"pytest": "9.0"}),
+)
+
+seconds = st.floats(min_value=0, max_value=1e6)
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> Cell:
+    """Any cell at all."""
+    tests = draw(st.integers(0, 5))
+
+    def column(values: st.SearchStrategy[float]) -> tuple[float, ...]:
+        return tuple(draw(st.lists(values, min_size=tests, max_size=tests)))
+
+    return Cell(
+        strategy=draw(texts),
+        round=draw(st.integers(0, 99)),
+        position=draw(st.integers(0, 99)),
+        started="2026-01-01T00:00:00+00:00",
+        status=draw(st.sampled_from(["finished", "crashed", "timeout"])),
+        detail=draw(texts),
+        wall=draw(seconds),
+        startup=draw(seconds),
+        collection=draw(seconds),
+        session_setup=draw(seconds),
+        session_teardown=draw(seconds),
+        shutdown=draw(seconds),
+        residual=draw(seconds),
+        wal_bytes_per_test=draw(st.none() | seconds),
+        failures=tuple(Failure("call", "RuntimeError", message) for message in draw(st.lists(texts, max_size=2))),
+        samples=Samples(column(seconds), column(seconds), column(seconds), "." * tests),
+    )
+
+
+@given(written=st.lists(cells(), max_size=4), cut=st.integers(1, 30))
+def test_cells_survive_and_a_torn_line_is_dropped(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Cell], cut: int
+) -> None:
+    """Every finished cell is read as it was written; a write that was cut off takes none of them with it."""
+    folder = tmp_path_factory.mktemp("run")
+    create_run(folder, RUN)
+    for cell in written:
+        append_cell(folder, cell)
+    assert list(read_cells(folder)) == written
+    whole = (folder / CELLS_FILE).read_bytes()
+    if written:
+        (folder / CELLS_FILE).write_bytes(whole[:-cut])
+        assert list(read_cells(folder)) == written[:-1]
+
+
+def test_run_survives(tmp_path: Path) -> None:
+    """What is known of a run is read as it was written."""
+    create_run(tmp_path / "a" / "b", RUN)
+    assert read_run(tmp_path / "a" / "b") == RUN
+
+
+def test_second_run_is_refused(tmp_path: Path) -> None:
+    """A folder that holds a run is never written over."""
+    create_run(tmp_path, RUN)
+    with pytest.raises(UserError, match="already holds a run"):
+        create_run(tmp_path, RUN)
+
+
+def test_folder_without_a_run(tmp_path: Path) -> None:
+    """A folder without a run says so, and what a folder with one is."""
+    with pytest.raises(UserError, match="holds no run"):
+        read_run(tmp_path)
+
+
+def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    """A run of a later version is not guessed at."""
+    (tmp_path / RUN_FILE).write_text('{"schema": 999, "something": "new"}')
+    with pytest.raises(UserError, match=r"schema 999.*update looptrap"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\x00"])
+def test_damaged_run(tmp_path: Path, text: str) -> None:
+    """A file that is no run is named with what is wrong in it."""
+    (tmp_path / RUN_FILE).write_text(text)
+    with pytest.raises(UserError, match=r"run\.json is not a run of schema"):
+        read_run(tmp_path)
+
+
+def test_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
+    """Only the last line may be torn: a damaged one before it is told with its number, and not skipped."""
+    create_run(tmp_path, RUN)
+    (tmp_path / CELLS_FILE).write_bytes(b'{"strategy": \n{}\n')
+    with pytest.raises(UserError, match="line 1 is damaged"):
+        list(read_cells(tmp_path))

@@ -1,0 +1,145 @@
+"""The contract of a strategy file, and what a user is told when a file breaks it."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from bench.strategy import STRATEGIES, Trap, load, load_all, names_in_tree
+
+GOOD = '''
+"""Do nothing at all."""
+import pytest
+from bench import Strategy
+
+strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
+
+@pytest.fixture
+def session_factory():
+    return None
+'''
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    """Write a strategy file and return its path as a user would give it."""
+    path = folder / f"{name}.py"
+    path.write_text(textwrap.dedent(text).strip() + "\n")
+    return str(path)
+
+
+def refusal(*references: str) -> str:
+    """Return the one line that a user reads when these strategies are asked for."""
+    with pytest.raises(UserError) as caught:
+        load_all(references)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", names_in_tree())
+def test_every_file_in_the_tree_keeps_the_contract(name: str) -> None:
+    """Every strategy of the tree loads, and reads as a strategy should: alone, and not longer than a page."""
+    loaded = load(name)
+    assert loaded.name == name
+    assert loaded.summary.endswith(".") or isinstance(loaded.declared, Trap)
+    assert len(loaded.path.read_text().splitlines()) <= 70
+
+
+def test_summary_is_the_docstrings_first_line() -> None:
+    """What --list shows is what the file says of itself."""
+    assert load("savepoint_rollback").summary == "Wrap each test in an outer transaction and roll it back."
+
+
+def test_path_and_name_reach_the_same_file() -> None:
+    """A path into strategies/ is the strategy of that name, not a second one."""
+    assert load(str(STRATEGIES / "none.py")) == load("none")
+
+
+def test_path_outside_the_tree(tmp_path: Path) -> None:
+    """A file anywhere is a strategy, named by its stem."""
+    loaded = load(write(tmp_path, "outside_the_tree", GOOD))
+    assert (loaded.name, loaded.module, loaded.import_from) == ("outside_the_tree", "outside_the_tree", tmp_path)
+
+
+def test_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of an installed package is a strategy, named by its last part."""
+    package = tmp_path / "acme_for_test"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    write(package, "pg_strategy", GOOD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = load("acme_for_test.pg_strategy")
+    assert (loaded.name, loaded.module) == ("pg_strategy", "acme_for_test.pg_strategy")
+
+
+def test_unknown_name_gets_the_nearest() -> None:
+    """A slip of the finger is answered with the name that was meant."""
+    assert "did you mean savepoint_rollback" in refusal("savepoint_rolback")
+
+
+def test_unknown_name_without_neighbours_gets_all() -> None:
+    """A name like no other is answered with all there are, and the command that shows them."""
+    message = refusal("zzz")
+    assert "create_drop, engine_per_test" in message
+    assert "--list" in message
+
+
+def test_missing_path() -> None:
+    """A path to nothing is named as such."""
+    assert "./nowhere.py does not exist" in refusal("./nowhere.py")
+
+
+def test_missing_package() -> None:
+    """A dotted name of nothing that is installed says so."""
+    assert "'acme.nowhere' is not installed" in refusal("acme.nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("does_not_import", '"""Broken."""\nimport no_such_library', "does not import: ModuleNotFoundError"),
+        ("has_bad_syntax", '"""Broken."""\nimport (', "does not import: SyntaxError"),
+        ("no_docstring", GOOD.replace('"""Do nothing at all."""', ""), "has no docstring"),
+        ("no_strategy", GOOD.replace("strategy = ", "plan = "), "lacks `strategy`"),
+        ("no_factory", GOOD.replace("session_factory", "factory"), "provides no `session_factory`"),
+        ("bad_scope", GOOD.replace('test_loop_scope="session"', 'test_loop_scope="sesion"'), "'sesion' is none of"),
+        ("bad_probe", GOOD.replace("Strategy(", "Strategy(hides={'notfy'}, "), "notfy"),
+        ("bare_trap", GOOD.replace("Strategy", "Trap"), "is a trap without an error"),
+        (
+            "odd_trap",
+            GOOD.replace("import Strategy", "import ExpectedError, Trap").replace(
+                "Strategy(", "Trap(errors=[ExpectedError('E', 'w')], failures='sometimes', "
+            ),
+            "failures='sometimes' is none of",
+        ),
+        ("Shouting", GOOD, "a name is lower case"),
+    ],
+)
+def test_file_that_breaks_the_contract(tmp_path: Path, name: str, text: str, words: str) -> None:
+    """Each way to break the contract is answered in one line that names the file and what is missing."""
+    message = refusal(write(tmp_path, name, text))
+    assert words in message
+    assert f"{name}.py" in message
+
+
+def test_two_with_one_name(tmp_path: Path) -> None:
+    """Two files of one stem are both named, since the results could not tell them apart."""
+    (tmp_path / "elsewhere").mkdir()
+    path = write(tmp_path / "elsewhere", "create_drop", GOOD)
+    message = refusal("create_drop", path)
+    assert "two strategies are named 'create_drop'" in message
+    assert "elsewhere" in message
+
+
+def test_path_that_hides_a_module(tmp_path: Path) -> None:
+    """A file named as a library would take its place in the process, so it is refused."""
+    assert "has the name of the module" in refusal(write(tmp_path, "alembic", GOOD))
+
+
+def test_facts_of_a_trap_repeat_its_declaration() -> None:
+    """What stands in run.json is what the file declares."""
+    facts = load("pre_ping_function_loops").facts()
+    assert facts.is_trap
+    assert facts.expected_errors == (("RuntimeError", "attached to a different loop"),)
+    assert facts.expected_failures == "alternates"
