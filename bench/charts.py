@@ -236,11 +236,10 @@ class _Panel:
 
 
 def _draw_row(axes: Axes, y: float, result: StrategyResult, reach: float) -> None:
-    left, right = axes.get_xlim()
     estimate = result.per_test
     if estimate is None:
-        axes.text(left, y, "no timed round finished", size=8, color=GREY, va="center_baseline", bbox=HALO)
         return
+    left, right = axes.get_xlim()
     value = end = estimate.value * 1000
     axes.hlines(y, left, right, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     color = BLUE if result.ranked else GREY

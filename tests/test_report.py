@@ -13,12 +13,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console
-from test_charts import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 
 from bench.analysis import Analysis, Noise
 from bench.errors import UserError
 from bench.report import print_summary, report_run, table, trap_table, write_summary
 from bench.results import Cell, Failure, Samples, append_cell, create_run
+from tests.test_charts import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 
 STRANGE = "[red]x[/red] a|b a\\|b `c` **d** __e__ <b>&amp; [f](g) ~h~ $i$ :smile: #1"
 STRANGE_RESULT = replace(
