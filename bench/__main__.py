@@ -1,5 +1,6 @@
 """The command line: `python -m bench COMMAND`. Each command is thin; what it does stands in a module of its own."""
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,21 @@ MOST_ROUNDS = 1000
 LARGEST_SEED = 2**32 - 1
 
 
+class Duration(click.ParamType[float]):
+    """A length of time such as 90s, 3m or 1h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is not a duration: give a number and s, m or h, such as 90s or 3m.", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def looptrap() -> None:
     """Compare ways of isolating the tests of an async FastAPI + SQLAlchemy + Postgres suite."""
@@ -26,8 +42,17 @@ def looptrap() -> None:
 @looptrap.command()
 @click.option("--strategies", "names", metavar="A,B", help="Names, dotted names or paths; default: all in strategies/.")
 @click.option("--tests", type=click.IntRange(1, MOST_TESTS), default=100, show_default=True, help="Tests per cell.")
-@click.option("--rounds", type=click.IntRange(1, MOST_ROUNDS), help="Timed rounds.  [default: 7, with --quick 3]")
+@click.option(
+    "--rounds", type=click.IntRange(1, MOST_ROUNDS), help="Timed rounds, exactly.  [default: as many as it takes]"
+)
 @click.option("--quick", is_flag=True, help="Three rounds: a first look, with wide intervals.")
+@click.option(
+    "--budget",
+    type=Duration(),
+    default="3m",
+    show_default=True,
+    help="Without --rounds: after 6 rounds, begin no other that would end later. Such as 90s, 3m, 1h.",
+)
 @click.option(
     "--server",
     "choice",
@@ -103,6 +128,9 @@ def main() -> NoReturn:
         looptrap.main(prog_name="python -m bench", standalone_mode=False)
     except UserError as error:
         sys.exit(_complain(str(error)))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "python -m bench"
         sys.exit(_complain(f"{error.format_message()} Type {command} --help for what is valid."))

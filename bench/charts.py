@@ -124,6 +124,16 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
 
 
+def tests_and_rounds(analysis: Analysis) -> str:
+    """Say how much was measured: `100 tests x 7 rounds`, `x 3 to 8 rounds` where strategies differ, `x 3 of 7`."""
+    done = sorted({result.rounds for result in analysis.strategies}) or [0]
+    limits = analysis.run.limits
+    rounds = f"{done[0]} to {done[-1]}" if len(done) > 1 else f"{done[0]}"
+    if not analysis.run.decisions:
+        rounds += f" of {limits.most}" if limits.fewest == limits.most else f" of {limits.fewest} to {limits.most}"
+    return f"{analysis.run.workload.tests} tests x {rounds} rounds"
+
+
 def trap_verdict(trap: TrapResult) -> str:
     """Say whether a trap failed as declared, and in how many tests."""
     failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
@@ -351,9 +361,7 @@ def _place_footer(page: _Page, analysis: Analysis) -> None:
     fsync = server.settings.get("fsync", "unknown")
     page.write(f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}", 8, MUTED)
     page.write(f"Postgres {server.version}, {server.kind}, {server.transport}, fsync={fsync}", 8, MUTED)
-    finished = max((result.rounds for result in analysis.strategies), default=0)
-    rounds = f"{finished} of {run.rounds}" if finished < run.rounds else run.rounds
-    page.write(f"{run.workload.tests} tests x {rounds} rounds, seed {run.seed}, {run.started[:10]}", 8, MUTED)
+    page.write(f"{tests_and_rounds(analysis)}, seed {run.seed}, {run.started[:10]}", 8, MUTED)
 
 
 # --- setting text

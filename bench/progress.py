@@ -16,21 +16,17 @@ class Progress:
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._console = console
-        self._total = len(plan.orders)
-        self._rounds = plan.orders[-1].round
-        self._done = 0
+        self._limits = plan.limits
         self._round: int | None = None
+        self._done = 0
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.fields[round]}"),
-            rich.progress.BarColumn(bar_width=24),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TextColumn("{task.fields[eta]}"),
+            rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=self._total, round="", eta="")
+        self._task = self._bar.add_task("starting the server")
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -45,22 +41,24 @@ class Progress:
 
     def started(self, order: CellOrder, remaining: float | None) -> None:
         """Show the cell that runs now."""
-        eta = "" if remaining is None else f"about {_duration(remaining)} left"
-        name = "warm-up" if order.round == WARM_UP else f"round {order.round} of {self._rounds}"
-        self._bar.update(self._task, description=order.strategy.name, round=name, eta=eta)
-        if order.round != self._round:
-            self._round = order.round
-            if not self._console.is_terminal:
-                self._console.print(f"{name}, {self._done} of {self._total} cells done{', ' if eta else ''}{eta}")
+        where = "warm-up round" if order.round == WARM_UP else f"round {order.round} of {self._rounds()}"
+        eta = "" if remaining is None else f", {'' if self._limits.fixed else 'at most '}{_duration(remaining)} left"
+        self._bar.update(self._task, description=f"{where}{eta}, {self._done} cells done: {order.strategy.name}")
+        if order.round != self._round and not self._console.is_terminal:
+            self._console.print(f"{where}{eta}", highlight=False)
+        self._round = order.round
 
     def finished(self, cell: Cell) -> None:
         """Count the cell, and tell at once when it did not run to its end."""
         self._done += 1
-        self._bar.advance(self._task)
         if cell.status != "finished":
             self._console.print(f"{cell.strategy}, round {cell.round}: {cell.status}: {cell.detail}", markup=False)
 
+    def _rounds(self) -> str:
+        fewest, most = self._limits.fewest, self._limits.most
+        return str(most) if fewest == most else f"{fewest} to {most}"
+
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse
-from bench.charts import draw_cost, frequent_errors, headline, printable, significant, trap_verdict
+from bench.charts import draw_cost, frequent_errors, headline, printable, significant, tests_and_rounds, trap_verdict
 from bench.errors import UserError
 from bench.results import Run, read_cells, read_run
 
@@ -161,7 +161,8 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
     yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
         yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
-    yield f"{run.workload.tests} tests x {run.rounds} rounds, seed {run.seed}, workload {run.workload.fingerprint}."
+    yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
+    yield from (sentence[0].upper() + sentence[1:] for sentence in run.decisions)
     marked = max(analysis.strategies, key=lambda result: (result.rounds > 0, result.residual), default=None)
     if marked and marked.rounds:
         share = significant(marked.residual * 100, 2)

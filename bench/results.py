@@ -164,8 +164,18 @@ class Workload:
 
 
 @dataclass(frozen=True)
+class RoundLimits:
+    """How many timed rounds there might be. Where both numbers are equal, so many were asked for."""
+
+    fewest: int
+    most: int
+    budget: float | None
+    """Seconds after which no round beyond `fewest` was begun."""
+
+
+@dataclass(frozen=True)
 class Run:
-    """Everything about a run that is known when it starts."""
+    """Everything about a run but its cells."""
 
     schema: int
     looptrap: str
@@ -175,8 +185,9 @@ class Run:
     command: str
     """The command that makes such a run again, without any password."""
     seed: int
-    rounds: int
-    """Timed rounds that were planned, without the warm-up."""
+    limits: RoundLimits
+    decisions: tuple[str, ...]
+    """Why the rounds ended, and which strategies sat some out: a sentence each; empty while the run goes on."""
     strategies: tuple[StrategyFacts, ...]
     workload: Workload
     server: ServerFacts
@@ -202,8 +213,22 @@ def create_run(folder: Path, run: Run) -> None:
         raise UserError(f"{folder} already holds a run: choose another folder with --out, or remove it.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RUN_FILE).write_bytes(_RUN.dump_json(run, indent=2) + b"\n")
+        write_run(folder, run)
         (folder / CELLS_FILE).touch()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """
+    Write `run.json`, whole or not at all.
+
+    :raises UserError: the folder cannot be written.
+    """
+    draft = folder / f"{RUN_FILE}.draft"
+    try:
+        draft.write_bytes(_RUN.dump_json(run, indent=2) + b"\n")
+        draft.replace(folder / RUN_FILE)
     except OSError as error:
         raise _unwritable(folder, error) from error
 

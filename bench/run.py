@@ -6,8 +6,7 @@ The order matters: all that the user may have typed wrong is looked at before a 
 
 import secrets
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,14 +18,16 @@ from bench.errors import UserError
 from bench.machine import describe_machine
 from bench.progress import Progress
 from bench.report import report_run
-from bench.results import CELLS_FILE, RUN_FILE, SCHEMA, Run, create_run
+from bench.results import CELLS_FILE, RUN_FILE, SCHEMA, RoundLimits, Run, create_run, read_cells, write_run
 from bench.server import Server
+from bench.stopping import Limits
 from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, load_all, names_in_tree
 from bench.version import VERSION
 from bench.workload import describe
 
-ROUNDS = 7
 QUICK_ROUNDS = 3
+FEWEST_ROUNDS = 6
+MOST_ROUNDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class RunOptions:
     tests: int
     rounds: int | None
     quick: bool
+    budget: float
     choice: str
     image: str
     allow_remote: bool
@@ -52,30 +54,41 @@ def run_and_report(options: RunOptions, console: Console) -> None:
     :raises UserError: an option, a strategy, the server or the folder is not usable.
     :raises KeyboardInterrupt: the user stopped it; what was finished is on disk, and it says where.
     """
-    strategies = _strategies(options.names)
+    plan = schedule.Plan(
+        strategies=_strategies(options.names),
+        tests=options.tests,
+        limits=_limits(options),
+        seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
+        cell_timeout=options.cell_timeout,
+    )
     folder = _folder(options.out)
-    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
-    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
-    plan = schedule.plan(strategies, tests=options.tests, rounds=rounds, seed=seed)
     try:
-        with bench.server.open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
-            create_run(folder, _describe(options, strategies, server, rounds=rounds, seed=seed))
+        with (
+            bench.server.open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server,
+            Progress(plan, console) as progress,
+        ):
+            run = _describe(options, plan, server)
+            create_run(folder, run)
             console.print(
-                f"Server: {server.facts.kind}, Postgres {server.facts.version} ({server.facts.why}).",
-                markup=False,
+                f"Server: {server.facts.kind}, Postgres {server.facts.version} ({server.facts.why}).", markup=False
             )
-            with Progress(plan, console) as progress:
-                schedule.run(plan, server, folder, cell_timeout=options.cell_timeout, watcher=progress)
-    except KeyboardInterrupt:
+            decisions = schedule.run(plan, server, folder, progress)
+            write_run(folder, replace(run, decisions=tuple(decisions)))
+    except (KeyboardInterrupt, SystemExit):
         if (folder / CELLS_FILE).exists():
-            finished = sum(1 for _ in (folder / CELLS_FILE).open("rb"))
             console.print(
-                f"Stopped. {finished} of {len(plan.orders)} cells are finished and kept in {shown(folder)}; "
+                f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
                 f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
                 markup=False,
             )
         raise
     report_run(folder, console)
+
+
+def _limits(options: RunOptions) -> Limits:
+    """Return the number of rounds: what was asked for, else as many as it takes."""
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else None)
+    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget)
 
 
 def _strategies(names: str | None) -> list[LoadedStrategy]:
@@ -103,31 +116,33 @@ def _folder(out: Path | None) -> Path:
     return folder
 
 
-def _describe(
-    options: RunOptions, strategies: Sequence[LoadedStrategy], server: Server, *, rounds: int, seed: int
-) -> Run:
+def _describe(options: RunOptions, plan: schedule.Plan, server: Server) -> Run:
     return Run(
         schema=SCHEMA,
         looptrap=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=_command(options, server, rounds=rounds, seed=seed),
-        seed=seed,
-        rounds=rounds,
-        strategies=tuple(strategy.facts() for strategy in strategies),
+        command=_command(options, plan, server),
+        seed=plan.seed,
+        limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else plan.limits.seconds),
+        decisions=(),
+        strategies=tuple(strategy.facts() for strategy in plan.strategies),
         workload=describe(options.tests),
         server=server.facts,
         machine=describe_machine(),
     )
 
 
-def _command(options: RunOptions, server: Server, *, rounds: int, seed: int) -> str:
+def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
-    where = {"embedded": "embedded", "container": f"container --image {options.image}", "dsn": "DSN"}
-    names = f" --strategies {options.names}" if options.names else ""
-    return (
-        f"nox -s bench --{names} --tests {options.tests} --rounds {rounds} --seed {seed} "
-        f"--server {where[server.facts.kind]}"
-    )
+    parts = ["nox", "-s", "bench", "--"]
+    if options.names:
+        parts += ["--strategies", options.names]
+    parts += ["--tests", str(options.tests)]
+    parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
+    parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
+    if server.facts.kind == "container":
+        parts += ["--image", options.image]
+    return shlex.join(parts)
 
 
 def shown(path: Path) -> str:

@@ -1,12 +1,13 @@
 """
-Runs the rounds: every cell once per round, in a random order, results written as they come.
+Runs the rounds: every cell once per round, in a random order, results written as they come, until enough is known.
 
 A round is a randomised complete block: whatever disturbs the machine for a while meets all strategies alike. The first
-round warms up and is discarded; the traps run in it, since nobody times them.
+round is short and warms up; the traps run in it, since nobody times them. `bench/stopping.py` says when it is enough.
 """
 
 import random
 import secrets
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,72 +17,147 @@ from typing import Protocol
 from bench.cell import CellOrder, run_cell
 from bench.results import WARM_UP, Cell, append_cell
 from bench.server import Server
+from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy import LoadedStrategy, Trap
 from bench.workload import SHAPES
+
+FEWEST_TESTS_OF_A_TRAP = len(SHAPES)
+"""A trap's pattern, such as every other test, takes a few tests to be seen."""
+
+WARM_UP_TESTS = len(SHAPES)
+"""One of each shape compiles what is to be compiled, and fills the caches."""
 
 
 class Watcher(Protocol):
     """Whoever shows the progress of a run."""
 
     def started(self, order: CellOrder, remaining: float | None) -> None:
-        """Tell that a cell starts, and how many seconds the run may still take, where that can be said."""
+        """Tell that a cell starts, and how many seconds the run may still take at most, where that can be said."""
 
     def finished(self, cell: Cell) -> None:
         """Tell that a cell is over and on disk."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run consists of: the cells in the order in which they run."""
+    """What is to be run."""
 
-    orders: tuple[CellOrder, ...]
+    strategies: Sequence[LoadedStrategy]
+    tests: int
+    limits: Limits
+    seed: int
+    cell_timeout: float
+    """Seconds after which a cell is killed."""
 
 
-def plan(strategies: Sequence[LoadedStrategy], *, tests: int, rounds: int, seed: int) -> Plan:
+def round_orders(plan: Plan, number: int) -> list[CellOrder]:
     """
-    Put the cells in order: a warm-up round, then `rounds` timed ones, each shuffled.
+    Return the cells of a round in their order.
 
-    The same seed gives the same order. A trap needs a few tests to show its pattern, so it never gets fewer than one of
-    each shape.
+    Seed and number alone decide it, so that a round is the same whoever sits it out.
     """
-    shuffler = random.Random(seed)  # noqa: S311 - an order to be repeated, not a secret
-    orders: list[CellOrder] = []
-    for number in range(WARM_UP, rounds + 1):
-        cells = [
-            CellOrder(
-                strategy=strategy,
-                tests=max(tests, len(SHAPES)) if isinstance(strategy.declared, Trap) else tests,
-                round=number,
-                position=0,
-            )
-            for strategy in strategies
-            if number == WARM_UP or not isinstance(strategy.declared, Trap)
-        ]
-        shuffler.shuffle(cells)
-        orders.extend(replace(cell, position=position) for position, cell in enumerate(cells))
-    return Plan(tuple(orders))
+    orders = [
+        CellOrder(strategy, _tests(plan, strategy, number), number, 0)
+        for strategy in plan.strategies
+        if number == WARM_UP or not isinstance(strategy.declared, Trap)
+    ]
+    random.Random(f"{plan.seed} {number}").shuffle(orders)  # noqa: S311 - an order to be repeated, not a secret
+    return [replace(order, position=position) for position, order in enumerate(orders)]
 
 
-def run(plan: Plan, server: Server, folder: Path, *, cell_timeout: float, watcher: Watcher) -> None:
+def _tests(plan: Plan, strategy: LoadedStrategy, number: int) -> int:
+    if isinstance(strategy.declared, Trap):
+        return max(plan.tests, FEWEST_TESTS_OF_A_TRAP)
+    return min(plan.tests, WARM_UP_TESTS) if number == WARM_UP else plan.tests
+
+
+def run(plan: Plan, server: Server, folder: Path, watcher: Watcher) -> list[str]:
     """
-    Run the cells one after the other and append each to the run's file as it ends.
+    Run rounds until enough is known, each cell appended to the run's file as it ends.
 
+    :returns: what was decided and why, a sentence each.
     :raises UserError: a strategy breaks the contract, or the folder cannot be written.
     """
-    token = secrets.token_hex(4)
-    durations: dict[str, float] = {}
-    for number, order in enumerate(plan.orders):
-        watcher.started(order, _remaining(plan.orders[number:], durations))
-        started = time.perf_counter()
-        cell = run_cell(order, server, f"looptrap_{token}_{number}", cell_timeout)
-        durations[order.strategy.name] = time.perf_counter() - started
-        append_cell(folder, cell)
-        watcher.finished(cell)
+    return _Run(plan, server, folder, watcher).rounds()
 
 
-def _remaining(orders: Sequence[CellOrder], durations: dict[str, float]) -> float | None:
-    """Add up the last known duration of each cell to come; an unknown one counts as the mean of the known."""
-    if not durations:
-        return None
-    mean = sum(durations.values()) / len(durations)
-    return sum(durations.get(order.strategy.name, mean) for order in orders)
+class _Run:
+    """What is known while a run goes on."""
+
+    def __init__(self, plan: Plan, server: Server, folder: Path, watcher: Watcher) -> None:
+        self._plan = plan
+        self._server = server
+        self._folder = folder
+        self._watcher = watcher
+        self._token = secrets.token_hex(4)
+        self._started = time.monotonic()
+        self._seconds: dict[str, float] = {}  # of each strategy's last cell
+        self._costs: Costs = {}
+        self._resting: dict[str, str] = {}  # strategy -> why
+
+    def rounds(self) -> list[str]:
+        self._round(WARM_UP)
+        number = WARM_UP
+        while True:
+            number += 1
+            self._round(number)
+            if why := self._enough(number):
+                return [*self._resting.values(), f"after round {number}: stopped, {why}."]
+
+    def _round(self, number: int) -> None:
+        orders = [order for order in round_orders(self._plan, number) if order.strategy.name not in self._resting]
+        for place, order in enumerate(orders):
+            self._watcher.started(order, self._remaining(number, orders[place:]))
+            cell = self._cell(order)
+            append_cell(self._folder, cell)
+            self._watcher.finished(cell)
+
+    def _cell(self, order: CellOrder) -> Cell:
+        name = order.strategy.name
+        started = time.monotonic()
+        database = f"looptrap_{self._token}_{order.round}_{order.position}"
+        cell = run_cell(order, self._server, database, self._plan.cell_timeout)
+        self._seconds[name] = time.monotonic() - started
+        if order.round != WARM_UP and cell.status == "finished":
+            samples = cell.samples
+            per_test = map(sum, zip(samples.setup, samples.call, samples.teardown, strict=True))
+            self._costs.setdefault(name, {})[order.round] = statistics.median(per_test)
+        return cell
+
+    def _enough(self, number: int) -> str:
+        """Say why no further round is needed; empty when one is."""
+        limits = self._plan.limits
+        if number >= limits.most:
+            return (
+                f"the {limits.most} rounds asked for are done" if limits.fixed else f"{limits.most} rounds are the most"
+            )
+        if limits.fixed:
+            return ""
+        for name in resting(self._costs, self._seconds) - self._resting.keys():
+            self._resting[name] = f"after round {number}: {name} sits out the rest, slow and long told apart."
+        if number < limits.fewest:
+            return ""
+        next_round = sum(seconds for name, seconds in self._seconds.items() if self._takes_part(name))
+        if time.monotonic() - self._started + next_round > limits.seconds:
+            return f"another round does not fit into the budget of {limits.seconds:.0f} s"
+        return verdict(self._costs)
+
+    def _takes_part(self, name: str) -> bool:
+        return name in self._costs and name not in self._resting
+
+    def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
+        """Add up the last durations: of this round, and of all rounds that may follow."""
+        if number == WARM_UP:
+            return None
+        mean = statistics.mean(self._seconds.values())
+
+        def seconds(orders: Sequence[CellOrder]) -> float:
+            return sum(self._seconds.get(order.strategy.name, mean) for order in orders)
+
+        limits = self._plan.limits
+        whole = seconds([order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting])
+        sure = seconds(orders) + max(0, limits.fewest - number) * whole
+        if limits.fixed:
+            return sure
+        left = limits.seconds - (time.monotonic() - self._started)
+        return min(max(sure, left), seconds(orders) + (limits.most - number) * whole)

@@ -1,5 +1,5 @@
 """
-Trap: the engine is made when the module is imported, each test runs in a loop of its own.
+One engine made when its module is imported, each test in a loop of its own.
 
 The first test fills the pool and passes; the second gets a connection of the first one's loop.
 """

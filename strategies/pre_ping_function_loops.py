@@ -1,5 +1,5 @@
 """
-Trap: as module_engine_function_loops, with `pool_pre_ping=True`, which turns the failure into flakiness.
+The same engine at module level, with `pool_pre_ping=True`: the trap as flakiness.
 
 The ping finds the other loop's connection broken, and every other test gets a new one and passes.
 """

@@ -1,5 +1,5 @@
 """
-Trap: the engine lives in the session's event loop, each test in a loop of its own.
+One engine in the session's event loop, each test in a loop of its own.
 
 The pool's connections belong to the loop that opened them; the first test that takes one is in another.
 """

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse
-from bench.results import Cell, Failure, Machine, Run, Samples, ServerFacts, StrategyFacts, Workload
+from bench.results import Cell, Failure, Machine, RoundLimits, Run, Samples, ServerFacts, StrategyFacts, Workload
 
 TESTS = 20
 BOOM = Failure("call", "RuntimeError", "attached to a different loop")
@@ -45,7 +45,8 @@ def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
         started="2025-01-01T00:00:00+00:00",
         command="nox -s bench",
         seed=1,
-        rounds=7,
+        limits=RoundLimits(7, 7, None),
+        decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
         strategies=strategies,
         workload=Workload(tests=tests, shapes=("one",), fingerprint="0123456789ab"),
         server=ServerFacts("embedded", "", "18.4", "unix socket", "ext4", "", {}),

@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 
 from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
 from bench.charts import cost_figure, draw_cost, frequent_errors, headline, milliseconds, significant
-from bench.results import SCHEMA, Machine, Run, ServerFacts, StrategyFacts, Workload
+from bench.results import SCHEMA, Machine, RoundLimits, Run, ServerFacts, StrategyFacts, Workload
 
 SUMMARIES = {
     "savepoint_rollback": "Wrap each test in an outer transaction and roll it back.",
@@ -133,7 +133,8 @@ def analysis_of(
         started="2026-11-23T09:16:41+00:00",
         command="nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123",
         seed=20261123,
-        rounds=7,
+        limits=RoundLimits(7, 7, None),
+        decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
         strategies=tuple(result.facts for result in traps_and_others),
         workload=Workload(100, ("create_and_list", "update"), "0123456789ab"),
         server=ServerFacts(
@@ -280,7 +281,7 @@ def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
     """Of a run that was stopped, the footer says how many rounds there are of how many that were planned."""
     stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
-    stopped = replace(stopped, unfinished=("create_drop crashed in round 4.",))
+    stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=("create_drop crashed in round 4.",))
     words = words_in(draw_cost(stopped, tmp_path)[0])
     assert "100 tests x 3 of 7 rounds" in words
     assert "Cells that did not finish: 1." in words

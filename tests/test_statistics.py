@@ -333,7 +333,7 @@ def test_the_chances_to_be_first_sum_to_1_and_depend_on_the_seed_alone() -> None
 
 
 def test_a_strategy_that_missed_a_slow_round_is_not_thought_first_for_it() -> None:
-    """The steadily dearer strategy lacks the round in which everything took ten times as long; it still is not first."""
+    """The steadily dearer strategy lacks the round in which everything took ten times as long; it is not first."""
     random = np.random.default_rng(2)
     seconds = np.exp(random.normal(0, 0.001, (6, 2))) * [1.0, 1.1] * np.array([[1, 1, 1, 1, 1, 10]]).T
     seconds[5, 1] = np.nan
