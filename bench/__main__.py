@@ -51,7 +51,7 @@ def looptrap() -> None:
     type=Duration(),
     default="3m",
     show_default=True,
-    help="Without --rounds: after 6 rounds, begin no other that would end later. Such as 90s, 3m, 1h.",
+    help="Without --rounds: begin no round that would end later than so. Such as 90s, 3m, 1h.",
 )
 @click.option(
     "--server",

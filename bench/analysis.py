@@ -277,9 +277,8 @@ def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -
         declared = "as it declares" if Probe.ROWS_GONE in facts.hides else "which it does not declare"
         yield f"{leaked} of {tests} tests{where} found rows of an earlier test, {declared}"
     planned = len(own) * run.workload.tests
-    # The warm-up round has fewer tests by design.
-    if tests < planned and not where:
-        yield f"{planned - tests} of {planned} tests did not run"
+    if tests < planned:
+        yield f"{planned - tests} of {planned} tests{where} did not run"
 
 
 def _trap(facts: StrategyFacts, cell: Cell | None) -> TrapResult:

@@ -24,7 +24,7 @@ RUN_FILE = "run.json"
 CELLS_FILE = "cells.jsonl"
 
 WARM_UP = 0
-"""The number of the round that is measured and then discarded. The traps run in it, since nobody times them."""
+"""The number of the round that is discarded: the traps, since nobody times them, and the floor."""
 
 PASSED, FAILED, ERROR, LEAKED = ".", "F", "E", "L"
 """The letters of `Samples.outcomes`: passed; failed in its own work; error in setup or teardown; its work passed, but
@@ -170,7 +170,7 @@ class RoundLimits:
     fewest: int
     most: int
     budget: float | None
-    """Seconds after which no round beyond `fewest` was begun."""
+    """No round was begun that would have ended later than so many seconds after the start."""
 
 
 @dataclass(frozen=True)

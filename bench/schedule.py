@@ -1,8 +1,9 @@
 """
 Runs the rounds: every cell once per round, in a random order, results written as they come, until enough is known.
 
-A round is a randomised complete block: whatever disturbs the machine for a while meets all strategies alike. The first
-round is short and warms up; the traps run in it, since nobody times them. `bench/stopping.py` says when it is enough.
+A round is a randomised complete block: whatever disturbs the machine for a while meets all strategies alike. Before the
+first, the traps run, since nobody times them, and with them the floor: that warms up what all cells share. When it is
+enough, `bench/stopping.py` says.
 """
 
 import random
@@ -18,14 +19,14 @@ from bench.cell import CellOrder, run_cell
 from bench.results import WARM_UP, Cell, append_cell
 from bench.server import Server
 from bench.stopping import Costs, Limits, resting, verdict
-from bench.strategy import LoadedStrategy, Trap
+from bench.strategy import FLOOR, LoadedStrategy, Trap
 from bench.workload import SHAPES
+
+FEWEST_ROUNDS_AT_ALL = 3
+"""However small the budget: with fewer there is hardly an interval."""
 
 FEWEST_TESTS_OF_A_TRAP = len(SHAPES)
 """A trap's pattern, such as every other test, takes a few tests to be seen."""
-
-WARM_UP_TESTS = len(SHAPES)
-"""One of each shape compiles what is to be compiled, and fills the caches."""
 
 
 class Watcher(Protocol):
@@ -57,18 +58,16 @@ def round_orders(plan: Plan, number: int) -> list[CellOrder]:
     Seed and number alone decide it, so that a round is the same whoever sits it out.
     """
     orders = [
-        CellOrder(strategy, _tests(plan, strategy, number), number, 0)
+        CellOrder(strategy, _tests(plan, strategy), number, 0)
         for strategy in plan.strategies
-        if number == WARM_UP or not isinstance(strategy.declared, Trap)
+        if isinstance(strategy.declared, Trap) == (number == WARM_UP) or (number == WARM_UP and strategy.name == FLOOR)
     ]
     random.Random(f"{plan.seed} {number}").shuffle(orders)  # noqa: S311 - an order to be repeated, not a secret
     return [replace(order, position=position) for position, order in enumerate(orders)]
 
 
-def _tests(plan: Plan, strategy: LoadedStrategy, number: int) -> int:
-    if isinstance(strategy.declared, Trap):
-        return max(plan.tests, FEWEST_TESTS_OF_A_TRAP)
-    return min(plan.tests, WARM_UP_TESTS) if number == WARM_UP else plan.tests
+def _tests(plan: Plan, strategy: LoadedStrategy) -> int:
+    return max(plan.tests, FEWEST_TESTS_OF_A_TRAP) if isinstance(strategy.declared, Trap) else plan.tests
 
 
 def run(plan: Plan, server: Server, folder: Path, watcher: Watcher) -> list[str]:
@@ -128,25 +127,21 @@ class _Run:
         """Say why no further round is needed; empty when one is."""
         limits = self._plan.limits
         if number >= limits.most:
-            return (
-                f"the {limits.most} rounds asked for are done" if limits.fixed else f"{limits.most} rounds are the most"
-            )
+            return f"the {number} rounds asked for are done" if limits.fixed else f"{number} rounds are the most"
         if limits.fixed:
             return ""
         for name in resting(self._costs, self._seconds) - self._resting.keys():
-            self._resting[name] = f"after round {number}: {name} sits out the rest, slow and long told apart."
-        if number < limits.fewest:
-            return ""
+            self._resting[name] = f"after round {number}: {name} sat out the rest, slow and far from its neighbours."
         next_round = sum(seconds for name, seconds in self._seconds.items() if self._takes_part(name))
-        if time.monotonic() - self._started + next_round > limits.seconds:
+        if number >= FEWEST_ROUNDS_AT_ALL and time.monotonic() - self._started + next_round > limits.seconds:
             return f"another round does not fit into the budget of {limits.seconds:.0f} s"
-        return verdict(self._costs)
+        return verdict(self._costs) if number >= limits.fewest else ""
 
     def _takes_part(self, name: str) -> bool:
         return name in self._costs and name not in self._resting
 
     def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
-        """Add up the last durations: of this round, and of all rounds that may follow."""
+        """Add up the last durations of this round and of all that may follow, within the budget."""
         if number == WARM_UP:
             return None
         mean = statistics.mean(self._seconds.values())
@@ -155,9 +150,8 @@ class _Run:
             return sum(self._seconds.get(order.strategy.name, mean) for order in orders)
 
         limits = self._plan.limits
-        whole = seconds([order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting])
-        sure = seconds(orders) + max(0, limits.fewest - number) * whole
-        if limits.fixed:
-            return sure
-        left = limits.seconds - (time.monotonic() - self._started)
-        return min(max(sure, left), seconds(orders) + (limits.most - number) * whole)
+        later = [order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting]
+        at_most = seconds(orders) + (limits.most - number) * seconds(later)
+        in_budget = limits.seconds - (time.monotonic() - self._started)
+        at_least = seconds(orders) + max(0, FEWEST_ROUNDS_AT_ALL - number) * seconds(later)
+        return max(at_least, min(at_most, in_budget))

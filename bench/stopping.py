@@ -23,18 +23,19 @@ EQUAL = 0.95
 EQUAL_WITHIN = math.log(1.05)
 
 FEWEST_BEFORE_REST = 3
-SLOW = 2
+FAR = math.log(1.2)
+SLOW = 1.5
 """A strategy is slow if its cell takes so many times the median cell's time."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many timed rounds there may be."""
+    """How many timed rounds there should be at least, and may be at most."""
 
     fewest: int
     most: int
     seconds: float = math.inf
-    """No round beyond `fewest` is begun that would end later than so many seconds after the start."""
+    """No round is begun that would end later than so many seconds after the start; it may cut `fewest` short."""
 
     @property
     def fixed(self) -> bool:
@@ -51,7 +52,7 @@ def verdict(costs: Costs) -> str:
 
 def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
     """
-    Return the strategies that need not run again: slow, and apart from both neighbours.
+    Return the strategies that need not run again: slow, and in every round far from both neighbours.
 
     :param seconds: how long each strategy's last cell took.
     """
@@ -64,12 +65,17 @@ def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
         if name != FLOOR
         and len(costs[name]) >= FEWEST_BEFORE_REST
         and seconds[name] > SLOW * typical
-        and all(_apart(costs[a], costs[b]) for a, b in pairs if name in (a, b))
+        and all(_far(costs[a], costs[b]) for a, b in pairs if name in (a, b))
     }
 
 
 def _by_cost(costs: Costs) -> list[str]:
     return sorted((name for name in costs if name != TWIN), key=lambda name: statistics.median(costs[name].values()))
+
+
+def _far(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
+    """Whether b cost at least a fifth more than a in every round that both have."""
+    return all(math.log(b[number] / a[number]) > FAR for number in a.keys() & b.keys())
 
 
 def _apart(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
@@ -79,7 +85,7 @@ def _apart(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
 
 def _equal(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
     low, high = _interval(a, b, EQUAL)
-    return -EQUAL_WITHIN < low and high < EQUAL_WITHIN
+    return low > -EQUAL_WITHIN and high < EQUAL_WITHIN
 
 
 def _interval(a: Mapping[int, float], b: Mapping[int, float], confidence: float) -> tuple[float, float]:
