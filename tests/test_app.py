@@ -1,0 +1,129 @@
+"""The application under test is what it claims to be: its migrations make its models, and its routes commit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench.app.database import get_session
+from bench.app.main import app
+from bench.app.models import Base
+from bench.strategy import ROOT
+
+
+@pytest.fixture
+def alembic_config(database_url: str) -> Config:
+    """Alembic's configuration for the test's database."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "bench" / "app" / "migrations"))
+    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return config
+
+
+@pytest.fixture
+def migrated(database_url: str, alembic_config: Config) -> str:
+    """The database's URL, migrated to head."""
+    command.upgrade(alembic_config, "head")
+    return database_url
+
+
+@pytest_asyncio.fixture
+async def engine(migrated: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the migrated database."""
+    engine = create_async_engine(migrated)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def client(engine: AsyncEngine) -> AsyncIterator[AsyncClient]:
+    """A client of the application, on the migrated database."""
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    async def get_test_session() -> AsyncIterator[AsyncSession]:
+        async with sessions() as session:
+            yield session
+
+    app.dependency_overrides[get_session] = get_test_session
+    async with AsyncClient(transport=ASGITransport(app=app), base_url="http://app") as client:
+        yield client
+    app.dependency_overrides.clear()
+
+
+async def test_migrations_make_the_models(engine: AsyncEngine) -> None:
+    """What Alembic makes and what the models say are the same, so create_all and migrations give one schema."""
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def test_migrations_go_down_again(migrated: str, alembic_config: Config) -> None:
+    """Downgrading leaves nothing but Alembic's own table, also with rows that refer to reference rows."""
+
+    async def run(statement: str) -> list[str]:
+        engine = create_async_engine(migrated)
+        async with engine.begin() as connection:
+            result = await connection.execute(text(statement))
+            rows = [str(row[0]) for row in result] if result.returns_rows else []
+        await engine.dispose()
+        return rows
+
+    assert len(list(ScriptDirectory.from_config(alembic_config).walk_revisions())) >= 3
+    asyncio.run(run("INSERT INTO customers (email, name, country_code) VALUES ('a@b.c', 'A', 'KE')"))
+    command.downgrade(alembic_config, "base")
+    assert asyncio.run(run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")) == ["alembic_version"]
+    assert asyncio.run(run("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")) == []
+
+
+async def test_deferred_foreign_key(engine: AsyncEngine) -> None:
+    """A line may be written before its order, and is refused at commit if the order never comes."""
+    async with engine.connect() as connection:
+        await connection.execute(
+            text("INSERT INTO order_lines (order_id, sku, quantity, unit_price) VALUES (99, 'tea', 1, 1)")
+        )
+        with pytest.raises(Exception, match="fk_order_lines_order_id"):
+            await connection.commit()
+
+
+async def test_placed_order_is_announced(client: AsyncClient, migrated: str) -> None:
+    """Placing an order writes to the outbox, whose trigger sends NOTIFY at commit."""
+    listener = await asyncpg.connect(migrated.replace("+asyncpg", ""))
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    await listener.add_listener("outbox", lambda *received: heard.put_nowait(str(received[-1])))
+    customer = (await client.post("/customers", json={"email": "a@b.c", "name": "A"})).json()
+    lines = [{"sku": "tea", "quantity": 1, "unit_price": "1.50"}]
+    order = await client.post("/orders", json={"customer_id": customer["id"], "lines": lines})
+    assert order.status_code == 201
+    assert await asyncio.wait_for(heard.get(), 30) == "1"
+    await listener.close()
+
+
+async def test_conflict_keeps_what_was_committed(client: AsyncClient) -> None:
+    """A taken email is answered with 409, and the first customer stays."""
+    body = {"email": "a@b.c", "name": "A", "country_code": "JP"}
+    first = await client.post("/customers", json=body)
+    assert (await client.post("/customers", json=body)).status_code == 409
+    assert (await client.get("/customers")).json() == [first.json()]
+
+
+async def test_pages_and_what_is_not_there(client: AsyncClient) -> None:
+    """Customers are listed a page at a time; what does not exist is 404, what makes no sense 422."""
+    ids = [(await client.post("/customers", json={"email": f"{n}@b.c", "name": "A"})).json()["id"] for n in range(3)]
+    page = (await client.get("/customers", params={"after": ids[0], "limit": 1})).json()
+    assert [customer["id"] for customer in page] == [ids[1]]
+    assert (await client.get("/customers/999")).status_code == 404
+    assert (await client.get("/orders/999")).status_code == 404
+    assert (await client.post("/orders", json={"customer_id": ids[0], "lines": []})).status_code == 422

@@ -1,0 +1,187 @@
+"""Whole runs on a real Postgres, started as a user starts them."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import Analysis, analyse
+from bench.results import WARM_UP, read_cells, read_run
+from bench.strategy import ROOT
+from tests.conftest import Command
+
+HANGS = '''
+"""Hang in the first test."""
+import time
+import pytest
+from bench import Strategy
+
+strategy = Strategy()
+
+@pytest.fixture
+def session_factory():
+    time.sleep(600)
+'''
+
+DIES = HANGS.replace("Hang in", "Die in").replace("import time", "import os").replace("time.sleep(600)", "os._exit(7)")
+
+LEAKS = '''
+"""Isolate nothing, and declare nothing."""
+from strategies.none import db_engine, session_factory
+from bench import Strategy
+
+strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
+'''
+
+TAME_TRAP = '''
+"""A trap that does not fail."""
+from strategies.savepoint_rollback import db_engine, session_factory
+from bench import ExpectedError, Trap
+
+strategy = Trap(
+    test_loop_scope="session", fixture_loop_scope="session", errors=[ExpectedError("RuntimeError", "different loop")]
+)
+'''
+
+
+def run(looptrap: Command, folder: Path, *arguments: object) -> tuple[str, Analysis]:
+    """Run a small bench on the embedded server; return what was printed and what the files say."""
+    done = looptrap("run", "--server", "embedded", "--out", folder, *arguments)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stderr == ""
+    return done.stdout, analyse(read_run(folder), read_cells(folder))
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the one run with all strategies that several tests look at."""
+    return tmp_path_factory.mktemp("full") / "run"
+
+
+@pytest.fixture
+def everything(looptrap: Command, full_run: Path) -> tuple[str, Analysis]:
+    """The output and the analysis of that run."""
+    output = full_run.with_suffix(".txt")
+    if not output.exists():
+        output.write_text(run(looptrap, full_run, "--tests", 9, "--rounds", 2, "--seed", 4)[0])
+    return output.read_text(), analyse(read_run(full_run), read_cells(full_run))
+
+
+def test_every_strategy_but_the_floor_passes_all_tests_in_every_round(everything: tuple[str, Analysis]) -> None:
+    """What is no trap works: N of N tests in each round, and no row is left for the next test."""
+    results = {result.facts.name: result for result in everything[1].strategies}
+    assert set(results) >= {"engine_per_test", "null_pool", "create_drop", "migrate_per_test", "savepoint_rollback"}
+    for name, result in results.items():
+        assert (result.rounds, result.tests) == (2, 18)
+        if name != "none":
+            assert (result.passed, result.leaked, result.ranked) == (18, 0, True), name
+
+
+def test_the_floor_shows_its_leak_and_is_not_ranked(everything: tuple[str, Analysis]) -> None:
+    """Without isolation every test but the first finds rows of an earlier one."""
+    output, analysis = everything
+    floor = next(result for result in analysis.strategies if result.facts.name == "none")
+    assert (floor.passed, floor.leaked, floor.ranked) == (2, 16, False)
+    assert "none is not ranked: the floor: no isolation, rows leak" in output
+    assert "none_twin" not in {result.facts.name for result in analysis.strategies}
+
+
+def test_traps_fail_as_they_declare(everything: tuple[str, Analysis]) -> None:
+    """Each trap's errors come, in the tests that it says, and are shown with their number."""
+    output, analysis = everything
+    assert {trap.facts.name: (trap.passed, trap.finding) for trap in analysis.traps} == {
+        "session_engine_function_loops": (0, ""),
+        "module_engine_function_loops": (1, ""),
+        "pre_ping_function_loops": (5, ""),
+    }
+    for words in ("attached to a different loop", "another operation is in progress", "4 of 9 tests"):
+        assert words in output
+
+
+def test_run_leaves_chart_table_and_raw_samples(everything: tuple[str, Analysis], full_run: Path) -> None:
+    """A run's folder holds the chart twice, the summary, and for each cell every sample."""
+    output, _ = everything
+    assert (full_run / "charts" / "cost.png").read_bytes().startswith(b"\x89PNG")
+    assert "savepoint_rollback" in (full_run / "charts" / "cost.svg").read_text()
+    assert "savepoint_rollback" in (full_run / "summary.md").read_text()
+    assert str(full_run) in output
+    cells = list(read_cells(full_run))
+    assert sum(cell.round == WARM_UP for cell in cells) == 4
+    assert sum(cell.round != WARM_UP for cell in cells) == 14
+    for cell in cells:
+        columns = cell.samples
+        assert {len(columns.setup), len(columns.call), len(columns.teardown), len(columns.outcomes)} == {9}
+
+
+def test_phases_add_up_to_the_wall(everything: tuple[str, Analysis], full_run: Path) -> None:
+    """Start-up, collection, fixtures, tests, shutdown and residual are the process's wall time, nothing else."""
+    assert everything
+    for cell in read_cells(full_run):
+        samples = sum(cell.samples.setup) + sum(cell.samples.call) + sum(cell.samples.teardown)
+        fixed = cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown
+        assert fixed + samples + cell.residual == pytest.approx(cell.wall, abs=1e-4)
+        assert cell.residual >= 0
+
+
+def test_statements_repeat_exactly(everything: tuple[str, Analysis], full_run: Path) -> None:
+    """The statements of a test are the same in every round: a witness that no noise reaches."""
+    assert everything
+    seen: dict[str, set[tuple[int, ...]]] = {}
+    for cell in read_cells(full_run):
+        if cell.round != WARM_UP:
+            seen.setdefault(cell.strategy, set()).add(cell.samples.statements)
+    assert all(len(different) == 1 for different in seen.values())
+    assert seen["none"] == seen["none_twin"]
+
+
+def test_report_draws_the_same_from_the_files(
+    everything: tuple[str, Analysis], full_run: Path, looptrap: Command
+) -> None:
+    """Table and chart come from the files alone, and come again the same."""
+    svg = (full_run / "charts" / "cost.svg").read_bytes()
+    again = looptrap("report", full_run)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout in everything[0]
+    assert (full_run / "charts" / "cost.svg").read_bytes() == svg
+
+
+def test_command_in_the_summary_makes_such_a_run_again(everything: tuple[str, Analysis], full_run: Path) -> None:
+    """The summary ends with a command that names tests, rounds, seed and server."""
+    assert everything
+    command = "nox -s bench -- --tests 9 --rounds 2 --seed 4 --server embedded"
+    assert read_run(full_run).command == command
+    assert command in (full_run / "summary.md").read_text()
+
+
+def test_new_strategy_is_in_the_race_with_nothing_else_edited(tmp_path: Path, looptrap: Command) -> None:
+    """`new` writes a file that runs as it is and appears in table and chart."""
+    tree = tmp_path / "clone"
+    ignored = shutil.ignore_patterns(".git", ".nox", "results", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, tree, ignore=ignored)
+    written = looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree))
+    assert written.returncode == 0, written.stderr
+    arguments = ("--server", "embedded", "--tests", 3, "--rounds", 2, "--strategies", "my_way")
+    done = looptrap("run", *arguments, "--out", tmp_path / "run", cwd=tree, PYTHONPATH=str(tree))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^my_way .* 6/6 ", done.stdout, re.MULTILINE)
+    assert "my_way" in (tmp_path / "run" / "charts" / "cost.svg").read_text()
+    assert looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree)).returncode == 2
+
+
+def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, looptrap: Command) -> None:
+    """A hang, a crash, an undeclared leak and a tame trap do not stop the run: each is told, none is ranked."""
+    for name, text in {"hangs": HANGS, "dies": DIES, "leaks": LEAKS, "tame_trap": TAME_TRAP}.items():
+        (tmp_path / f"{name}.py").write_text(text.lstrip())
+    paths = ",".join(str(tmp_path / f"{name}.py") for name in ("hangs", "dies", "leaks", "tame_trap"))
+    output, analysis = run(
+        looptrap, tmp_path / "run", "--strategies", paths, "--tests", 3, "--rounds", 1, "--cell-timeout", 20
+    )
+    results = {result.facts.name: result for result in analysis.strategies}
+    assert not any(result.ranked for result in results.values())
+    assert "ran out of time in round 1: killed after 20 s" in results["hangs"].why_unranked
+    assert "crashed in round 1: exit code 7" in results["dies"].why_unranked
+    assert "which it does not declare" in results["leaks"].why_unranked
+    assert "expected every test to fail, but 7 of 7 passed" in analysis.traps[0].finding
+    for words in ("killed after 20 s", "exit code 7", "FINDING"):
+        assert words in output

@@ -1,0 +1,93 @@
+"""The order of the cells, and when a run knows enough."""
+
+import math
+import statistics
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.results import WARM_UP
+from bench.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
+from bench.stopping import Costs, Limits, resting, verdict
+from bench.strategy import load_all, names_in_tree
+
+STRATEGIES = load_all(names_in_tree())
+
+
+def plan(seed: int = 1, tests: int = 3) -> Plan:
+    """Return a plan with all strategies."""
+    return Plan(strategies=STRATEGIES, tests=tests, limits=Limits(7, 7), seed=seed, cell_timeout=60)
+
+
+def names(seed: int, number: int) -> list[str]:
+    """Return the names of a round in their order."""
+    return [order.strategy.name for order in round_orders(plan(seed), number)]
+
+
+@given(seed=st.integers(0, 2**32 - 1), number=st.integers(1, 30))
+def test_round_is_a_complete_block_in_an_order_of_its_seed(seed: int, number: int) -> None:
+    """Each round has every timed strategy once; the same seed gives the same order."""
+    timed = sorted(strategy.name for strategy in STRATEGIES if not strategy.facts().is_trap)
+    assert sorted(names(seed, number)) == timed
+    assert names(seed, number) == names(seed, number)
+    assert [order.position for order in round_orders(plan(seed), number)] == list(range(len(timed)))
+
+
+def test_orders_differ_between_rounds_and_seeds() -> None:
+    """No strategy keeps its place: over many rounds each is first about as often as any other."""
+    first = [names(1, number)[0] for number in range(1, 701)]
+    share = {name: first.count(name) / len(first) for name in set(first)}
+    assert len(share) == len(names(1, 1))
+    assert all(abs(part - 1 / len(share)) < 0.06 for part in share.values())
+    assert names(1, 1) != names(2, 1)
+
+
+def test_traps_run_once_with_enough_tests_to_be_seen() -> None:
+    """The warm-up round has the traps, each with a test of every shape at least, and the floor."""
+    warm_up = round_orders(plan(tests=1), WARM_UP)
+    assert {order.strategy.name for order in warm_up} == {
+        "none",
+        *(strategy.name for strategy in STRATEGIES if strategy.facts().is_trap),
+    }
+    assert all(order.tests == (FEWEST_TESTS_OF_A_TRAP if order.strategy.facts().is_trap else 1) for order in warm_up)
+
+
+def rounds(**costs: list[float]) -> Costs:
+    """Return costs per strategy and round."""
+    return {name: dict(enumerate(values, start=1)) for name, values in costs.items()}
+
+
+def test_enough_when_neighbours_are_apart_or_equal() -> None:
+    """Costs far apart, or closer than 5 %, need no further round; those in between do."""
+    wobble = [0.999, 1.0, 1.001, 1.0, 0.999, 1.001]
+    apart = rounds(a=wobble, b=[2 * value for value in wobble[::-1]])
+    equal = rounds(a=wobble, b=wobble[::-1])
+    unclear = rounds(a=[1.0, 1.2, 0.9, 1.1, 1.0, 0.8], b=[1.1, 1.0, 1.2, 0.9, 1.0, 1.1])
+    assert verdict(apart)
+    assert verdict(equal)
+    assert not verdict(unclear)
+
+
+def test_the_twin_is_nobodys_neighbour() -> None:
+    """What is noise between the floor and its twin does not keep a run going."""
+    wobble = [0.999, 1.0, 1.001]
+    assert verdict(rounds(none=wobble, none_twin=[0.7, 1.4, 1.0], b=[5 * value for value in wobble[::-1]]))
+
+
+def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
+    """A slow strategy that is far from both neighbours in three rounds rests; a fast one goes on, as does the floor."""
+    costs = rounds(none=[1, 1, 1], a=[1.01, 1, 1.02], b=[10, 10, 10], c=[20, 20, 20])
+    seconds = {"none": 3.0, "a": 3.0, "b": 12.0, "c": 22.0}
+    assert resting(costs, seconds) == {"b", "c"}
+    assert resting({name: {1: 1.0, 2: 2.0} for name in costs}, seconds) == set()
+    assert resting(rounds(none=[30, 30, 30], a=[1, 1, 1]), {"none": 30.0, "a": 3.0}) == set()
+    near = rounds(none=[1, 1, 1], b=[10, 10, 12], c=[11, 13, 11])
+    assert resting(near, seconds) == set()
+
+
+@given(st.lists(st.floats(0.001, 10), min_size=1, max_size=5))
+def test_a_pair_is_never_enough_with_fewer_than_three_rounds(costs: list[float]) -> None:
+    """However far two medians lie apart, two rounds decide nothing."""
+    other = [cost * 1000 for cost in costs[:2]]
+    assert not verdict(rounds(a=costs[:2], b=other))
+    assert math.isfinite(statistics.median(other))
