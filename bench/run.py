@@ -28,6 +28,8 @@ from bench.workload import describe
 QUICK_ROUNDS = 3
 FEWEST_ROUNDS = 6
 MOST_ROUNDS = 30
+SECONDS_AROUND = 10
+"""What starting the server and drawing the report take of the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ def run_and_report(options: RunOptions, console: Console) -> None:
 def _limits(options: RunOptions) -> Limits:
     """Return the number of rounds: what was asked for, else as many as it takes."""
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else None)
-    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget)
+    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget - SECONDS_AROUND)
 
 
 def _strategies(names: str | None) -> list[LoadedStrategy]:
@@ -123,7 +125,7 @@ def _describe(options: RunOptions, plan: schedule.Plan, server: Server) -> Run:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=_command(options, plan, server),
         seed=plan.seed,
-        limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else plan.limits.seconds),
+        limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
         decisions=(),
         strategies=tuple(strategy.facts() for strategy in plan.strategies),
         workload=describe(options.tests),

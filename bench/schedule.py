@@ -25,6 +25,9 @@ from bench.workload import SHAPES
 FEWEST_ROUNDS_AT_ALL = 3
 """However small the budget: with fewer there is hardly an interval."""
 
+SLACK = 1.15
+"""A round may take so many times as long as the last one did."""
+
 FEWEST_TESTS_OF_A_TRAP = len(SHAPES)
 """A trap's pattern, such as every other test, takes a few tests to be seen."""
 
@@ -133,7 +136,7 @@ class _Run:
         for name in resting(self._costs, self._seconds) - self._resting.keys():
             self._resting[name] = f"after round {number}: {name} sat out the rest, slow and far from its neighbours."
         next_round = sum(seconds for name, seconds in self._seconds.items() if self._takes_part(name))
-        if number >= FEWEST_ROUNDS_AT_ALL and time.monotonic() - self._started + next_round > limits.seconds:
+        if number >= FEWEST_ROUNDS_AT_ALL and time.monotonic() - self._started + SLACK * next_round > limits.seconds:
             return f"another round does not fit into the budget of {limits.seconds:.0f} s"
         return verdict(self._costs) if number >= limits.fewest else ""
 

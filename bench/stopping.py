@@ -74,8 +74,9 @@ def _by_cost(costs: Costs) -> list[str]:
 
 
 def _far(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
-    """Whether b cost at least a fifth more than a in every round that both have."""
-    return all(math.log(b[number] / a[number]) > FAR for number in a.keys() & b.keys())
+    """Whether b cost at least a fifth more than a in every round that both have, and the rounds suffice to say so."""
+    low, _ = _interval(b, a, EQUAL)
+    return low > 0 and all(math.log(b[number] / a[number]) > FAR for number in a.keys() & b.keys())
 
 
 def _apart(a: Mapping[int, float], b: Mapping[int, float]) -> bool:

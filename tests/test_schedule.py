@@ -76,7 +76,7 @@ def test_the_twin_is_nobodys_neighbour() -> None:
 
 def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
     """A slow strategy that is far from both neighbours in three rounds rests; a fast one goes on, as does the floor."""
-    costs = rounds(none=[1, 1, 1], a=[1.01, 1, 1.02], b=[10, 10, 10], c=[20, 20, 20])
+    costs = rounds(none=[1, 1, 1], a=[1.01, 1, 1.02], b=[10, 10, 11], c=[20, 21, 20])
     seconds = {"none": 3.0, "a": 3.0, "b": 12.0, "c": 22.0}
     assert resting(costs, seconds) == {"b", "c"}
     assert resting({name: {1: 1.0, 2: 2.0} for name in costs}, seconds) == set()

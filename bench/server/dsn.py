@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import ipaddress
+import os
+import re
 from collections.abc import Iterator
 
 import asyncpg
@@ -10,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bench.errors import UserError
-from bench.server.server import CONNECT_SECONDS, Server, is_unix_socket
+from bench.server.server import CONNECT_SECONDS, Server
 
 EXAMPLE = "postgresql://user:password@localhost:5432/postgres"
 _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -39,20 +41,24 @@ def _parse(dsn: str) -> URL:
         url = None
     if url is None or url.drivername not in _SCHEMES:
         # What does not parse may hold a password anywhere, so it is not repeated.
-        scheme = dsn.partition("://")[0] if "://" in dsn else dsn if dsn.isalnum() else "the text given"
-        raise UserError(f"--server: '{scheme}' is none of auto, container, embedded, or a DSN such as {EXAMPLE}")
+        scheme = dsn.partition("://")[0]
+        given = f"'{scheme}'" if re.fullmatch(r"[a-zA-Z0-9+]+", scheme) and scheme not in _SCHEMES else "the text given"
+        raise UserError(f"--server: {given} is none of auto, container, embedded, or a DSN such as {EXAMPLE}")
     return url.set(drivername="postgresql", database=url.database or "postgres")
 
 
 def _is_local(url: URL) -> bool:
-    if is_unix_socket(url):
-        return True
-    host = url.host or str(url.query.get("host"))
-    if host == "localhost":
+    host = _host(url)
+    if host in {"", "localhost"} or host.startswith("/"):
         return True
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return False
+
+
+def _host(url: URL) -> str:
+    """Return where a URL leads, as asyncpg finds it; an empty string for the usual unix socket."""
+    return url.host or str(url.query.get("host", "")) or os.environ.get("PGHOST", "")
 
 
 def _try(url: URL) -> None:
@@ -85,7 +91,9 @@ async def _may_create_databases(url: URL) -> bool:
 
 
 def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
+    # SQLAlchemy hides the password before the host, but not one among the options.
+    hidden = {name: "***" for name in url.query if "password" in name}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _first_line(error: BaseException) -> str:
