@@ -69,13 +69,9 @@ def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Py
     result = run(project)
     assert result.ret == CONTRACT_BROKEN
     scopes = "-oasyncio_default_test_loop_scope=session -oasyncio_default_fixture_loop_scope=session"
-    result.stderr.fnmatch_lines(
-        [
-            "*my_strategy declares asyncio_default_test_loop_scope=session, but pytest runs with function*",
-            f"*Type: python -m pytest -p bench.plugin -p my_strategy {scopes} bench/workload*",
-        ],
-        consecutive=False,
-    )
+    said = result.stderr.str()
+    assert "declares asyncio_default_test_loop_scope=session, but pytest runs with function" in said
+    assert f"Type: python -m pytest -p bench.plugin -p my_strategy {scopes} bench/workload" in said
 
 
 def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
