@@ -67,3 +67,11 @@ def matrix(session: nox.Session, sqlalchemy: str) -> None:
     groups = nox.project.dependency_groups(PROJECT, "tests")
     session.install(*DEPENDENCIES, *groups, f"sqlalchemy=={sqlalchemy}.*")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest versions that pyproject.toml admits."""
+    groups = nox.project.dependency_groups(PROJECT, "tests")
+    session.install(*(requirement.replace(">=", "==") for requirement in [*DEPENDENCIES, *groups]))
+    session.run("python", "-m", "pytest", *session.posargs)

@@ -82,6 +82,7 @@ def run_and_report(options: RunOptions, console: Console) -> None:
                 f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
                 f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
                 markup=False,
+                soft_wrap=True,
             )
         raise
     report_run(folder, console)
