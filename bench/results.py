@@ -39,7 +39,7 @@ class Failure:
     type: str
     """The exception's class name, such as `RuntimeError`."""
     message: str
-    """The message, at most 500 characters."""
+    """The first line of the message, at most 300 characters."""
 
 
 @dataclass(frozen=True)
