@@ -8,6 +8,7 @@ Schema history
     1   first version
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -246,6 +247,18 @@ def append_cell(folder: Path, cell: Cell) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def discard_if_empty(folder: Path) -> bool:
+    """Remove a run in which no cell was finished, and its folder if nothing else is in it; tell whether it was so."""
+    cells = folder / CELLS_FILE
+    if cells.exists() and cells.stat().st_size:
+        return False
+    with contextlib.suppress(OSError):
+        cells.unlink(missing_ok=True)
+        (folder / RUN_FILE).unlink(missing_ok=True)
+        folder.rmdir()
+    return True
 
 
 def read_run(folder: Path) -> Run:

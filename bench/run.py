@@ -18,7 +18,7 @@ from bench.errors import UserError
 from bench.machine import describe_machine
 from bench.progress import Progress
 from bench.report import report_run
-from bench.results import CELLS_FILE, RUN_FILE, SCHEMA, RoundLimits, Run, create_run, read_cells, write_run
+from bench.results import RUN_FILE, SCHEMA, RoundLimits, Run, create_run, discard_if_empty, read_cells, write_run
 from bench.server import Server
 from bench.stopping import Limits
 from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, load_all, names_in_tree
@@ -76,16 +76,24 @@ def run_and_report(options: RunOptions, console: Console) -> None:
             )
             decisions = schedule.run(plan, server, folder, progress)
             write_run(folder, replace(run, decisions=tuple(decisions)))
-    except (KeyboardInterrupt, SystemExit):
-        if (folder / CELLS_FILE).exists():
-            console.print(
-                f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
-                f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
-                markup=False,
-                soft_wrap=True,
-            )
+    except BaseException as error:
+        kept = not discard_if_empty(folder)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            if kept:
+                _say_what_is_kept(folder, console)
+            else:
+                console.print("Stopped before a cell was finished.")
         raise
     report_run(folder, console)
+
+
+def _say_what_is_kept(folder: Path, console: Console) -> None:
+    console.print(
+        f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
+        f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _limits(options: RunOptions) -> Limits:
