@@ -77,12 +77,10 @@ def run_and_report(options: RunOptions, console: Console) -> None:
             decisions = schedule.run(plan, server, folder, progress)
             write_run(folder, replace(run, decisions=tuple(decisions)))
     except BaseException as error:
-        kept = not discard_if_empty(folder)
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            if kept:
-                _say_what_is_kept(folder, console)
-            else:
-                console.print("Stopped before a cell was finished.")
+        if not discard_if_empty(folder):
+            _say_what_is_kept(folder, console)
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            console.print("Stopped before a cell was finished.")
         raise
     report_run(folder, console)
 

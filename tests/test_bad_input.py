@@ -28,7 +28,7 @@ EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1)
         (["--budget", "soon"], ["'soon' is not a duration", "3m"]),
         (["--cell-timeout", 0], ["--cell-timeout"]),
         (["--sever", "embedded"], ["--sever", "--server"]),
-        (["--server", "postgres"], ["'postgres' is none of auto, container, embedded", "postgresql://"]),
+        (["--server", "docker"], ["'docker' is none of auto, container, embedded", "postgresql://"]),
         (["--server", "mysql://root@localhost/x"], ["'mysql' is none of auto"]),
         (["--server", "postgresql://me:secret@db.example.org/x"], ["db.example.org", "--allow-remote"]),
         (["--server", "postgresql://me:secret@127.0.0.1:1/x"], ["127.0.0.1:1", "does not answer", "embedded"]),

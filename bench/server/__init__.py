@@ -59,7 +59,7 @@ def _choose(choice: str, image: str, *, allow_remote: bool) -> contextlib.Abstra
 
 def _drop_what_is_left(server: Server) -> None:
     # A server that has died took its databases along; the reason is on its way up already.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(UserError):
         server.drop_databases()
 
 

@@ -139,7 +139,11 @@ async def _look(connection: "asyncpg.Connection[Any]") -> _Found:
 
 
 async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]]") -> _T:
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        reason = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS:.0f} s"
+        raise UserError(f"the server does not answer any more: {reason}. Look at its log, and start again.") from error
     try:
         return await work(connection)
     finally:
