@@ -427,6 +427,35 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("dsn", "words"),
+    [
+        ("", "the text given is none of auto"),
+        ("postgres", "'postgres' is none of auto"),
+        ("mysql://u:{}@localhost/db", "'mysql' is none of auto"),
+        ("postgresql://u:{}@localhost:port/db", "the text given is none of auto"),
+        ("u:{}@localhost/db?x=://", "the text given is none of auto"),
+        ("u:{}@localhost", "the text given is none of auto"),
+        ("postgresql://u:{}@localhost:1/db", "u:***@localhost:1/db does not answer"),
+        ("postgresql://u@localhost:1/db?password={}", "does not answer"),
+        ("postgresql://u:{}@localhost:1/db?sslmode=bogus", "`sslmode` parameter must be one of"),
+        ("postgresql:///db?host=/nonexistent", "does not answer"),
+        ("postgresql://u:{}@192.0.2.1/db", "192.0.2.1/db is not on this machine: say --allow-remote"),
+        ("postgresql://u:{}@example.org/db", "example.org/db is not on this machine: say --allow-remote"),
+        ("postgresql://u@/db?host=example.org&password={}", "is not on this machine: say --allow-remote"),
+        ("postgresql://u:{}@localhost,example.org/db", "is not on this machine: say --allow-remote"),
+    ],
+)
+def test_dsn_that_is_refused(dsn: str, words: str) -> None:
+    """What does not parse, answer or stay on this machine gets one line, without the password wherever that stood."""
+    with pytest.raises(UserError) as caught, open_server(dsn.format(PASSWORD), image="", allow_remote=False):
+        pass
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+    assert PASSWORD not in message
+
+
 def test_identity_of_the_owner_is_on_disk(temporary: Path) -> None:
     """The folder says who made it, so that the next run can tell whether that one lives."""
     with open_server("embedded", image="", allow_remote=False):

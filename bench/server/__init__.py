@@ -53,7 +53,7 @@ def _choose(choice: str, image: str, *, allow_remote: bool) -> contextlib.Abstra
     try:
         container.find_image(image)
     except UserError as error:
-        return embedded.start(f"{DSN_VARIABLE} is not set, and {str(error).partition(':')[0]}")
+        return embedded.start(f"{DSN_VARIABLE} is not set, and {str(error).partition(': ')[0]}")
     return container.start(image, f"a Docker engine answers and has {image}")
 
 

@@ -42,7 +42,8 @@ def _parse(dsn: str) -> URL:
     if url is None or url.drivername not in _SCHEMES:
         # What does not parse may hold a password anywhere, so it is not repeated.
         scheme = dsn.partition("://")[0]
-        given = f"'{scheme}'" if re.fullmatch(r"[a-zA-Z0-9+]+", scheme) and scheme not in _SCHEMES else "the text given"
+        known = "://" in dsn and scheme in _SCHEMES  # so that something else is wrong
+        given = f"'{scheme}'" if re.fullmatch(r"[a-zA-Z0-9+]+", scheme) and not known else "the text given"
         raise UserError(f"--server: {given} is none of auto, container, embedded, or a DSN such as {EXAMPLE}")
     return url.set(drivername="postgresql", database=url.database or "postgres")
 
