@@ -4,6 +4,7 @@ One run from its options to its report: strategies, server, folder, rounds, then
 The order matters: all that the user may have typed wrong is looked at before a server is started.
 """
 
+import contextlib
 import secrets
 import shlex
 from dataclasses import dataclass, replace
@@ -115,12 +116,15 @@ def _folder(out: Path | None) -> Path:
     folder = out or ROOT / "results" / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     if (folder / RUN_FILE).exists():
         raise UserError(f"{shown(folder)} already holds a run: choose another folder with --out, or remove it.")
+    probe = folder / ".looptrap-write-test"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".looptrap-write-test"
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+            folder.rmdir()
         raise UserError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
     return folder
 

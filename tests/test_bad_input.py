@@ -111,6 +111,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 def test_full_disk(looptrap: Command, full_disk: Path) -> None:
     """A disk without room is found before anything is measured."""
     assert_one_line(looptrap("run", *EMBEDDED, "--out", full_disk), "No space left on device", "--out")
+    assert [path.name for path in full_disk.iterdir()] == ["filler"]
 
 
 def test_report_of_what_is_no_run(looptrap: Command, tmp_path: Path) -> None:
