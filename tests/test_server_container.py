@@ -111,3 +111,14 @@ def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.Mo
     monkeypatch.delenv("LOOPTRAP_DSN")
     with open_server("auto", image=IMAGE, allow_remote=False) as found:
         assert (found.facts.kind, found.facts.why) == ("container", f"a Docker engine answers and has {IMAGE}")
+
+
+def test_container_that_is_gone_already_is_no_error() -> None:
+    """If somebody else removes the container, clearing up does not fail, and the reason above it is not hidden."""
+    before = containers()
+    with open_server("container", image=IMAGE, allow_remote=False):
+        client = docker.from_env()
+        for name in containers().keys() - before.keys():
+            client.containers.get(name).remove(force=True, v=True)
+        client.close()
+    assert containers().keys() == before.keys()

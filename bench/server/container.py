@@ -4,11 +4,15 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
 from bench.errors import UserError
 from bench.server.server import Server
+
+if TYPE_CHECKING:
+    from testcontainers.community.postgres import PostgresContainer
 
 ANSWER_SECONDS = 2
 PORT = 5432
@@ -70,7 +74,7 @@ def start(image: str, why: str) -> Iterator[Server]:
     container = PostgresContainer(image, username="looptrap", password=password, dbname="postgres", driver=None)
     container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
     with contextlib.ExitStack() as stack:
-        stack.callback(container.stop)
+        stack.callback(_remove, container)
         try:
             container.start()
             url = URL.create(
@@ -81,14 +85,28 @@ def start(image: str, why: str) -> Iterator[Server]:
                 port=int(container.get_exposed_port(PORT)),
                 database="postgres",
             )
-        except (DockerException, TimeoutError, ConnectionError) as error:
+        except TimeoutError:
+            # What timed out names the command, and that holds the password: neither words nor cause are passed on.
+            raise UserError(
+                f"a container of {image} started, but its Postgres does not answer: try another --image, "
+                "or --server embedded."
+            ) from None
+        except (DockerException, ConnectionError) as error:
             reason = str(error).partition("\n")[0][:200]
             raise UserError(
-                f"a container of {image} does not get ready: {reason}. Try another --image, or --server embedded."
+                f"a container of {image} does not start: {reason}. Try another --image, or --server embedded."
             ) from error
         looked = container.exec(["stat", "-f", "-c", "%T", DATA_FOLDER])
         filesystem = looked.output.decode().strip() if looked.exit_code == 0 else ""
         yield Server(url, kind="container", why=why, filesystem=filesystem, image=f"{image} {digest}")
+
+
+def _remove(container: "PostgresContainer") -> None:
+    from docker.errors import NotFound  # noqa: PLC0415 - as above
+
+    # Somebody else, a clean-up of the engine say, may have been faster.
+    with contextlib.suppress(NotFound):
+        container.stop()
 
 
 def _repository_and_tag(image: str) -> tuple[str, str | None]:
