@@ -33,6 +33,18 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
+def compare(session: nox.Session) -> None:
+    """Set two runs side by side: nox -s compare -- results/reference results/mine."""
+    harness(session, "compare")
+
+
+@nox.session
+def calibrate(session: nox.Session) -> None:
+    """Find out how well known delays are measured on this machine."""
+    harness(session, "calibrate")
+
+
+@nox.session
 def new(session: nox.Session) -> None:
     """Write a strategy file that runs as it is: nox -s new -- my_strategy."""
     harness(session, "new")

@@ -3,9 +3,10 @@
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -13,10 +14,12 @@ from rich.table import Table
 
 from bench.errors import UserError
 from bench.strategy import TWIN, Trap, load_all, names_in_tree
-from bench.workload import MOST_TESTS
+from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000
 LARGEST_SEED = 2**32 - 1
+UNUSABLE = 3
+"""The exit code of `run --strict` when noise drowns the result."""
 
 
 class Duration(click.ParamType[float]):
@@ -34,6 +37,39 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+class Share(click.ParamType[float]):
+    """A percentage such as 20%, as a share: 0.2."""
+
+    name = "percentage"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a percentage: give one such as 20%.", param, ctx)
+        return float(match[1]) / 100
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where Postgres comes from."""
+    for option in (
+        click.option("--allow-remote", is_flag=True, help="Accept a DSN of another host."),
+        click.option("--image", default="postgres:17", show_default=True, help="Image of the container."),
+        click.option(
+            "--server",
+            "choice",
+            metavar="auto|container|embedded|DSN",
+            default="auto",
+            show_default=True,
+            help="Where Postgres comes from. auto: LOOPTRAP_DSN if set, else Docker, else embedded.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def looptrap() -> None:
     """Compare ways of isolating the tests of an async FastAPI + SQLAlchemy + Postgres suite."""
@@ -41,7 +77,13 @@ def looptrap() -> None:
 
 @looptrap.command()
 @click.option("--strategies", "names", metavar="A,B", help="Names, dotted names or paths; default: all in strategies/.")
-@click.option("--tests", type=click.IntRange(1, MOST_TESTS), default=100, show_default=True, help="Tests per cell.")
+@click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
+@click.option(
+    "--sweep",
+    multiple=True,
+    metavar="NAME=A,B,C",
+    help="Show how cost grows: tests=10,100,1000, tables=5,50,200 or rows=0,1000,100000. May be said of each.",
+)
 @click.option(
     "--rounds", type=click.IntRange(1, MOST_ROUNDS), help="Timed rounds, exactly.  [default: as many as it takes]"
 )
@@ -53,16 +95,7 @@ def looptrap() -> None:
     show_default=True,
     help="Without --rounds: begin no round that would end later than so. Such as 90s, 3m, 1h.",
 )
-@click.option(
-    "--server",
-    "choice",
-    metavar="auto|container|embedded|DSN",
-    default="auto",
-    show_default=True,
-    help="Where Postgres comes from. auto: LOOPTRAP_DSN if set, else Docker, else embedded.",
-)
-@click.option("--image", default="postgres:17", show_default=True, help="Image of the container.")
-@click.option("--allow-remote", is_flag=True, help="Accept a DSN of another host.")
+@server_options
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Of the random order.  [default: a new one]")
 @click.option(
     "--out",
@@ -77,17 +110,39 @@ def looptrap() -> None:
     metavar="SECONDS",
     help="A cell that takes longer is killed and recorded as such.",
 )
+@click.option("--strict", is_flag=True, help=f"End with exit code {UNUSABLE} when the noise makes the run unusable.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a run that was stopped, as it was begun; with --server DSN if it was made on one.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the strategies and stop.")
-def run(*, only_list: bool, **options: object) -> None:
+@click.pass_context
+def run(ctx: click.Context, /, *, only_list: bool, strict: bool, resume: Path | None, **options: Any) -> None:  # noqa: ANN401 - click has checked them
     """Run strategies against a real Postgres, then show table and chart."""
     console = Console()
     if only_list:
         list_strategies(console)
         return
     # Here and not above, so that --help and --list start at once.
-    from bench.run import RunOptions, run_and_report  # noqa: PLC0415
+    from bench.run import RunOptions, resume_and_report, run_and_report  # noqa: PLC0415
 
-    run_and_report(RunOptions(**options), console)  # type: ignore[arg-type] # click has checked them
+    if resume is None:
+        analysis = run_and_report(RunOptions(**options), console)
+    else:
+        _refuse_beside_resume(ctx)
+        analysis = resume_and_report(resume, options["choice"], console, allow_remote=options["allow_remote"])
+    if strict and analysis.noise.verdict == "unusable":
+        ctx.exit(UNUSABLE)
+
+
+def _refuse_beside_resume(ctx: click.Context) -> None:
+    """Refuse what would change a run in its middle."""
+    for param in ctx.command.params:
+        said = ctx.get_parameter_source(str(param.name)) is not click.core.ParameterSource.DEFAULT
+        if said and param.name not in {"resume", "choice", "allow_remote", "strict"}:
+            raise click.UsageError(f"{param.opts[0]} cannot be said beside --resume: a run goes on as it was begun.")
 
 
 @looptrap.command()
@@ -97,6 +152,57 @@ def report(run: Path) -> None:
     from bench.report import report_run  # noqa: PLC0415 - as above
 
     report_run(run, Console())
+
+
+@looptrap.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--fail-slower", type=Share(), help="End with 1 where B is slower by more, and beyond its interval.")
+@click.option("--fail-wal", type=Share(), help="End with 1 where B writes so much more to the write-ahead log.")
+@click.option("--fail-statements", type=Share(), help="End with 1 where B sends so many more statements.")
+@click.pass_context
+def compare(  # noqa: PLR0917 - click passes names
+    ctx: click.Context,
+    /,
+    a: Path,
+    b: Path,
+    fail_slower: float | None,
+    fail_wal: float | None,
+    fail_statements: float | None,
+) -> None:
+    """Set run B beside run A, what differs around them first. Percentages such as 20% make gates for a CI job."""
+    from bench.compare import Gates, compare_runs  # noqa: PLC0415 - as above
+
+    if compare_runs(a, b, Gates(slower=fail_slower, wal=fail_wal, statements=fail_statements), Console()):
+        ctx.exit(1)
+
+
+@looptrap.command()
+@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=6, show_default=True)
+@server_options
+@click.pass_context
+def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - as above
+    """Add known delays to setup, call, teardown and session, and show what is measured of them; exit 1 if not found."""
+    from bench.calibrate import TESTS  # noqa: PLC0415 - as above
+    from bench.calibrate import calibrate as find  # noqa: PLC0415 - as above
+    from bench.trials import TrialOptions  # noqa: PLC0415 - as above
+
+    if not find(TrialOptions(tests=TESTS, **options), Console()):
+        ctx.exit(1)
+
+
+@looptrap.command()
+@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=20, show_default=True)
+@click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
+@server_options
+@click.pass_context
+def cost_of_looking(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - as above
+    """Run the same cell with and without the recorder, and show what that adds; exit 1 unless it is at most 2 %."""
+    from bench.looking import cost_of_looking as measure  # noqa: PLC0415 - as above
+    from bench.trials import TrialOptions  # noqa: PLC0415 - as above
+
+    if not measure(TrialOptions(**options), Console()):
+        ctx.exit(1)
 
 
 @looptrap.command()
@@ -125,7 +231,7 @@ def main() -> NoReturn:
     """Run the command line; whatever the user can mend is one line and exit code 2."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        looptrap.main(prog_name="python -m bench", standalone_mode=False)
+        sys.exit(looptrap.main(prog_name="python -m bench", standalone_mode=False))
     except UserError as error:
         sys.exit(_complain(str(error)))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -138,7 +244,6 @@ def main() -> NoReturn:
         sys.exit(130)
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(0)
 
 
 def _complain(message: str) -> int:

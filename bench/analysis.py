@@ -5,10 +5,11 @@ Reads records, returns records; draws and prints nothing. The statistics themsel
 Every cell is reduced to one row of figures as it comes, so memory does not grow with the number of tests.
 """
 
+import dataclasses
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ DRIFT, DRIFT_P = 0.05, 0.01
 """A drift counts from this share of the cost over the run on, unless chance explains it."""
 LAG_ONE, LAG_SPREAD = 0.5, 0.05
 """Correlated neighbours count from this correlation on, where cells vary by this share of their cost at least."""
+STEAL, UNUSABLE_STEAL = 0.02, 0.2
+"""Steal counts from this share of all processor time on, the median over cells; a run is unusable beyond the second."""
 RESIDUAL_SHARE = 0.05
 """A cell is marked when more of its wall time than this is not explained."""
 
@@ -83,7 +86,12 @@ class StrategyResult:
     wal_bytes: float | None
     statements: float | None
     connections: float | None
-    """The witnesses, per test."""
+    transactions: float | None
+    """The witnesses, per test: medians over rounds of a cell's mean."""
+    cpu: float | None
+    """Seconds of processor time of the test process, per test: the median over tests, then over rounds."""
+    peak_memory: float | None
+    """Bytes of resident memory that the test process had at most: the median over rounds."""
 
     def suite_seconds(self, tests: int) -> float | None:
         """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
@@ -130,9 +138,10 @@ class Analysis:
 
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
+_COUNTS = ("statements", "connections", "transactions")
 _COLUMNS = (
-    *("strategy", "round", "position", "trouble", "tests", "passed", "leaked", "failures"),
-    *("per_test", *_PHASES, "fixed", "residual", "wal_bytes", "statements", "connections"),
+    *("strategy", "round", "position", "trouble", "own_fault", "tests", "passed", "leaked", "failures"),
+    *("per_test", *_PHASES, "fixed", "residual", "load", "steal", "wal_bytes", *_COUNTS, "cpu", "peak_memory"),
 )
 """What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
 
@@ -150,42 +159,53 @@ def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
     for cell in map(_without_torn_samples, cells):
         if cell.strategy in traps:
             traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell)
-        else:
+        elif cell.size == run.workload.size:
             rows.append(_reduce(cell))
         if trouble := _trouble(cell):
-            unfinished.append(f"{cell.strategy} {trouble}.")
+            unfinished.append(f"{cell.strategy}{_at(cell, run)} {trouble}.")
     seen = pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
     timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
-    noise = _noise(timed, costs)
+    noise = _noise(timed, costs, run.machine.cores)
     strategies = _strategies(run, seen, timed, costs, noise)
     return Analysis(run, strategies, tuple(traps.values()), noise, tuple(unfinished))
 
 
 def _without_torn_samples(cell: Cell) -> Cell:
     """Empty a cell that did not finish: its columns may end at different tests."""
-    return cell if cell.status == "finished" else replace(cell, samples=Samples())
+    return cell if cell.status == "finished" else dataclasses.replace(cell, samples=Samples())
 
 
 def _reduce(cell: Cell) -> tuple[object, ...]:
     samples, outcomes = cell.samples, cell.samples.outcomes
     phases = np.array([samples.setup, samples.call, samples.teardown]) if outcomes else np.full((3, 1), np.nan)
     return (
-        *(cell.strategy, cell.round, cell.position, _trouble(cell)),
+        *(cell.strategy, cell.round, cell.position, _trouble(cell), cell.status in ("crashed", "timeout")),
         *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), _failures(cell)),
         *(np.median(phases.sum(axis=0)), *np.median(phases, axis=1)),
         cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown,
         abs(cell.residual) / cell.wall,
+        cell.load,
+        np.nan if cell.steal is None else cell.steal,
         np.nan if cell.wal_bytes_per_test is None else cell.wal_bytes_per_test,
-        *(np.mean(counts) if counts else np.nan for counts in (samples.statements, samples.connections)),
+        *(np.mean(column) if column else np.nan for column in (getattr(samples, name) for name in _COUNTS)),
+        np.median(samples.cpu) if samples.cpu else np.nan,
+        max(samples.peak_memory, default=np.nan),
     )
+
+
+def _at(cell: Cell, run: Run) -> str:
+    """Say of a sweep's cell which size it had."""
+    base, size = dataclasses.asdict(run.workload.size), dataclasses.asdict(cell.size)
+    other = [f"{value} {name}" for name, value in size.items() if value != base[name]]
+    return f" with {' and '.join(other)}" if cell.size in run.workload.sweep else ""
 
 
 def _trouble(cell: Cell) -> str:
     if cell.status == "finished":
         return ""
     where = "the warm-up round" if cell.round == WARM_UP else f"round {cell.round}"
-    what = "crashed" if cell.status == "crashed" else "ran out of time"
+    what = {"crashed": "crashed", "timeout": "ran out of time", "server died": "lost its server"}[cell.status]
     return f"{what} in {where}" + (f": {cell.detail.rstrip('.')}" if cell.detail else "")
 
 
@@ -235,6 +255,9 @@ def _strategies(
                 wal_bytes=_known(own["wal_bytes"].median()),
                 statements=_known(own["statements"].median()),
                 connections=_known(own["connections"].median()),
+                transactions=_known(own["transactions"].median()),
+                cpu=_known(own["cpu"].median()),
+                peak_memory=_known(own["peak_memory"].median()),
             )
         )
     return tuple(results)
@@ -257,7 +280,7 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
 
 def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
     reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
-    reasons += [f"it {trouble}" for trouble in own["trouble"] if trouble]
+    reasons += [f"it {trouble}" for trouble in own[own["own_fault"].astype(bool)]["trouble"]]
     finished, in_warm_up = own["trouble"] == "", own["round"] == WARM_UP
     timed, warm_up = own[finished & ~in_warm_up], own[finished & in_warm_up]
     # A complaint about the timed rounds makes the same one about the warm-up superfluous.
@@ -276,7 +299,7 @@ def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -
     if leaked and facts.name != FLOOR:
         declared = "as it declares" if Probe.ROWS_GONE in facts.hides else "which it does not declare"
         yield f"{leaked} of {tests} tests{where} found rows of an earlier test, {declared}"
-    planned = len(own) * run.workload.tests
+    planned = len(own) * run.workload.size.tests
     if tests < planned:
         yield f"{planned - tests} of {planned} tests{where} did not run"
 
@@ -314,12 +337,22 @@ def _unlike_declared(facts: StrategyFacts, cell: Cell) -> str:
     return f"{'; '.join(missing)}: {cause}" if missing else ""
 
 
-def _noise(timed: pd.DataFrame, costs: pd.DataFrame) -> Noise:
+def _noise(timed: pd.DataFrame, costs: pd.DataFrame, cores: int) -> Noise:
     twin = _paired(costs, TWIN, FLOOR)
-    faults = (*_scarcity(len(costs)), *_apart(twin), *_wandering(timed, costs), *_unexplained(timed))
-    if len(costs) < statistics.LEAST_ROUNDS or statistics.reach(*_bounds(twin)) > UNUSABLE_BEYOND:
+    faults = (
+        *_scarcity(len(costs)),
+        *_apart(twin),
+        *_wandering(timed, costs),
+        *_others(timed, cores),
+        *_unexplained(timed),
+    )
+    if (
+        len(costs) < statistics.LEAST_ROUNDS
+        or statistics.reach(*_bounds(twin)) > UNUSABLE_BEYOND
+        or timed["steal"].median() > UNUSABLE_STEAL
+    ):
         return Noise("unusable", faults, twin)
-    quiet = f"{_says(twin)}; no drift, no cell with much time unexplained."
+    quiet = f"{_says(twin)}; no drift, no load of others, no cell with much time unexplained."
     return Noise("noisy" if faults else "quiet", faults or (quiet,), twin)
 
 
@@ -365,6 +398,15 @@ def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> Iterator[str]:
     if lag_one > LAG_ONE and spread > LAG_SPREAD:
         figures = f"correlation {lag_one:.2f}, spread {spread:.0%}"
         yield f"neighbouring cells vary together ({figures}): the machine's speed wanders; trust ratios over costs."
+
+
+def _others(timed: pd.DataFrame, cores: int) -> Iterator[str]:
+    """Look for others who used the processors."""
+    load, steal = timed["load"].median(), timed["steal"].median()
+    if load > cores:
+        yield f"others used the machine: its load was {load:.1f} on {cores} cores, and a run makes about 1."
+    if steal > STEAL:
+        yield f"the hypervisor gave {steal:.0%} of the processors' time to others."
 
 
 def _unexplained(timed: pd.DataFrame) -> Iterator[str]:

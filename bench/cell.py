@@ -6,34 +6,46 @@ Whatever happens, process and database are gone afterwards.
 """
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import psutil
 from pydantic import TypeAdapter
 
 from bench.errors import UserError
+from bench.identity import identity, known
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, Record
-from bench.results import Cell, Samples
-from bench.server import Server
+from bench.results import Cell, Samples, Size
+from bench.server import Server, ServerDiedError
 from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
 
+RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
+
+if sys.platform == "win32":
+    resource = None
+else:
+    import resource
+
 _RECORD = TypeAdapter(Record)
+
+TESTS_RAN = (0, 1)
+"""pytest's exit codes when it ran all tests, whatever they did."""
 
 # Plugins that are merely installed would reorder, distribute, cache or time by themselves, and cost start-up: none is
 # loaded but those named here. A strategy that needs one says so in its `pytest_plugins`.
 _NO_AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 # Of pytest's own, the cache writes files, and the watch for unraisable errors collects garbage five times at the end.
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
-_PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "bench.recorder")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
 
 
@@ -42,7 +54,7 @@ class CellOrder:
     """Which cell to run, and where it stands in the run."""
 
     strategy: LoadedStrategy
-    tests: int
+    size: Size
     round: int
     position: int
 
@@ -51,31 +63,65 @@ class CellOrder:
 class _Ended:
     """How a process ended."""
 
-    status: Literal["finished", "timeout"]
+    status: Literal["finished", "timeout", "server died"]
     exit_code: int
     wall: float
     ended: float
     output: str
+    cpu: float | None
+    steal: float | None
 
 
-def run_cell(order: CellOrder, server: Server, database: str, timeout: float) -> Cell:
+class _Processor(NamedTuple):
+    """What the processors have done so far, in seconds."""
+
+    children: float
+    """For processes that this one has started and that are over."""
+    total: float
+    """Everything, idling included."""
+    stolen: float | None
+    """For others, as the hypervisor tells; None where it does not."""
+
+
+def run_cell(
+    order: CellOrder, server: Server, database: str, timeout: float, folder: Path, *, recorded: bool = True
+) -> Cell:
     """
     Run one cell and return what it measured.
 
     :param database: name of the database to make for it, `looptrap_*`.
     :param timeout: seconds after which the process is killed.
+    :param folder: an empty one for files that pass between the processes; `clear_away` removes it.
+    :param recorded: whether the recorder looks; without it there are no samples, only the process's own figures.
     :raises UserError: the strategy breaks the contract, so that the run means nothing.
+    :raises ServerDiedError: the server was dead before the cell began.
     """
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    with tempfile.TemporaryDirectory(prefix="looptrap-cell-") as folder, _database(server, database) as url:
-        record_file = Path(folder) / "record.json"
-        server.checkpoint()
-        spawned = time.perf_counter()
-        ended = _run(_command(order, record_file, spawned), _environment(order, server, url), folder, timeout)
-        record = _RECORD.validate_json(record_file.read_bytes()) if record_file.exists() else None
-    if ended.exit_code == CONTRACT_BROKEN and record is not None and record.refused:
+    started, load = datetime.now(UTC).isoformat(timespec="seconds"), psutil.getloadavg()[0]
+    record_file = folder / RECORD_FILE if recorded else None
+    ended = None
+    try:
+        with _database(server, database) as url:
+            server.checkpoint()
+            command = _command(order, record_file, time.perf_counter())
+            ended = _run(command, _environment(order, server, url), folder, timeout)
+    except ServerDiedError as error:
+        if ended is None:
+            raise
+        return _cell(order, started, load, replace(ended, status="server died", output=str(error)), None)
+    if record_file is None:
+        return _cell(order, started, load, ended, None)
+    record = _RECORD.validate_json(record_file.read_bytes()) if record_file.exists() else Record()
+    if ended.exit_code == CONTRACT_BROKEN and record.refused:
         raise UserError(f"strategy {order.strategy.name}: {record.refused}")
-    return _cell(order, started, ended, record)
+    return _cell(order, started, load, ended, record)
+
+
+def clear_away(folder: Path) -> None:
+    """Remove a cell's folder, and end the process that it tells of: one whose harness was killed may still run."""
+    with contextlib.suppress(OSError, ValueError):
+        if (process := known(json.loads((folder / PROCESS_FILE).read_text()))) is not None:
+            _kill_group(process.pid) if hasattr(os, "killpg") else process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -87,11 +133,13 @@ def _database(server: Server, name: str) -> Iterator[str]:
         server.drop_database(name)
 
 
-def _command(order: CellOrder, record_file: Path, spawned: float) -> list[str]:
+def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list[str]:
+    size = order.size
+    recorder = ("-p", "bench.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
     return [
-        *(sys.executable, "-m", "pytest", *_WITHOUT, *_PLUGINS),
+        *(sys.executable, "-m", "pytest", *_WITHOUT, "-p", "pytest_asyncio.plugin", *recorder),
         *arguments_for_pytest(order.strategy.module, order.strategy.declared),
-        *(f"--tests={order.tests}", f"--record={record_file}", f"--spawned={spawned!r}"),
+        *(f"--tests={size.tests}", f"--tables={size.tables}", f"--rows={size.rows}"),
         *_QUIET,
         # A library that warns must not fail a test that passes for everybody else.
         "-ofilterwarnings=default",
@@ -111,9 +159,10 @@ def _environment(order: CellOrder, server: Server, url: str) -> dict[str, str]:
     }
 
 
-def _run(command: list[str], environment: dict[str, str], folder: str, timeout: float) -> _Ended:
-    output = Path(folder) / "output.txt"
+def _run(command: list[str], environment: dict[str, str], folder: Path, timeout: float) -> _Ended:
+    output = folder / OUTPUT_FILE
     with output.open("wb") as file:
+        before = _processor()
         started = time.perf_counter()
         # In a group of its own, so that Ctrl-C reaches the harness alone, and that children can be killed with it.
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, with arguments made here
@@ -127,39 +176,71 @@ def _run(command: list[str], environment: dict[str, str], folder: str, timeout: 
         )
         status: Literal["finished", "timeout"] = "finished"
         try:
+            (folder / PROCESS_FILE).write_text(json.dumps(identity(psutil.Process(process.pid))))
             process.wait(timeout)
         except subprocess.TimeoutExpired:
             status = "timeout"
         finally:
             ended = time.perf_counter()
             _kill(process)
-    return _Ended(status, process.returncode, ended - started, ended, output.read_text(errors="replace"))
+    after = _processor()
+    return _Ended(
+        status=status,
+        exit_code=process.returncode,
+        wall=ended - started,
+        ended=ended,
+        output=output.read_text(errors="replace"),
+        cpu=None if resource is None else after.children - before.children,
+        steal=None if after.stolen is None else (after.stolen - (before.stolen or 0)) / (after.total - before.total),
+    )
+
+
+def _processor() -> _Processor:
+    times = psutil.cpu_times()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN) if resource else None
+    return _Processor(
+        children=used.ru_utime + used.ru_stime if used else 0, total=sum(times), stolen=getattr(times, "steal", None)
+    )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and whatever it started; one that is over is left alone."""
     if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process.pid)
     elif process.poll() is None:
         process.kill()
     process.wait()
 
 
-def _cell(order: CellOrder, started: str, ended: _Ended, record: Record | None) -> Cell:
-    finished = ended.status == "finished" and record is not None and len(record.outcomes) == order.tests
-    record = record or Record()
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _cell(order: CellOrder, started: str, load: float, ended: _Ended, record: Record | None) -> Cell:
+    """
+    Put a cell together.
+
+    :param record: None where nobody looked; then the exit code alone says whether all tests ran.
+    """
+    if record is None:
+        finished = ended.status == "finished" and ended.exit_code in TESTS_RAN
+    else:
+        finished = ended.status == "finished" and len(record.outcomes) == order.size.tests
+    record = record or Record(ended=ended.ended)
     tests = sum(record.setup) + sum(record.call) + sum(record.teardown)
     shutdown = ended.ended - record.ended if finished else 0
     explained = record.startup + record.collection + record.session_setup + record.session_teardown + tests + shutdown
     return Cell(
         strategy=order.strategy.name,
+        size=order.size,
         round=order.round,
         position=order.position,
         started=started,
-        status=ended.status if finished or ended.status == "timeout" else "crashed",
+        status=ended.status if finished or ended.status != "finished" else "crashed",
         detail="" if finished else _last_line(ended),
         wall=_rounded(ended.wall),
+        cpu=None if ended.cpu is None else _rounded(ended.cpu),
         startup=_rounded(record.startup),
         collection=_rounded(record.collection),
         session_setup=_rounded(record.session_setup),
@@ -167,6 +248,8 @@ def _cell(order: CellOrder, started: str, ended: _Ended, record: Record | None) 
         shutdown=_rounded(shutdown),
         residual=_rounded(ended.wall - explained),
         wal_bytes_per_test=record.wal_bytes_per_test,
+        load=round(load, 2),
+        steal=None if ended.steal is None else round(ended.steal, 4),
         failures=tuple(record.failures),
         samples=Samples(
             setup=tuple(map(_rounded, record.setup)),
@@ -177,6 +260,9 @@ def _cell(order: CellOrder, started: str, ended: _Ended, record: Record | None) 
             failure=tuple(record.failure),
             statements=tuple(record.statements),
             connections=tuple(record.connections),
+            transactions=tuple(record.transactions),
+            cpu=tuple(map(_rounded, record.cpu)),
+            peak_memory=tuple(record.peak_memory),
         ),
     )
 
@@ -187,6 +273,8 @@ def _rounded(seconds: float) -> float:
 
 
 def _last_line(ended: _Ended) -> str:
+    if ended.status == "server died":
+        return ended.output
     if ended.status == "timeout":
         return f"killed after {ended.wall:.0f} s"
     lines = [line.strip() for line in ended.output.splitlines() if line.strip()]

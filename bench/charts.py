@@ -131,7 +131,7 @@ def tests_and_rounds(analysis: Analysis) -> str:
     rounds = f"{done[0]} to {done[-1]}" if len(done) > 1 else f"{done[0]}"
     if not analysis.run.decisions:
         rounds += f" of {limits.most}" if limits.fewest == limits.most else f" of {limits.fewest} to {limits.most}"
-    return f"{analysis.run.workload.tests} tests x {rounds} rounds"
+    return f"{analysis.run.workload.size.tests} tests x {rounds} rounds"
 
 
 def trap_verdict(trap: TrapResult) -> str:

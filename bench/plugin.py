@@ -23,6 +23,8 @@ from sqlalchemy import MetaData
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bench.app import TABLES
+from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session
 from bench.app.main import app
 from bench.app.models import Base
@@ -30,6 +32,13 @@ from bench.process import CONTRACT_BROKEN, DATABASE_URL
 from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tables` and `--rows`."""
+    group = parser.getgroup("looptrap")
+    group.addoption("--tables", type=int, default=TABLES, help="tables of the schema, the application's five included")
+    group.addoption("--rows", type=int, default=0, help="reference rows beside the application's own")
 
 
 def refuse(message: str) -> None:
@@ -107,17 +116,25 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def metadata() -> MetaData:
-    """The application's tables, for strategies that create them without migrations."""
+def ballast(pytestconfig: pytest.Config) -> Ballast:
+    """What the schema has beside the application's tables and rows: more than nothing in a sweep alone."""
+    return Ballast(tables=pytestconfig.getoption("tables") - TABLES, rows=pytestconfig.getoption("rows"))
+
+
+@pytest.fixture(scope="session")
+def metadata(ballast: Ballast) -> MetaData:
+    """All tables of the schema, for strategies that create them without migrations."""
+    add_tables(Base.metadata, ballast)
     return Base.metadata
 
 
 @pytest.fixture(scope="session")
-def alembic_config(database_url: str) -> AlembicConfig:
+def alembic_config(database_url: str, ballast: Ballast) -> AlembicConfig:
     """Alembic's configuration for the database; a connection may be given in `attributes["connection"]`."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(ROOT / "bench" / "app" / "migrations"))
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    config.attributes["ballast"] = ballast
     return config
 
 

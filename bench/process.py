@@ -36,3 +36,6 @@ class Record:
     failure: list[int] = field(default_factory=list)
     statements: list[int] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
+    transactions: list[int] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    peak_memory: list[int] = field(default_factory=list)

@@ -1,5 +1,5 @@
 """
-The pytest plugin that measures a cell: time of each phase, statements, connections, write-ahead log.
+The pytest plugin that measures a cell: time of each phase, and the witnesses beside the clock.
 
 It records and judges nothing, and is idle unless `--record FILE` is given. Fixtures of a wider scope than function,
 which pytest bills to the first test's setup and the last test's teardown, are measured on their own and taken out of
@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
@@ -23,6 +24,11 @@ from sqlalchemy import Engine, Pool, event
 from bench.process import ADMIN_DSN, Record
 from bench.results import ERROR, FAILED, LEAKED, PASSED, Failure
 from bench.workload.slate import LeakedRowsError
+
+if sys.platform == "win32":
+    import psutil
+elif sys.platform == "darwin":
+    import resource
 
 FEWEST_TESTS_FOR_WAL = 3
 LONGEST_MESSAGE = 300
@@ -51,27 +57,34 @@ class Reading:
     """What the meters show at one instant."""
 
     seconds: float
+    cpu: float
+    """Seconds of processor time of this process."""
     statements: int
     connections: int
+    transactions: int
 
     def __sub__(self, earlier: "Reading") -> "Reading":
         """What was used in between."""
         return Reading(
             self.seconds - earlier.seconds,
+            self.cpu - earlier.cpu,
             self.statements - earlier.statements,
             self.connections - earlier.connections,
+            self.transactions - earlier.transactions,
         )
 
     def __add__(self, other: "Reading") -> "Reading":
         """Both together."""
         return Reading(
             self.seconds + other.seconds,
+            self.cpu + other.cpu,
             self.statements + other.statements,
             self.connections + other.connections,
+            self.transactions + other.transactions,
         )
 
 
-NOTHING = Reading(0, 0, 0)
+NOTHING = Reading(0, 0, 0, 0, 0)
 
 
 class Meters:
@@ -80,8 +93,10 @@ class Meters:
     def __init__(self) -> None:
         self._statements = 0
         self._connections = 0
+        self._transactions = 0
         event.listen(Engine, "before_cursor_execute", self._count_statement)
         event.listen(Pool, "connect", self._count_connection)
+        event.listen(Engine, "begin", self._count_transaction)
 
     def _count_statement(self, *_: object) -> None:
         self._statements += 1
@@ -89,9 +104,25 @@ class Meters:
     def _count_connection(self, *_: object) -> None:
         self._connections += 1
 
+    def _count_transaction(self, *_: object) -> None:
+        self._transactions += 1
+
     def read(self) -> Reading:
         """Read all meters."""
-        return Reading(time.perf_counter(), self._statements, self._connections)
+        return Reading(
+            time.perf_counter(), time.process_time(), self._statements, self._connections, self._transactions
+        )
+
+
+def peak_memory() -> int:
+    """Bytes of resident memory that this process has had at most."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # On Linux getrusage would tell the most of the process that started this one, if that had more.
+    status = Path("/proc/self/status").read_bytes()
+    return int(status.partition(b"VmHWM:")[2].split(maxsplit=1)[0]) * 1024
 
 
 class WriteAheadLog:
@@ -169,6 +200,9 @@ class Recorder:
         used = self._meters.read() - self._test_started - self._wide_in_test
         record.statements.append(used.statements)
         record.connections.append(used.connections)
+        record.transactions.append(used.transactions)
+        record.cpu.append(used.cpu)
+        record.peak_memory.append(peak_memory())
         record.ended = time.perf_counter()
         return result
 

@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.padding import Padding
@@ -19,31 +20,46 @@ from rich.text import Text
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse
 from bench.charts import draw_cost, frequent_errors, headline, printable, significant, tests_and_rounds, trap_verdict
 from bench.errors import UserError
+from bench.export import write_benchmark_json
+from bench.growth import Growth, grow, sentences, tables
 from bench.results import Run, read_cells, read_run
 
 CHARTS, SUMMARY = "charts", "summary.md"
 NOTHING = "-"
-WIDE = 110
+NAME, LETTERS, FIRST, HIDES = 0, 3, 4, 8
+"""Columns of the table."""
+NAME_WIDTH = 18
+WIDE = 116
 """Columns of a console from which on the table has room for what strategies hide; below, that is a list."""
 TIES = "Strategies that share a letter are tied: what differs between them may be noise."
+PHASES = "Where the time goes"
+WITNESSES = "Beside the clock, per test"
+WORDS = {
+    PHASES: "Medians per test, so they need not add up. Fixed: start-up, imports, collection, session fixtures, "
+    "shutdown of a process. Unexplained: the largest share of a process's wall time that none of these holds.",
+    WITNESSES: "What SQLAlchemy sent and opened; the server's write-ahead log; the processor time of the test process, "
+    "without Postgres's own; the most memory that the test process ever had.",
+}
 TRAPS = "Traps: people write them, and they fail"
 
 
 def report_run(folder: Path, console: Console) -> Analysis:
     """
-    Analyse the run in `folder`, write its charts and its summary into it, and print it.
+    Analyse the run in `folder`, write its charts, its summary and `benchmark.json` into it, and print it.
 
     :raises UserError: there is no run, none of its cells finished, or the folder cannot be written.
     """
     run = read_run(folder)
     _check_some_finished(folder, run)
     analysis = analyse(run, read_cells(folder))
+    growth = grow(run, read_cells(folder))
     try:
         draw_cost(analysis, folder / CHARTS)
-        write_summary(analysis, folder)
+        write_summary(analysis, growth, folder)
+        write_benchmark_json(analysis, read_cells(folder), folder)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
-    print_summary(analysis, folder, console)
+    print_summary(analysis, growth, folder, console)
     return analysis
 
 
@@ -58,9 +74,21 @@ def _check_some_finished(folder: Path, run: Run) -> None:
 
 def table(analysis: Analysis) -> list[tuple[str, ...]]:
     """Return the table of strategies, cheapest first; its first row is the header."""
-    tests = analysis.run.workload.tests
-    header = ("strategy", "ms per test", "95 % interval", "ties", "passed", "leaks", f"{tests} tests", "hides")
+    tests = analysis.run.workload.size.tests
+    header = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", f"{tests} tests", "hides")
     return [header, *(_row(result, tests) for result in analysis.strategies)]
+
+
+def phase_table(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return where the time of each strategy goes; its first row is the header."""
+    header = ("strategy", "setup ms", "call ms", "teardown ms", "fixed s", "unexplained")
+    return [header, *(_phase_row(result) for result in analysis.strategies if result.rounds)]
+
+
+def witness_table(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return what was counted beside the clock; its first row is the header."""
+    header = ("strategy", "statements", "transactions", "connections", "WAL kB", "CPU ms", "memory MB")
+    return [header, *(_witness_row(result) for result in analysis.strategies if result.rounds)]
 
 
 def trap_table(analysis: Analysis) -> list[tuple[str, ...]]:
@@ -68,19 +96,23 @@ def trap_table(analysis: Analysis) -> list[tuple[str, ...]]:
     return [("trap", "declared", "happened", "errors"), *(_trap_row(trap) for trap in analysis.traps)]
 
 
-def write_summary(analysis: Analysis, folder: Path) -> Path:
+def write_summary(analysis: Analysis, growth: Growth, folder: Path) -> Path:
     """Write `summary.md`, in GitHub's Markdown, into `folder`."""
     path = folder / SUMMARY
-    path.write_text("\n".join(_markdown(analysis)) + "\n", encoding="utf-8")
+    path.write_text("\n".join(_markdown(analysis, growth)) + "\n", encoding="utf-8")
     return path
 
 
-def print_summary(analysis: Analysis, folder: Path, console: Console) -> None:
+def print_summary(analysis: Analysis, growth: Growth, folder: Path, console: Console) -> None:
     """Print what the run found, its traps, findings, noise, and where the results lie."""
     console.print()
     console.print(Text(printable(headline(analysis)), style="bold"))
     console.print()
     _print_table(table(analysis), console)
+    for title, rows in _figures(analysis, growth).items():
+        _print_figures(title, rows, console)
+    for sentence in sentences(growth):
+        console.print(Text(sentence))
     for sentence in _not_ranked(analysis):
         console.print(Text(sentence))
     console.print(Text(TIES, style="dim"))
@@ -105,11 +137,47 @@ def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
         NOTHING if result.per_test is None else significant(result.per_test.value * 1000),
         _interval(result.per_test),
         result.letters or NOTHING,
+        _share(result.probability_first),
         f"{result.passed}/{result.tests}",
         str(result.leaked),
         NOTHING if suite is None else f"{significant(suite)} s",
         printable(", ".join(result.facts.hides)) or NOTHING,
     )
+
+
+def _figures(analysis: Analysis, growth: Growth) -> dict[str, list[tuple[str, ...]]]:
+    """Return the tables of a name and figures in each row by their titles, those without a row left out."""
+    found = {PHASES: phase_table(analysis), WITNESSES: witness_table(analysis), **tables(growth)}
+    return {title: rows for title, rows in found.items() if len(rows) > 1}
+
+
+def _phase_row(result: StrategyResult) -> tuple[str, ...]:
+    phases = (significant(seconds * 1000) for seconds in result.phases.values())
+    return (
+        printable(result.facts.name),
+        *phases,
+        significant(result.fixed),
+        f"{significant(result.residual * 100, 2)} %",
+    )
+
+
+def _witness_row(result: StrategyResult) -> tuple[str, ...]:
+    counts = (result.statements, result.transactions, result.connections)
+    return (
+        printable(result.facts.name),
+        *(NOTHING if count is None else f"{count:.2f}" for count in counts),
+        NOTHING if result.wal_bytes is None else significant(result.wal_bytes / 1000),
+        NOTHING if result.cpu is None else significant(result.cpu * 1000),
+        NOTHING if result.peak_memory is None else significant(result.peak_memory / 1e6),
+    )
+
+
+def _share(probability: float | None) -> str:
+    """Return a probability in percent, never as a certainty."""
+    if probability is None:
+        return NOTHING
+    percent = round(probability * 100)
+    return "<1 %" if percent < 1 else ">99 %" if percent > 99 else f"{percent} %"  # noqa: PLR2004 - percent
 
 
 def _interval(estimate: Estimate | None) -> str:
@@ -173,13 +241,13 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
 # --- Markdown
 
 
-def _markdown(analysis: Analysis) -> Iterator[str]:
+def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
     yield f"# {_escaped(headline(analysis))}"
     yield ""
     yield f"**{_escaped(_noise(analysis))}**"
     yield ""
     yield from _bullets([f"**{_escaped(sentence)}**" for sentence in _alarms(analysis)])
-    yield from _markdown_table(table(analysis), "lrrlrrrl")
+    yield from _markdown_table(table(analysis), "lrrlrrrrl")
     yield TIES
     yield ""
     yield from _bullets([_escaped(sentence) for sentence in _not_ranked(analysis)])
@@ -187,6 +255,14 @@ def _markdown(analysis: Analysis) -> Iterator[str]:
         yield f"## {TRAPS}"
         yield ""
         yield from _markdown_table(trap_table(analysis), "llll")
+    for title, rows in _figures(analysis, growth).items():
+        yield f"## {title}"
+        yield ""
+        yield from _markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
+        if title in WORDS:
+            yield WORDS[title]
+            yield ""
+    yield from _bullets([_escaped(sentence) for sentence in sentences(growth)])
     yield "## Caveats"
     yield ""
     yield from _bullets([_escaped(caveat) for caveat in _caveats(analysis)])
@@ -221,14 +297,13 @@ def _escaped(text: str) -> str:
 def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
     wide = console.width >= WIDE
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for number, title in enumerate(rows[0] if wide else rows[0][:-1]):
-        text = number in (0, 3, 7)
-        header = title if wide else textwrap.fill(title, 8)
-        shown.add_column(
-            Text(header), justify="left" if text else "right", no_wrap=number not in (0, 7), overflow="fold"
-        )
+    columns = [number for number in range(len(rows[0])) if wide or number not in {FIRST, HIDES}]
+    for number in columns:
+        title = rows[0][number] if wide else textwrap.fill(rows[0][number], 8)
+        side: Literal["left", "right"] = "left" if number in {NAME, LETTERS, HIDES} else "right"
+        shown.add_column(Text(title), justify=side, no_wrap=number not in {NAME, HIDES}, overflow="fold")
     for row in rows[1:]:
-        shown.add_row(*map(Text, row if wide else row[:-1]))
+        shown.add_row(*(Text(row[number]) for number in columns))
     console.print(shown)
     console.print()
     if not wide:
@@ -236,6 +311,21 @@ def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
             if hides != NOTHING:
                 console.print(Text(f"{name} hides {hides}"))
         console.print()
+
+
+def _print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -> None:
+    """Print a table of one name and figures a row."""
+    console.print(Text(title, style="bold"))
+    shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    longest = max(len(row[NAME]) for row in rows)
+    for number, head in enumerate(rows[0]):
+        # A name of usual length stays whole, whatever else has to fold.
+        least = min(longest, NAME_WIDTH) if number == NAME else None
+        shown.add_column(Text(head), justify="left" if number == NAME else "right", overflow="fold", min_width=least)
+    for row in rows[1:]:
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+    console.print()
 
 
 def _print_traps(rows: Sequence[Sequence[str]], console: Console) -> None:

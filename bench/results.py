@@ -5,7 +5,9 @@ Files on disk are the only thing between measuring and looking, so this module i
 neither Postgres nor pandas. Change a record only together with `SCHEMA` and the history below.
 
 Schema history
-    1   first version
+    1   first version, before any release; no longer read
+    2   the size of each cell, transactions, processor time and memory of each test, load and steal; more of the
+        machine; the configuration that a resume needs
 """
 
 import contextlib
@@ -13,14 +15,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from bench.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 RUN_FILE = "run.json"
 CELLS_FILE = "cells.jsonl"
 
@@ -30,6 +32,17 @@ WARM_UP = 0
 PASSED, FAILED, ERROR, LEAKED = ".", "F", "E", "L"
 """The letters of `Samples.outcomes`: passed; failed in its own work; error in setup or teardown; its work passed, but
 it had found rows of an earlier test at its start."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a strategy has to set up, run and clean: one point of a sweep."""
+
+    tests: int
+    tables: int
+    """Tables of the schema: the application's own, and empty ones beside them."""
+    rows: int
+    """Reference rows that a migration inserts, beside the application's few, into a table of their own."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,12 @@ class Samples:
     """SQL statements that SQLAlchemy sent for the test, savepoints included, BEGIN, COMMIT and ROLLBACK not."""
     connections: tuple[int, ...] = ()
     """Connections to Postgres that SQLAlchemy opened for the test."""
+    transactions: tuple[int, ...] = ()
+    """Transactions that SQLAlchemy began for the test; savepoints are not among them."""
+    cpu: tuple[float, ...] = ()
+    """Processor time of the test process for the test, user and system; Postgres's own is not in it."""
+    peak_memory: tuple[int, ...] = ()
+    """The most resident memory, in bytes, that the process had had when the test ended: it never falls."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +95,22 @@ class Cell:
     """
 
     strategy: str
+    size: Size
     round: int
     position: int
     """Place within the round, from 0."""
     started: str
     """ISO 8601, UTC."""
-    status: Literal["finished", "crashed", "timeout"]
-    """`finished`: pytest ran to its end, whatever the tests did. `crashed`: it did not; `detail` has the reason."""
+    status: Literal["finished", "crashed", "timeout", "server died"]
+    """
+    `finished`: pytest ran to its end, whatever the tests did. Else `detail` has the reason. `crashed`: it did not.
+    `timeout`: it was killed. `server died`: under it, which says nothing of the strategy.
+    """
     detail: str
     wall: float
     """From starting the process to its end."""
+    cpu: float | None
+    """Processor time of the process and of what it started; None where the system does not tell."""
     startup: float
     """Interpreter, imports of pytest and plugins (the application's among them)."""
     collection: float
@@ -98,6 +123,10 @@ class Cell:
     """What is left of `wall`: pytest's own work between tests."""
     wal_bytes_per_test: float | None
     """Write-ahead log of the whole server per test, session fixtures excluded; None for fewer than 3 tests."""
+    load: float
+    """The machine's load average over one minute when the cell started."""
+    steal: float | None
+    """Share of processor time, 0 to 1, that the hypervisor gave to others; None where it cannot be known."""
     failures: tuple[Failure, ...]
     samples: Samples
 
@@ -138,6 +167,8 @@ class ServerFacts:
     image: str
     """Of a container: name and digest; else an empty string."""
     settings: dict[str, str]
+    architecture: str = ""
+    """That the server was built for, such as `x86_64`; another than the machine's means emulation."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +182,26 @@ class Machine:
     """Such as `Linux 6.1 x86_64`."""
     python: str
     packages: dict[str, str]
+    architecture: str = ""
+    """Such as `x86_64`."""
+    governor: str = ""
+    """Who sets the processor's clock, such as `powersave`; empty where it cannot be known."""
+    virtualisation: str = ""
+    """The hypervisor or container that it runs in, such as `kvm`; `none`; empty where it cannot be known."""
 
 
 @dataclass(frozen=True)
 class Workload:
     """What every strategy had to do. Runs of different fingerprints are never pooled."""
 
-    tests: int
+    size: Size
+    """Of the cells that strategies are compared by; those of `sweep` show how cost grows."""
     shapes: tuple[str, ...]
     """The kinds of test; test i is of kind `shapes[i % len(shapes)]`."""
     fingerprint: str
-    """Hash of application, workload and number of tests: 12 hexadecimal digits."""
+    """Hash of application, workload and size: 12 hexadecimal digits."""
+    sweep: tuple[Size, ...] = ()
+    """Further sizes; each differs from `size` in one number."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +215,18 @@ class RoundLimits:
 
 
 @dataclass(frozen=True)
+class Configuration:
+    """What was asked for, with all defaults filled in; with seed, limits and workload it is all that a resume needs."""
+
+    strategies: tuple[str, ...]
+    """As they were given: names, dotted names or absolute paths."""
+    image: str
+    allow_remote: bool
+    cell_timeout: float
+    """Seconds after which a cell is killed."""
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything about a run but its cells."""
 
@@ -183,8 +235,13 @@ class Run:
     """Version of the harness."""
     started: str
     """ISO 8601, UTC."""
+    database_prefix: str
+    """What the names of the run's databases begin with, so that a resume finds those that were left."""
+    commit: str
+    """Of the harness, with `+` where files had been changed since; empty outside a git checkout."""
     command: str
     """The command that makes such a run again, without any password."""
+    configuration: Configuration
     seed: int
     limits: RoundLimits
     decisions: tuple[str, ...]
@@ -217,7 +274,7 @@ def create_run(folder: Path, run: Run) -> None:
         write_run(folder, run)
         (folder / CELLS_FILE).touch()
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -228,10 +285,11 @@ def write_run(folder: Path, run: Run) -> None:
     """
     draft = folder / f"{RUN_FILE}.draft"
     try:
-        draft.write_bytes(_RUN.dump_json(run, indent=2) + b"\n")
+        with draft.open("wb") as file:
+            _write(file, _RUN.dump_json(run, indent=2))
         draft.replace(folder / RUN_FILE)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
 
 
 def append_cell(folder: Path, cell: Cell) -> None:
@@ -242,11 +300,26 @@ def append_cell(folder: Path, cell: Cell) -> None:
     """
     try:
         with (folder / CELLS_FILE).open("ab") as file:
-            file.write(_CELL.dump_json(cell) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _write(file, _CELL.dump_json(cell))
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
+
+
+def drop_torn_line(folder: Path) -> None:
+    """
+    Cut off a last line of the cells that has no end, before more are added: what a write left that was cut off.
+
+    :raises UserError: the folder cannot be written.
+    """
+    try:
+        with (folder / CELLS_FILE).open("ab+") as file:
+            file.seek(0)
+            whole = 0
+            for line in file:
+                whole += len(line) if line.endswith(b"\n") else 0
+            file.truncate(whole)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def discard_if_empty(folder: Path) -> bool:
@@ -265,7 +338,7 @@ def read_run(folder: Path) -> Run:
     """
     Read `run.json`.
 
-    :raises UserError: there is none, it is of a newer schema, or it is not a run.
+    :raises UserError: there is none, it is of another schema, or it is not a run.
     """
     path = folder / RUN_FILE
     try:
@@ -277,7 +350,9 @@ def read_run(folder: Path) -> Run:
     try:
         schema = _SCHEMA_OF.validate_json(text)["schema"]
         if schema > SCHEMA:
-            raise UserError(f"{path} has schema {schema}, this looptrap reads up to {SCHEMA}: update looptrap.")
+            raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: update looptrap.")
+        if schema < SCHEMA:
+            raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: measure again.")
         return _RUN.validate_json(text)
     except ValidationError as error:
         raise UserError(f"{path} is not a run of schema {SCHEMA}: {_first(error)}.") from error
@@ -305,7 +380,15 @@ def read_cells(folder: Path) -> Iterator[Cell]:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _unwritable(folder: Path, error: OSError) -> UserError:
+def _write(file: BinaryIO, line: bytes) -> None:
+    """Write a line and push it to the disk."""
+    file.write(line + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def unwritable(folder: Path, error: OSError) -> UserError:
+    """Say that a run's folder cannot be written, and what to do."""
     return UserError(f"cannot write to {folder}: {error.strerror}. Choose a folder with room with --out.")
 
 

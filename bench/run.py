@@ -5,11 +5,16 @@ The order matters: all that the user may have typed wrong is looked at before a 
 """
 
 import contextlib
+import math
+import re
 import secrets
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
@@ -18,13 +23,36 @@ from bench import schedule
 from bench.errors import UserError
 from bench.machine import describe_machine
 from bench.progress import Progress
-from bench.report import report_run
-from bench.results import RUN_FILE, SCHEMA, RoundLimits, Run, create_run, discard_if_empty, read_cells, write_run
-from bench.server import Server
+from bench.results import (
+    RUN_FILE,
+    SCHEMA,
+    Configuration,
+    Machine,
+    RoundLimits,
+    Run,
+    ServerFacts,
+    Size,
+    StrategyFacts,
+    Workload,
+    create_run,
+    discard_if_empty,
+    read_cells,
+    read_run,
+    write_run,
+)
+from bench.server import Server, ServerDiedError
 from bench.stopping import Limits
-from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, load_all, names_in_tree
-from bench.version import VERSION
-from bench.workload import describe
+from bench.strategy import FLOOR, ROOT, TWIN, lasting, load_all, names_in_tree
+from bench.version import VERSION, commit
+from bench.workload import LARGEST, SMALLEST, describe
+
+if TYPE_CHECKING:
+    from bench.analysis import Analysis
+
+_Facts = TypeVar("_Facts", Machine, ServerFacts, StrategyFacts, Workload)
+
+MOST_DEATHS = 3
+"""A server that has died so often will die again."""
 
 QUICK_ROUNDS = 3
 FEWEST_ROUNDS = 6
@@ -39,6 +67,7 @@ class RunOptions:
 
     names: str | None
     tests: int
+    sweep: Sequence[str]
     rounds: int | None
     quick: bool
     budget: float
@@ -50,45 +79,146 @@ class RunOptions:
     cell_timeout: float
 
 
-def run_and_report(options: RunOptions, console: Console) -> None:
+@dataclass(frozen=True)
+class _Source:
+    """Where the server comes from; what `bench.server.open_server` takes."""
+
+    choice: str
+    image: str
+    allow_remote: bool
+
+    def open(self) -> AbstractContextManager[Server]:
+        return bench.server.open_server(self.choice, image=self.image, allow_remote=self.allow_remote)
+
+
+def run_and_report(options: RunOptions, console: Console) -> "Analysis":
     """
     Measure, then show.
 
     :raises UserError: an option, a strategy, the server or the folder is not usable.
     :raises KeyboardInterrupt: the user stopped it; what was finished is on disk, and it says where.
     """
+    references = _references(options.names)
     plan = schedule.Plan(
-        strategies=_strategies(options.names),
-        tests=options.tests,
+        strategies=load_all(references),
+        sizes=sizes(options.tests, options.sweep),
         limits=_limits(options),
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
         cell_timeout=options.cell_timeout,
     )
     folder = _folder(options.out)
+
+    def begin(server: Server) -> Run:
+        run = _describe(options, references, plan, server)
+        create_run(folder, run)
+        return run
+
+    source = _Source(options.choice, options.image, options.allow_remote)
+    return _measure_and_report(plan, folder, source, begin, console)
+
+
+def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remote: bool) -> "Analysis":
+    """
+    Go on with a run that was stopped, in whatever way, then show it. What is finished is not run again.
+
+    :param choice: `auto`, or the DSN of the server that the run was made on, since that is not kept.
+    :raises UserError: as `run_and_report`; the run is complete; or it cannot be gone on with, for something that it
+        depends on has changed.
+    """
+    run = read_run(folder)
+    if run.decisions:
+        raise UserError(f"{shown(folder)} is complete: to see it, type nox -s report -- {shlex.quote(shown(folder))}")
+    asked = run.configuration
+    plan = schedule.Plan(
+        strategies=load_all(asked.strategies),
+        sizes=(run.workload.size, *run.workload.sweep),
+        limits=Limits(
+            run.limits.fewest,
+            run.limits.most,
+            math.inf if run.limits.budget is None else run.limits.budget - SECONDS_AROUND,
+        ),
+        seed=run.seed,
+        cell_timeout=asked.cell_timeout,
+    )
+    _check_same(folder, run, plan)
+    if run.server.kind != "dsn":
+        choice = run.server.kind
+    source = _Source(choice, asked.image, allow_remote or asked.allow_remote)
+
+    def go_on(server: Server) -> Run:
+        return _go_on(folder, server)
+
+    return _measure_and_report(plan, folder, source, go_on, console)
+
+
+def _measure_and_report(
+    plan: schedule.Plan, folder: Path, source: _Source, begin: Callable[[Server], Run], console: Console
+) -> "Analysis":
     try:
-        with (
-            bench.server.open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server,
-            Progress(plan, console) as progress,
-        ):
-            run = _describe(options, plan, server)
-            create_run(folder, run)
-            console.print(
-                f"Server: {server.facts.kind}, Postgres {server.facts.version} ({server.facts.why}).", markup=False
-            )
-            decisions = schedule.run(plan, server, folder, progress)
-            write_run(folder, replace(run, decisions=tuple(decisions)))
+        deaths, facts = 0, None
+        while True:
+            try:
+                with source.open() as server, Progress(plan, console) as progress:
+                    run = begin(server)
+                    facts = server.facts
+                    console.print(
+                        f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True
+                    )
+                    decisions = schedule.run(plan, server, folder, run.database_prefix, progress)
+                    write_run(folder, replace(run, decisions=tuple(decisions)))
+                break
+            except ServerDiedError as error:
+                deaths += 1
+                # A server that is not ours to start has to be started by its owner.
+                if facts is None or facts.kind == "dsn" or deaths == MOST_DEATHS:
+                    raise
+                console.print(f"{error} Starting another.", markup=False, soft_wrap=True)
+                source = replace(source, choice=facts.kind)
+
+                def begin(server: Server) -> Run:
+                    return _go_on(folder, server)
     except BaseException as error:
         if not discard_if_empty(folder):
             _say_what_is_kept(folder, console)
         elif isinstance(error, KeyboardInterrupt | SystemExit):
             console.print("Stopped before a cell was finished.")
         raise
-    report_run(folder, console)
+    # Not at the top: nothing of what looks is to be in memory, or waited for, while something is measured.
+    from bench.report import report_run  # noqa: PLC0415
+
+    return report_run(folder, console)
+
+
+def _go_on(folder: Path, server: Server) -> Run:
+    """Take a server for a run that has been begun: it must be like the one before."""
+    run = read_run(folder)
+    _refuse_differences(folder, run, "server", replace(run.server, why=""), replace(server.facts, why=""))
+    server.drop_databases(run.database_prefix)
+    return run
+
+
+def _check_same(folder: Path, run: Run, plan: schedule.Plan) -> None:
+    """Refuse to go on where cells before and after would not be of the same kind."""
+    _refuse_differences(folder, run, "machine", run.machine, describe_machine())
+    _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
+    for then, now in zip(run.strategies, plan.strategies, strict=True):
+        _refuse_differences(folder, run, f"strategy {then.name}", then, now.facts())
+
+
+def _refuse_differences(folder: Path, run: Run, what: str, then: _Facts, now: _Facts) -> None:
+    differing = [field.name for field in fields(then) if getattr(then, field.name) != getattr(now, field.name)]
+    if differing:
+        name = differing[0]
+        raise UserError(
+            f"{shown(folder)} cannot be gone on with: the {what} has changed ({name} was "
+            f"{str(getattr(then, name))[:80]}, is {str(getattr(now, name))[:80]}). Start anew: {run.command}"
+        )
 
 
 def _say_what_is_kept(folder: Path, console: Console) -> None:
     console.print(
         f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
+        f"to go on: nox -s bench -- --resume {shlex.quote(shown(folder))}; "
         f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
         markup=False,
         soft_wrap=True,
@@ -101,14 +231,38 @@ def _limits(options: RunOptions) -> Limits:
     return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget - SECONDS_AROUND)
 
 
-def _strategies(names: str | None) -> list[LoadedStrategy]:
-    """Load what was asked for, and the floor with its twin, against which all is measured."""
+def _references(names: str | None) -> list[str]:
+    """Return what was asked for, and the floor with its twin, against which all is measured."""
     asked = names_in_tree() if names is None else [name.strip() for name in names.split(",") if name.strip()]
     if not asked:
         raise UserError(
             f"--strategies {names!r} names none: give names with commas between, such as {FLOOR},create_drop."
         )
-    return load_all(list(dict.fromkeys([FLOOR, TWIN, *asked])))
+    return list(dict.fromkeys([FLOOR, TWIN, *map(lasting, asked)]))
+
+
+def sizes(tests: int, sweep: Sequence[str]) -> list[Size]:
+    """
+    Return the base size, and for each value of a sweep that differs from it the base with that one number changed.
+
+    One number at a time: a grid of all combinations would take hours.
+
+    :param sweep: such as `tests=10,100,1000`.
+    :raises UserError: one does not read like that, or a number is out of range.
+    """
+    base = replace(SMALLEST, tests=tests)
+    names = [field.name for field in fields(Size)]
+    found = [base]
+    for text in sweep:
+        name, _, values = text.partition("=")
+        if name not in names or not re.fullmatch(r"\d{1,9}(,\d{1,9})*", values):
+            raise UserError(f"--sweep {text!r}: give {', '.join(names)} and numbers, such as tests=10,100,1000.")
+        least, most = getattr(SMALLEST, name), getattr(LARGEST, name)
+        for value in map(int, values.split(",")):
+            if not least <= value <= most:
+                raise UserError(f"--sweep {text!r}: {value} is out of range; {name} go from {least} to {most}.")
+            found.append(replace(base, **{name: value}))
+    return list(dict.fromkeys(found))
 
 
 def _folder(out: Path | None) -> Path:
@@ -129,17 +283,25 @@ def _folder(out: Path | None) -> Path:
     return folder
 
 
-def _describe(options: RunOptions, plan: schedule.Plan, server: Server) -> Run:
+def _describe(options: RunOptions, references: Sequence[str], plan: schedule.Plan, server: Server) -> Run:
     return Run(
         schema=SCHEMA,
         looptrap=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        database_prefix=f"looptrap_{secrets.token_hex(4)}_",
+        commit=commit(),
         command=_command(options, plan, server),
+        configuration=Configuration(
+            strategies=tuple(references),
+            image=options.image,
+            allow_remote=options.allow_remote,
+            cell_timeout=options.cell_timeout,
+        ),
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
         decisions=(),
         strategies=tuple(strategy.facts() for strategy in plan.strategies),
-        workload=describe(options.tests),
+        workload=describe(plan.sizes[0], plan.sizes[1:]),
         server=server.facts,
         machine=describe_machine(),
     )
@@ -151,6 +313,8 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     if options.names:
         parts += ["--strategies", options.names]
     parts += ["--tests", str(options.tests)]
+    for text in options.sweep:
+        parts += ["--sweep", text]
     parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
     parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
     if server.facts.kind == "container":

@@ -7,17 +7,16 @@ enough, `bench/stopping.py` says.
 """
 
 import random
-import secrets
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from bench.cell import CellOrder, run_cell
-from bench.results import WARM_UP, Cell, append_cell
-from bench.server import Server
+from bench.cell import CellOrder, clear_away, run_cell
+from bench.results import WARM_UP, Cell, Size, append_cell, drop_torn_line, read_cells, unwritable
+from bench.server import Server, ServerDiedError
 from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy import FLOOR, LoadedStrategy, Trap
 from bench.workload import SHAPES
@@ -27,6 +26,9 @@ FEWEST_ROUNDS_AT_ALL = 3
 
 SLACK = 1.15
 """A round may take so many times as long as the last one did."""
+
+CELL_FOLDER = ".cell"
+"""Within the run's folder: what passes between harness and the cell that runs; gone when it is over."""
 
 FEWEST_TESTS_OF_A_TRAP = len(SHAPES)
 """A trap's pattern, such as every other test, takes a few tests to be seen."""
@@ -47,7 +49,8 @@ class Plan:
     """What is to be run."""
 
     strategies: Sequence[LoadedStrategy]
-    tests: int
+    sizes: Sequence[Size]
+    """The first is the one that strategies are compared by; traps and the warm-up have no other."""
     limits: Limits
     seed: int
     cell_timeout: float
@@ -60,46 +63,90 @@ def round_orders(plan: Plan, number: int) -> list[CellOrder]:
 
     Seed and number alone decide it, so that a round is the same whoever sits it out.
     """
-    orders = [
-        CellOrder(strategy, _tests(plan, strategy), number, 0)
-        for strategy in plan.strategies
-        if isinstance(strategy.declared, Trap) == (number == WARM_UP) or (number == WARM_UP and strategy.name == FLOOR)
-    ]
+    if number == WARM_UP:
+        orders = [
+            CellOrder(strategy, _size(plan, strategy), number, 0)
+            for strategy in plan.strategies
+            if isinstance(strategy.declared, Trap) or strategy.name == FLOOR
+        ]
+    else:
+        timed = [strategy for strategy in plan.strategies if not isinstance(strategy.declared, Trap)]
+        orders = [CellOrder(strategy, size, number, 0) for strategy in timed for size in plan.sizes]
     random.Random(f"{plan.seed} {number}").shuffle(orders)  # noqa: S311 - an order to be repeated, not a secret
     return [replace(order, position=position) for position, order in enumerate(orders)]
 
 
-def _tests(plan: Plan, strategy: LoadedStrategy) -> int:
-    return max(plan.tests, FEWEST_TESTS_OF_A_TRAP) if isinstance(strategy.declared, Trap) else plan.tests
+def _size(plan: Plan, strategy: LoadedStrategy) -> Size:
+    base = plan.sizes[0]
+    fewest = FEWEST_TESTS_OF_A_TRAP if isinstance(strategy.declared, Trap) else 1
+    return replace(base, tests=max(base.tests, fewest))
 
 
-def run(plan: Plan, server: Server, folder: Path, watcher: Watcher) -> list[str]:
+def run(plan: Plan, server: Server, folder: Path, database_prefix: str, watcher: Watcher) -> list[str]:
     """
-    Run rounds until enough is known, each cell appended to the run's file as it ends.
+    Run rounds until enough is known, each cell appended to the run's file as it ends; what is there already stays.
 
+    :param folder: of the run. Cells that are in it, whoever ran them, are not run again.
+    :param database_prefix: what the names of its databases begin with, `looptrap_*`.
     :returns: what was decided and why, a sentence each.
     :raises UserError: a strategy breaks the contract, or the folder cannot be written.
+    :raises ServerDiedError: the server died; if under a cell, that cell is on disk as failed.
     """
-    return _Run(plan, server, folder, watcher).rounds()
+    clear_away(folder / CELL_FOLDER)
+    drop_torn_line(folder)
+    done = {brief.key: brief for brief in map(_reduce, read_cells(folder))}
+    return _Run(plan, server, folder, database_prefix, watcher, done).rounds()
+
+
+_Key = tuple[str, Size, int]
+"""Strategy, size, round: what there is one cell of."""
+
+
+class _Brief(NamedTuple):
+    """What the schedule needs to know of a cell that is over."""
+
+    key: _Key
+    wall: float
+    cost: float | None
+    """Seconds per test, where it finished."""
+
+
+def _reduce(cell: Cell) -> _Brief:
+    samples = cell.samples
+    per_test = [sum(phases) for phases in zip(samples.setup, samples.call, samples.teardown, strict=False)]
+    cost = statistics.median(per_test) if cell.status == "finished" else None
+    return _Brief((cell.strategy, cell.size, cell.round), cell.wall, cost)
 
 
 class _Run:
     """What is known while a run goes on."""
 
-    def __init__(self, plan: Plan, server: Server, folder: Path, watcher: Watcher) -> None:
+    def __init__(  # noqa: PLR0917 - called in one place, a line above
+        self,
+        plan: Plan,
+        server: Server,
+        folder: Path,
+        database_prefix: str,
+        watcher: Watcher,
+        done: Mapping[_Key, _Brief],
+    ) -> None:
         self._plan = plan
         self._server = server
         self._folder = folder
+        self._database_prefix = database_prefix
         self._watcher = watcher
-        self._token = secrets.token_hex(4)
-        self._started = time.monotonic()
-        self._seconds: dict[str, float] = {}  # of each strategy's last cell
+        self._done = done
+        self._begun = max((number for _, _, number in done), default=WARM_UP)  # the last round that has a cell
+        self._walls: dict[tuple[str, Size], float] = {}  # seconds that each one's last cell took
+        self._walls_so_far = sum(brief.wall for brief in done.values())
+        # How long an earlier process was at it is not known; what its cells took comes close.
+        self._started = time.monotonic() - self._walls_so_far
         self._costs: Costs = {}
         self._resting: dict[str, str] = {}  # strategy -> why
 
     def rounds(self) -> list[str]:
-        self._round(WARM_UP)
         number = WARM_UP
+        self._round(number)
         while True:
             number += 1
             self._round(number)
@@ -109,21 +156,28 @@ class _Run:
     def _round(self, number: int) -> None:
         orders = [order for order in round_orders(self._plan, number) if order.strategy.name not in self._resting]
         for place, order in enumerate(orders):
-            self._watcher.started(order, self._remaining(number, orders[place:]))
-            cell = self._cell(order)
-            append_cell(self._folder, cell)
-            self._watcher.finished(cell)
+            if (brief := self._done.get((order.strategy.name, order.size, number))) is None:
+                self._watcher.started(order, self._remaining(number, orders[place:]))
+                brief = _reduce(self._cell(order))
+                self._walls_so_far += brief.wall
+            self._walls[order.strategy.name, order.size] = brief.wall
+            if number != WARM_UP and order.size == self._plan.sizes[0] and brief.cost is not None:
+                self._costs.setdefault(order.strategy.name, {})[number] = brief.cost
 
     def _cell(self, order: CellOrder) -> Cell:
-        name = order.strategy.name
-        started = time.monotonic()
-        database = f"looptrap_{self._token}_{order.round}_{order.position}"
-        cell = run_cell(order, self._server, database, self._plan.cell_timeout)
-        self._seconds[name] = time.monotonic() - started
-        if order.round != WARM_UP and cell.status == "finished":
-            samples = cell.samples
-            per_test = map(sum, zip(samples.setup, samples.call, samples.teardown, strict=True))
-            self._costs.setdefault(name, {})[order.round] = statistics.median(per_test)
+        database = f"{self._database_prefix}{order.round}_{order.position}"
+        scratch = self._folder / CELL_FOLDER
+        try:
+            scratch.mkdir()
+            cell = run_cell(order, self._server, database, self._plan.cell_timeout, scratch)
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
+        finally:
+            clear_away(scratch)
+        append_cell(self._folder, cell)
+        self._watcher.finished(cell)
+        if cell.status == "server died":
+            raise ServerDiedError(cell.detail)
         return cell
 
     def _enough(self, number: int) -> str:
@@ -133,28 +187,35 @@ class _Run:
             return f"the {number} rounds asked for are done" if limits.fixed else f"{number} rounds are the most"
         if limits.fixed:
             return ""
-        for name in resting(self._costs, self._seconds) - self._resting.keys():
+        walls = {name: sum(wall for (other, _), wall in self._walls.items() if other == name) for name in self._costs}
+        for name in resting(self._costs, walls) - self._resting.keys():
             self._resting[name] = f"after round {number}: {name} sat out the rest, slow and far from its neighbours."
-        next_round = sum(seconds for name, seconds in self._seconds.items() if self._takes_part(name))
-        if number >= FEWEST_ROUNDS_AT_ALL and time.monotonic() - self._started + SLACK * next_round > limits.seconds:
+        if number < self._begun:
+            return ""  # it was not enough then, else the next round would not have begun
+        next_round = self._seconds([key for key in self._walls if key[0] in self._costs.keys() - self._resting.keys()])
+        if number >= FEWEST_ROUNDS_AT_ALL and self._elapsed() + SLACK * next_round > limits.seconds:
             return f"another round does not fit into the budget of {limits.seconds:.0f} s"
         return verdict(self._costs) if number >= limits.fewest else ""
 
-    def _takes_part(self, name: str) -> bool:
-        return name in self._costs and name not in self._resting
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def _seconds(self, cells: Iterable[tuple[str, Size]]) -> float:
+        """Return how long cells will take: as long as they last did, and what lies between cells in proportion."""
+        mean = statistics.mean(self._walls.values())
+        return sum(self._walls.get(cell, mean) for cell in cells) * self._elapsed() / self._walls_so_far
 
     def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
         """Add up the last durations of this round and of all that may follow, within the budget."""
-        if number == WARM_UP:
+        if number == WARM_UP or not self._walls:
             return None
-        mean = statistics.mean(self._seconds.values())
 
         def seconds(orders: Sequence[CellOrder]) -> float:
-            return sum(self._seconds.get(order.strategy.name, mean) for order in orders)
+            return self._seconds((order.strategy.name, order.size) for order in orders)
 
         limits = self._plan.limits
         later = [order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting]
         at_most = seconds(orders) + (limits.most - number) * seconds(later)
-        in_budget = limits.seconds - (time.monotonic() - self._started)
+        in_budget = limits.seconds - self._elapsed()
         at_least = seconds(orders) + max(0, FEWEST_ROUNDS_AT_ALL - number) * seconds(later)
         return max(at_least, min(at_most, in_budget))

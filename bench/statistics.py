@@ -83,6 +83,27 @@ def ratio(numerator: Floats, denominator: Floats) -> Interval:
     return Interval(np.exp(np.median(means, axis=-1)), np.exp(low), np.exp(high))
 
 
+def unpaired_ratio(numerator: Floats, denominator: Floats) -> Interval:
+    """
+    Ratio of two costs of different runs, whose rounds do not belong together, with its interval.
+
+    Yuen's (1974) Welch test on logarithms, turned into an interval: means without the lowest and the highest fifth of
+    the rounds, which a few slowed cells do not move, and a variance for each side. Below 6 rounds a side keeps all.
+    `docs/comparing.md` has its coverage; it knows only what varied within the runs.
+
+    :param numerator: positive seconds, of shape (..., rounds).
+    :param denominator: as many runs, each of its own number of rounds.
+    """
+    one, variance_of_one, freedom_of_one = _trimmed(np.log(numerator))
+    other, variance_of_other, freedom_of_other = _trimmed(np.log(denominator))
+    value, variance = one - other, variance_of_one + variance_of_other
+    sides = variance_of_one**2 / freedom_of_one + variance_of_other**2 / freedom_of_other
+    # Where nothing varied, any freedom will do.
+    freedom = np.divide(variance**2, sides, out=np.ones_like(variance), where=sides != 0)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
+    return Interval(np.exp(value), np.exp(value - half), np.exp(value + half))
+
+
 def reach(low: float, high: float) -> float:
     """
     Return the factor, at least 1, by which the interval of a ratio reaches away from 1 on its farther side.
@@ -199,6 +220,18 @@ def _student(logs: Floats) -> tuple[Floats, Floats]:
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     half = stats.t.ppf((1 + CONFIDENCE) / 2, rounds - 1) * logs.std(axis=-1, ddof=1) / np.sqrt(rounds)
     return mean - half, mean + half
+
+
+def _trimmed(logs: Floats) -> tuple[Floats, Floats, float]:
+    """Return the mean without the outer fifths, its variance by winsorised rounds, and its degrees of freedom."""
+    rounds = logs.shape[-1]
+    cut = rounds // 5 if rounds >= EXACT_ROUNDS else 0
+    kept = np.sort(logs, axis=-1)[..., cut : rounds - cut]
+    mean, freedom = kept.mean(axis=-1), kept.shape[-1] - 1
+    if rounds < LEAST_ROUNDS:
+        return mean, np.full_like(mean, np.nan), np.nan
+    squares = np.clip(logs, kept[..., :1], kept[..., -1:]).var(axis=-1) * rounds
+    return mean, squares / (freedom * (freedom + 1)), freedom
 
 
 def _order_statistics(ordered: Floats) -> tuple[Floats, Floats]:

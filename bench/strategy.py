@@ -153,6 +153,11 @@ def names_in_tree() -> list[str]:
     return sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
 
 
+def lasting(reference: str) -> str:
+    """Return a reference to a strategy that means the same from every folder: of a path the absolute one."""
+    return str(Path(reference).resolve()) if _is_path(reference) else reference
+
+
 def load_all(references: Sequence[str]) -> list[LoadedStrategy]:
     """
     Load strategies by name (`create_drop`), dotted name (`acme.pg_strategy`) or path (`./mine.py`).
@@ -197,9 +202,13 @@ def load(reference: str) -> LoadedStrategy:
     )
 
 
+def _is_path(reference: str) -> bool:
+    return reference.endswith(".py") or "/" in reference or "\\" in reference
+
+
 def _locate(reference: str) -> tuple[str, Path, Path | None]:
     """Return the name to import, the file, and the folder that must be on the import path for it."""
-    if reference.endswith(".py") or "/" in reference or "\\" in reference:
+    if _is_path(reference):
         path = Path(reference).resolve()
         if not path.is_file():
             raise UserError(

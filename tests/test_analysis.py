@@ -12,7 +12,20 @@ import numpy as np
 import pytest
 
 from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse
-from bench.results import Cell, Failure, Machine, RoundLimits, Run, Samples, ServerFacts, StrategyFacts, Workload
+from bench.results import (
+    SCHEMA,
+    Cell,
+    Configuration,
+    Failure,
+    Machine,
+    RoundLimits,
+    Run,
+    Samples,
+    ServerFacts,
+    Size,
+    StrategyFacts,
+    Workload,
+)
 
 TESTS = 20
 BOOM = Failure("call", "RuntimeError", "attached to a different loop")
@@ -40,15 +53,20 @@ def facts(
 def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
     """Make a run of these strategies."""
     return Run(
-        schema=1,
+        schema=SCHEMA,
         looptrap="0.1.0",
         started="2025-01-01T00:00:00+00:00",
+        database_prefix="looptrap_0a1b2c3d_",
+        commit="",
         command="nox -s bench",
+        configuration=Configuration(
+            tuple(one.name for one in strategies), image="postgres:17", allow_remote=False, cell_timeout=900
+        ),
         seed=1,
         limits=RoundLimits(7, 7, None),
         decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
         strategies=strategies,
-        workload=Workload(tests=tests, shapes=("one",), fingerprint="0123456789ab"),
+        workload=Workload(Size(tests, 5, 0), shapes=("one",), fingerprint="0123456789ab"),
         server=ServerFacts("embedded", "", "18.4", "unix socket", "ext4", "", {}),
         machine=Machine("cpu", 2, 1, "Linux", "3.13", {}),
     )
@@ -70,12 +88,14 @@ def a_cell(
     times = np.full(count, per_test) * np.where(np.arange(count) == 0, 50, 1)
     return Cell(
         strategy=strategy,
+        size=Size(TESTS, 5, 0),
         round=round,
         position=position,
         started="2025-01-01T00:00:00+00:00",
         status="finished",
         detail="",
         wall=2.0,
+        cpu=1.5,
         startup=0.5,
         collection=0.1,
         session_setup=0.2,
@@ -83,6 +103,8 @@ def a_cell(
         shutdown=0.1,
         residual=residual,
         wal_bytes_per_test=1000.0,
+        load=1.0,
+        steal=0.0,
         failures=failures if set(outcomes) & set("FE") else (),
         samples=Samples(
             setup=tuple(times * 0.2),
@@ -93,6 +115,9 @@ def a_cell(
             failure=tuple(0 if letter in "FE" else -1 for letter in outcomes),
             statements=(8,) * count,
             connections=(1,) * count,
+            transactions=(3,) * count,
+            cpu=tuple(times * 0.5),
+            peak_memory=tuple(range(100_000_000, 100_000_000 + count)),
         ),
     )
 
@@ -415,6 +440,52 @@ def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[st
     assert any(words in reason for reason in noise.reasons)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "verdict", "words"),
+    [
+        ("load", 2.5, "noisy", "its load was 2.5 on 2 cores"),
+        ("load", 2.0, "quiet", "no load of others"),
+        ("steal", 0.05, "noisy", "gave 5% of the processors' time to others"),
+        ("steal", 0.3, "unusable", "gave 30% of the processors' time to others"),
+        ("steal", None, "quiet", "none_twin costs"),
+    ],
+)
+def test_others_on_the_machine_make_noise(field: str, value: float | None, verdict: str, words: str) -> None:
+    """A load beyond the cores, and time that the hypervisor gave to others, count; what cannot be known does not."""
+    cells = rounds_of({"none": 0.010, "none_twin": 0.010, "fast": 0.008}, noise=0.002)
+    busy = [dataclasses.replace(cell, **{field: value}) for cell in cells]  # type: ignore[arg-type] # the case's own
+    noise = analyse(a_run(NONE, TWIN, FAST), busy).noise
+    assert noise.verdict == verdict, noise
+    assert any(words in reason for reason in noise.reasons), noise
+
+
+def test_a_server_that_died_is_not_held_against_the_strategy() -> None:
+    """The cell is told as unfinished and its round is missing, but the strategy stays ranked."""
+    cells = [
+        dataclasses.replace(cell, status="server died", detail="no answer", samples=Samples())
+        if (cell.strategy, cell.round) == ("fast", 3)
+        else cell
+        for cell in rounds_of(COSTS)
+    ]
+    analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), cells)
+    fast = by_name(analysis)["fast"]
+    assert (fast.ranked, fast.rounds) == (True, 6)
+    assert analysis.unfinished == ("fast lost its server in round 3: no answer.",)
+
+
+def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
+    """A cell of another size changes no figure of the base size; one that crashed is told with its size."""
+    run = a_run(NONE, TWIN, FAST, SLOW)
+    large = Size(TESTS, 200, 0)
+    run = dataclasses.replace(run, workload=dataclasses.replace(run.workload, sweep=(large,)))
+    cells = rounds_of(COSTS)
+    others = [dataclasses.replace(a_cell(name, 2, 9.0), size=large) for name in COSTS]
+    others.append(dataclasses.replace(crashed("fast", 3), size=large))
+    analysis = analyse(run, [*cells, *others])
+    assert analysis.strategies == analyse(run, cells).strategies
+    assert analysis.unfinished == ("fast with 200 tables crashed in round 3: exit code -9.",)
+
+
 def test_a_run_without_the_twin_is_not_called_quiet() -> None:
     """Where the A/A check is missing nobody knows the noise, so the run is noisy at best, and says why."""
     noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
@@ -432,11 +503,16 @@ def test_memory_does_not_grow_with_the_samples() -> None:
         template = a_cell("fast", 1, outcomes="." * tests)
         cells = (json.loads(json.dumps(template.samples.setup)) for _ in range(40))
         stream = (
-            dataclasses.replace(template, round=number, samples=dataclasses.replace(template.samples, setup=setup))
+            dataclasses.replace(
+                template,
+                size=Size(tests, 5, 0),
+                round=number,
+                samples=dataclasses.replace(template.samples, setup=setup),
+            )
             for number, setup in enumerate(cells, start=1)
         )
         tracemalloc.start()
-        analyse(a_run(FAST, tests=tests), stream)
+        assert by_name(analyse(a_run(FAST, tests=tests), stream))["fast"].tests == 40 * tests
         traced = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return traced

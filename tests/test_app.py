@@ -1,7 +1,8 @@
 """The application under test is what it claims to be: its migrations make its models, and its routes commit."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 import asyncpg
 import pytest
@@ -12,13 +13,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from httpx import ASGITransport, AsyncClient
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from bench.app import TABLES
+from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session
 from bench.app.main import app
 from bench.app.models import Base
 from bench.strategy import ROOT
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -86,6 +91,42 @@ def test_migrations_go_down_again(migrated: str, alembic_config: Config) -> None
     command.downgrade(alembic_config, "base")
     assert asyncio.run(run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")) == ["alembic_version"]
     assert asyncio.run(run("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")) == []
+
+
+@pytest.mark.parametrize("ballast", [Ballast(tables=0, rows=0), Ballast(tables=12, rows=0), Ballast(tables=3, rows=40)])
+def test_ballast_is_the_same_by_migration_and_by_models(
+    database_url: str, alembic_config: Config, ballast: Ballast
+) -> None:
+    """Tables that do nothing come by either way; rows by migration alone; and all of it goes down again."""
+    alembic_config.attributes["ballast"] = ballast
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(metadata)
+    added = add_tables(metadata, ballast)
+    assert len(added) == ballast.tables + (ballast.rows > 0)
+
+    async def on_connection(work: Callable[[Connection], T]) -> T:
+        engine = create_async_engine(database_url)
+        async with engine.connect() as connection:
+            result = await connection.run_sync(work)
+        await engine.dispose()
+        return result
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    command.upgrade(alembic_config, "head")
+    assert asyncio.run(on_connection(differences)) == []
+    if ballast.rows:
+        count = text("SELECT count(*) FROM seeds")
+        assert asyncio.run(on_connection(lambda connection: connection.scalar(count))) == ballast.rows
+    command.downgrade(alembic_config, "base")
+    assert asyncio.run(on_connection(lambda connection: inspect(connection).get_table_names())) == ["alembic_version"]
+
+
+def test_tables_of_the_application_are_counted() -> None:
+    """The number of tables that a sweep starts from is the application's."""
+    assert len(Base.metadata.tables) == TABLES
 
 
 async def test_deferred_foreign_key(engine: AsyncEngine) -> None:

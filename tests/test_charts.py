@@ -17,7 +17,17 @@ from matplotlib.transforms import Bbox
 
 from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
 from bench.charts import cost_figure, draw_cost, frequent_errors, headline, milliseconds, significant
-from bench.results import SCHEMA, Machine, RoundLimits, Run, ServerFacts, StrategyFacts, Workload
+from bench.results import (
+    SCHEMA,
+    Configuration,
+    Machine,
+    RoundLimits,
+    Run,
+    ServerFacts,
+    Size,
+    StrategyFacts,
+    Workload,
+)
 
 SUMMARIES = {
     "savepoint_rollback": "Wrap each test in an outer transaction and roll it back.",
@@ -72,6 +82,9 @@ def result_of(
         wal_bytes=812.0,
         statements=8.2,
         connections=0.0,
+        transactions=2.0,
+        cpu=None if ms is None else ms / 2000,
+        peak_memory=100e6,
     )
 
 
@@ -131,12 +144,15 @@ def analysis_of(
         schema=SCHEMA,
         looptrap="0.1.0",
         started="2026-11-23T09:16:41+00:00",
+        database_prefix="looptrap_0a1b2c3d_",
+        commit="",
         command="nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123",
+        configuration=Configuration(("none", "none_twin"), image="postgres:17", allow_remote=False, cell_timeout=900),
         seed=20261123,
         limits=RoundLimits(7, 7, None),
         decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
         strategies=tuple(result.facts for result in traps_and_others),
-        workload=Workload(100, ("create_and_list", "update"), "0123456789ab"),
+        workload=Workload(Size(100, 5, 0), ("create_and_list", "update"), "0123456789ab"),
         server=ServerFacts(
             "embedded", "no Docker", "18.4", "unix socket", "ext4", "", {"fsync": "off", "synchronous_commit": "on"}
         ),

@@ -109,7 +109,7 @@ def test_outcomes_and_failures(record: Any) -> None:  # noqa: ANN401 - a functio
 
 
 def test_statements_and_connections_are_counted_per_test(record: Any) -> None:  # noqa: ANN401 - a function
-    """SQLAlchemy's statements and connections are billed to the test in which they came, those of wide fixtures not."""
+    """What SQLAlchemy sends and opens is billed to the test in which it came, what wide fixtures do is not."""
     found = record("""
         import pytest
         from sqlalchemy import create_engine, text
@@ -128,6 +128,31 @@ def test_statements_and_connections_are_counted_per_test(record: Any) -> None:  
     """)
     assert found["statements"] == [2, 0]
     assert found["connections"] == [1, 0]
+    assert found["transactions"] == [1, 0]
+
+
+def test_processor_time_and_memory_per_test(record: Any) -> None:  # noqa: ANN401 - a function
+    """Work counts as processor time and waiting does not, nor what wide fixtures do; memory is the most so far."""
+    found = record(f"""
+        import time
+        import pytest
+
+        def work():
+            end = time.process_time() + {PAUSE}
+            while time.process_time() < end: pass
+
+        @pytest.fixture(scope="session")
+        def wide(): work()
+
+        def test_waits(wide): time.sleep({PAUSE})
+        def test_works(): work()
+        def test_takes_memory(): assert len(bytearray(200_000_000)) > 0
+    """)
+    waits, works, _ = found["cpu"]
+    assert waits < PAUSE / 2
+    assert PAUSE <= works < 2 * PAUSE
+    before, still, after = found["peak_memory"]
+    assert 10_000_000 < before <= still < after - 150_000_000
 
 
 def test_idle_without_record(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from rich.console import Console
 
 from bench.analysis import Analysis, Noise
 from bench.errors import UserError
-from bench.report import print_summary, report_run, table, trap_table, write_summary
-from bench.results import Cell, Failure, Samples, append_cell, create_run
+from bench.growth import Growth
+from bench.report import phase_table, print_summary, report_run, table, trap_table, witness_table, write_summary
+from bench.results import Cell, Failure, Samples, Size, append_cell, create_run
 from tests.test_charts import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 
 STRANGE = "[red]x[/red] a|b a\\|b `c` **d** __e__ <b>&amp; [f](g) ~h~ $i$ :smile: #1"
@@ -28,11 +29,13 @@ STRANGE_RESULT = replace(
 STRANGE_TRAP = trap_of("strange_trap", [OTHER_LOOP], {f"ValueError: {STRANGE}": 100}, finding=f"it said {STRANGE}")
 STRANGE_ANALYSIS = replace(analysis_of([*RESULTS, STRANGE_RESULT], [*TRAPS, STRANGE_TRAP]), unfinished=(STRANGE,))
 
+NO_GROWTH = Growth(lines=(), courses={}, break_evens=(), noise=1, missing=())
+
 
 def printed(analysis: Analysis, width: int, **options: bool) -> str:
     """Return what is printed on a console of so many columns."""
     file = io.StringIO()
-    print_summary(analysis, Path("results/sample"), Console(file=file, width=width, **options))  # type: ignore[arg-type]
+    print_summary(analysis, NO_GROWTH, Path("results/sample"), Console(file=file, width=width, **options))  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -65,25 +68,48 @@ def tables_in(tokens: Sequence[Token]) -> list[list[tuple[str, ...]]]:
 
 
 def test_the_table_says_what_the_run_measured() -> None:
-    """A row holds cost, interval, ties, tests passed, leaks, seconds of a suite of N tests, and what is hidden."""
+    """A row: cost, interval, ties, probability of being first, passed, leaks, seconds of N tests, what is hidden."""
     header, first, *_, floor = table(analysis_of())
-    assert header == ("strategy", "ms per test", "95 % interval", "ties", "passed", "leaks", "100 tests", "hides")
-    assert first[:7] == ("savepoint_rollback", "2.10", "2.04 to 2.17", "a", "700/700", "0", "1.46 s")
-    assert first[7].startswith("sequences_restart, second_connection,")
-    assert floor == ("none", "3.52", "3.41 to 3.64", "-", "7/700", "693", "1.60 s", "-")
+    words = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", "100 tests", "hides")
+    assert header == words
+    assert first[:8] == ("savepoint_rollback", "2.10", "2.04 to 2.17", "a", "-", "700/700", "0", "1.46 s")
+    assert first[8].startswith("sequences_restart, second_connection,")
+    assert floor == ("none", "3.52", "3.41 to 3.64", "-", "-", "7/700", "693", "1.60 s", "-")
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [(None, "-"), (0.0, "<1 %"), (0.004, "<1 %"), (0.31, "31 %"), (0.997, ">99 %"), (1, ">99 %")],
+)
+def test_nobody_is_first_for_certain(probability: float | None, shown: str) -> None:
+    """The probability of being first is in percent, and neither none nor a certainty: it was estimated."""
+    assert table(analysis_of([replace(RESULTS[0], probability_first=probability)]))[1][4] == shown
+
+
+def test_where_the_time_goes_and_what_was_counted() -> None:
+    """Two more tables hold the phases with what is left unexplained, and the witnesses, in units of their heads."""
+    assert phase_table(analysis_of())[:2] == [
+        ("strategy", "setup ms", "call ms", "teardown ms", "fixed s", "unexplained"),
+        ("savepoint_rollback", "1.00", "1.00", "0.100", "1.25", "2.1 %"),
+    ]
+    assert witness_table(analysis_of())[:2] == [
+        ("strategy", "statements", "transactions", "connections", "WAL kB", "CPU ms", "memory MB"),
+        ("savepoint_rollback", "8.20", "2.00", "0.00", "0.812", "1.05", "100"),
+    ]
 
 
 def test_what_is_not_known_is_a_dash() -> None:
     """A strategy without a finished round has no cost, and one round has no interval."""
-    assert table(ANALYSES["nothing finished"])[1][1:5] == ("-", "-", "-", "0/0")
+    assert table(ANALYSES["nothing finished"])[1][1:6] == ("-", "-", "-", "-", "0/0")
     assert table(ANALYSES["one round"])[1][1:3] == ("2.10", "-")
 
 
 @pytest.mark.parametrize("analysis", [*ANALYSES.values(), STRANGE_ANALYSIS], ids=[*ANALYSES, "strange"])
 def test_the_tables_survive_markdown(analysis: Analysis, tmp_path: Path) -> None:
     """Read back as GitHub reads it, the Markdown has the very cells that the console shows, pipes included."""
-    tables = tables_in(parsed(write_summary(analysis, tmp_path)))
-    assert tables == [table(analysis), *([trap_table(analysis)] if analysis.traps else [])]
+    tables = tables_in(parsed(write_summary(analysis, NO_GROWTH, tmp_path)))
+    figures = [rows for rows in (phase_table(analysis), witness_table(analysis)) if len(rows) > 1]
+    assert tables == [table(analysis), *([trap_table(analysis)] if analysis.traps else []), *figures]
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -93,7 +119,9 @@ def test_the_console_is_never_too_wide(analysis: Analysis, width: int) -> None:
     lines = printed(analysis, width).splitlines()
     assert max(cell_len(line) for line in lines) <= width
     for row in table(analysis)[1:]:
-        assert any(all(value in line for value in row[1:7]) for line in lines)
+        assert any(all(value in line for value in (*row[1:4], *row[5:8])) for line in lines)
+    for row in (*phase_table(analysis)[1:], *witness_table(analysis)[1:]):
+        assert any(all(value in line for value in row[1:]) for line in lines)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -109,7 +137,7 @@ def test_the_console_shows_strange_text_as_it_is(width: int) -> None:
 
 def test_the_markdown_shows_strange_text_as_it_is(tmp_path: Path) -> None:
     """Outside of tables too, what came from errors is text: nothing of it becomes a link, code, bold or HTML."""
-    tokens = parsed(write_summary(STRANGE_ANALYSIS, tmp_path))
+    tokens = parsed(write_summary(STRANGE_ANALYSIS, NO_GROWTH, tmp_path))
     lines = [plain(token) for token in tokens if token.type == "inline"]
     assert any(f"not ranked: 3 of 700 tests failed: ValueError: {STRANGE}" in line for line in lines)
     assert f"UNFINISHED: {STRANGE}" in lines
@@ -141,12 +169,16 @@ def test_the_noise_verdict_stands_in_both(noise: Noise, tmp_path: Path) -> None:
     analysis = analysis_of(noise=noise)
     verdict = f"Noise: {noise.verdict}. {' '.join(noise.reasons)}"
     assert verdict in unwrapped(printed(analysis, 80))
-    assert any(plain(token) == verdict for token in parsed(write_summary(analysis, tmp_path)) if token.type == "inline")
+    assert any(
+        plain(token) == verdict
+        for token in parsed(write_summary(analysis, NO_GROWTH, tmp_path))
+        if token.type == "inline"
+    )
 
 
 def test_the_markdown_says_where_the_figures_hold(tmp_path: Path) -> None:
     """Machine, server, its settings, seed and the command that makes such a run stand in the summary."""
-    text = write_summary(analysis_of(), tmp_path).read_text()
+    text = write_summary(analysis_of(), NO_GROWTH, tmp_path).read_text()
     assert "AMD EPYC 7763 64-Core Processor, 2 cores, 8.0 GiB, Linux 6.1 x86_64, Python 3.11.7" in text
     assert "Postgres 18.4 (embedded, unix socket, ext4), fsync=off, synchronous_commit=on" in text
     assert "A commit did not wait for the disk" in text
@@ -158,7 +190,7 @@ def test_the_console_says_where_the_results_lie() -> None:
     """The last lines name the folder and the chart, each path whole on one line, however long."""
     file = io.StringIO()
     folder = Path("/a/long/way/down") / ("x" * 100)
-    print_summary(analysis_of(), folder, Console(file=file, width=80))
+    print_summary(analysis_of(), NO_GROWTH, folder, Console(file=file, width=80))
     assert file.getvalue().splitlines()[-2:] == [f"Results: {folder}", f"Chart:   {folder}/charts/cost.png"]
 
 
@@ -169,7 +201,10 @@ def cell_of(strategy: str, number: int, ms: float, outcomes: str = "." * 12, fai
     samples = Samples(each, each, each, outcomes, tuple(0 for _ in each), failed, (8,) * 12, (0,) * 12)
     wall = 1 + sum(each) * 3
     return Cell(
-        *(strategy, number, 0, "2026-11-23T09:16:41+00:00", "finished", "", wall, 0.5, 0.2, 0.1, 0.1, 0.1, 0.0, 812.0),
+        *(strategy, Size(12, 5, 0), number, 0, "2026-11-23T09:16:41+00:00", "finished", ""),
+        *(wall, wall * 0.8, 0.5, 0.2, 0.1, 0.1, 0.1, 0.0, 812.0),
+        load=1.0,
+        steal=0.0,
         failures=tuple(failures),
         samples=samples,
     )
@@ -178,7 +213,7 @@ def cell_of(strategy: str, number: int, ms: float, outcomes: str = "." * 12, fai
 def write_run(folder: Path, cells: Sequence[Cell]) -> Path:
     """Write a run of 12 tests, with the strategies of a usual one and a trap, and return its folder."""
     run = analysis_of(traps=TRAPS[:1]).run
-    create_run(folder, replace(run, workload=replace(run.workload, tests=12)))
+    create_run(folder, replace(run, workload=replace(run.workload, size=Size(12, 5, 0))))
     for cell in cells:
         append_cell(folder, cell)
     return folder
@@ -198,6 +233,7 @@ def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
     file = io.StringIO()
     analysis = report_run(folder, Console(file=file, width=120))
     assert sorted(path.name for path in folder.rglob("*")) == [
+        "benchmark.json",
         "cells.jsonl",
         "charts",
         "cost.png",

@@ -12,16 +12,19 @@ from bench.results import (
     RUN_FILE,
     SCHEMA,
     Cell,
+    Configuration,
     Failure,
     Machine,
     RoundLimits,
     Run,
     Samples,
     ServerFacts,
+    Size,
     StrategyFacts,
     Workload,
     append_cell,
     create_run,
+    drop_torn_line,
     read_cells,
     read_run,
 )
@@ -30,12 +33,15 @@ RUN = Run(
     schema=SCHEMA,
     looptrap="0.1.0",
     started="2026-01-01T00:00:00+00:00",
+    database_prefix="looptrap_0a1b2c3d_",
+    commit="0123abc+",
     command="nox -s bench",
+    configuration=Configuration(("none", "none_twin"), image="postgres:17", allow_remote=False, cell_timeout=900),
     seed=1,
     limits=RoundLimits(7, 7, None),
     decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
     strategies=(StrategyFacts("none", "No isolation.", "session", "session", ("rows_gone",)),),
-    workload=Workload(100, ("update",), "0123456789ab"),
+    workload=Workload(Size(100, 5, 0), ("update",), "0123456789ab", (Size(10, 5, 0),)),
     server=ServerFacts("embedded", "asked for", "18.4", "unix socket", "ext4", "", {"fsync": "on"}),
     machine=Machine("CPU", 2, 1 << 30, "Linux", "3.11.7", {"pytest": "9.0"}),
 )
@@ -54,12 +60,14 @@ def cells(draw: st.DrawFn) -> Cell:
 
     return Cell(
         strategy=draw(texts),
+        size=Size(tests, draw(st.integers(5, 99)), draw(st.integers(0, 99))),
         round=draw(st.integers(0, 99)),
         position=draw(st.integers(0, 99)),
         started="2026-01-01T00:00:00+00:00",
-        status=draw(st.sampled_from(["finished", "crashed", "timeout"])),
+        status=draw(st.sampled_from(["finished", "crashed", "timeout", "server died"])),
         detail=draw(texts),
         wall=draw(seconds),
+        cpu=draw(st.none() | seconds),
         startup=draw(seconds),
         collection=draw(seconds),
         session_setup=draw(seconds),
@@ -67,6 +75,8 @@ def cells(draw: st.DrawFn) -> Cell:
         shutdown=draw(seconds),
         residual=draw(seconds),
         wal_bytes_per_test=draw(st.none() | seconds),
+        load=draw(seconds),
+        steal=draw(st.none() | st.floats(0, 1)),
         failures=tuple(Failure("call", "RuntimeError", message) for message in draw(st.lists(texts, max_size=2))),
         samples=Samples(column(seconds), column(seconds), column(seconds), "." * tests),
     )
@@ -114,7 +124,29 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\x00"])
+def test_older_schema_is_refused(tmp_path: Path) -> None:
+    """A run of a version before the first release is not read, and the remedy is said."""
+    (tmp_path / RUN_FILE).write_text('{"schema": 1}')
+    with pytest.raises(UserError, match=r"schema 1.*measure again"):
+        read_run(tmp_path)
+
+
+@given(written=st.lists(cells(), max_size=3), torn=st.binary(max_size=30))
+def test_torn_line_is_cut_off_before_more_is_added(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Cell], torn: bytes
+) -> None:
+    """What a write left that was cut off is gone from the file, and every whole line stays as it was."""
+    folder = tmp_path_factory.mktemp("run")
+    create_run(folder, RUN)
+    for cell in written:
+        append_cell(folder, cell)
+    whole = (folder / CELLS_FILE).read_bytes()
+    (folder / CELLS_FILE).write_bytes(whole + torn.replace(b"\n", b""))
+    drop_torn_line(folder)
+    assert (folder / CELLS_FILE).read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", f'{{"schema": {SCHEMA}}}', "\x00"])
 def test_damaged_run(tmp_path: Path, text: str) -> None:
     """A file that is no run is named with what is wrong in it."""
     (tmp_path / RUN_FILE).write_text(text)

@@ -6,7 +6,7 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.results import WARM_UP
+from bench.results import WARM_UP, Size
 from bench.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
 from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy import load_all, names_in_tree
@@ -16,7 +16,7 @@ STRATEGIES = load_all(names_in_tree())
 
 def plan(seed: int = 1, tests: int = 3) -> Plan:
     """Return a plan with all strategies."""
-    return Plan(strategies=STRATEGIES, tests=tests, limits=Limits(7, 7), seed=seed, cell_timeout=60)
+    return Plan(strategies=STRATEGIES, sizes=[Size(tests, 5, 0)], limits=Limits(7, 7), seed=seed, cell_timeout=60)
 
 
 def names(seed: int, number: int) -> list[str]:
@@ -49,7 +49,9 @@ def test_traps_run_once_with_enough_tests_to_be_seen() -> None:
         "none",
         *(strategy.name for strategy in STRATEGIES if strategy.facts().is_trap),
     }
-    assert all(order.tests == (FEWEST_TESTS_OF_A_TRAP if order.strategy.facts().is_trap else 1) for order in warm_up)
+    assert all(
+        order.size.tests == (FEWEST_TESTS_OF_A_TRAP if order.strategy.facts().is_trap else 1) for order in warm_up
+    )
 
 
 def rounds(**costs: list[float]) -> Costs:

@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.server import container, dsn, embedded
-from bench.server.server import Server
+from bench.server.server import Server, ServerDiedError
 
-__all__ = ["Server", "open_server"]
+__all__ = ["Server", "ServerDiedError", "open_server"]
 
 DSN_VARIABLE = "LOOPTRAP_DSN"
 

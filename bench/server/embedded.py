@@ -23,6 +23,7 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
+from bench.identity import identity, known
 from bench.server.server import Server
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def start(why: str) -> Iterator[Server]:
     _clear_orphans()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        (folder / OWNER_FILE).write_text(json.dumps(_identity(psutil.Process())))
+        (folder / OWNER_FILE).write_text(json.dumps(identity(psutil.Process())))
         postgres = _start(folder / "data")
         try:
             yield Server(make_url(postgres.get_uri()), kind="embedded", why=why, filesystem=filesystem_of(folder))
@@ -98,24 +99,13 @@ def _stop(postgres: "PostgresServer") -> None:
         shutil.rmtree(info.socket_dir, ignore_errors=True)
 
 
-def _identity(process: psutil.Process) -> dict[str, float]:
-    """Return what tells a process from a later one of the same number."""
-    return {"pid": process.pid, "created": process.create_time()}
-
-
 def _clear_orphans() -> None:
     """Stop and delete the servers of runs that were killed."""
     for owner_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER_FILE}"):
         # Another user's folder, or one that its owner is just deleting, is not ours to touch.
         with contextlib.suppress(OSError, ValueError):
-            if owner_file.stat().st_uid == os.getuid() and not _is_alive(json.loads(owner_file.read_text())):
+            if owner_file.stat().st_uid == os.getuid() and known(json.loads(owner_file.read_text())) is None:
                 _clear(owner_file.parent)
-
-
-def _is_alive(owner: dict[str, float]) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return _identity(psutil.Process(int(owner["pid"]))) == owner
-    return False
 
 
 def _clear(folder: Path) -> None:

@@ -6,6 +6,9 @@ each time, so that none is open while a cell is measured.
 """
 
 import asyncio
+import functools
+import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -20,6 +23,8 @@ OLDEST_MAJOR = 13
 """The first to know DROP DATABASE ... WITH (FORCE)."""
 
 CONNECT_SECONDS = 5.0
+RECOVERY_SECONDS = 60.0
+"""Postgres refuses connections while it recovers from the crash of one of its processes."""
 
 # What decides how long a test takes, apart from the hardware.
 SETTINGS = (
@@ -37,6 +42,10 @@ SETTINGS = (
 )
 
 _T = TypeVar("_T")
+
+
+class ServerDiedError(UserError):
+    """The server does not answer any more."""
 
 
 class Server:
@@ -67,6 +76,7 @@ class Server:
             filesystem=filesystem,
             image=image,
             settings=found.settings,
+            architecture=found.architecture,
         )
 
     @property
@@ -95,8 +105,16 @@ class Server:
         self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._ours.discard(name)
 
-    def drop_databases(self) -> None:
-        """Drop those of our databases that are left."""
+    def drop_databases(self, prefix: str = "") -> None:
+        """
+        Drop those of our databases that are left.
+
+        :param prefix: `looptrap_*`: those whose names begin with it are dropped as well, left by a run that was killed.
+        :raises ValueError: the prefix is not one of ours.
+        """
+        if prefix:
+            _check_ours(prefix)
+            self._ours.update(asyncio.run(_on(self.admin_dsn, functools.partial(_names_of, prefix=prefix))))
         for name in sorted(self._ours):
             self.drop_database(name)
 
@@ -117,6 +135,7 @@ class _Found(NamedTuple):
 
     version: str
     settings: dict[str, str]
+    architecture: str
     may_checkpoint: bool
 
 
@@ -135,19 +154,44 @@ async def _look(connection: "asyncpg.Connection[Any]") -> _Found:
     settings = {row["name"]: row["value"] for row in rows}
     if not may_checkpoint:
         settings["looptrap.checkpoint"] = "not permitted"
-    return _Found((await connection.fetchval("SHOW server_version")).split()[0], settings, bool(may_checkpoint))
+    # "PostgreSQL 17.2 on x86_64-pc-linux-gnu, compiled by ..."
+    built = re.search(r" on (\w+)-", await connection.fetchval("SELECT version()"))
+    return _Found(
+        version=(await connection.fetchval("SHOW server_version")).split()[0],
+        settings=settings,
+        architecture=built[1] if built else "",
+        may_checkpoint=bool(may_checkpoint),
+    )
+
+
+async def _names_of(connection: "asyncpg.Connection[Any]", prefix: str) -> list[str]:
+    rows = await connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix)
+    return [row["datname"] for row in rows]
 
 
 async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]]") -> _T:
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        connection = await _connect(dsn)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         reason = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS:.0f} s"
-        raise UserError(f"the server does not answer any more: {reason}. Look at its log, and start again.") from error
+        raise ServerDiedError(
+            f"the server does not answer any more: {reason}. Look at its log, and start it again."
+        ) from error
     try:
         return await work(connection)
     finally:
         await connection.close()
+
+
+async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        except asyncpg.CannotConnectNowError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 def is_unix_socket(url: URL) -> bool:

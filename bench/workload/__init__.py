@@ -5,9 +5,11 @@ A change here, or in the application, changes the fingerprint, so that older run
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.results import Workload
+from bench.app import TABLES
+from bench.results import Size, Workload
 
 FOLDER = Path(__file__).parent
 APP = FOLDER.parent / "app"
@@ -23,12 +25,13 @@ SHAPES = (
 )
 """Test number i is of the shape `SHAPES[i % len(SHAPES)]`: the test function of that name."""
 
-MOST_TESTS = 100_000
+LARGEST = Size(tests=100_000, tables=2_000, rows=10_000_000)
+SMALLEST = Size(tests=1, tables=TABLES, rows=0)
 
 
-def describe(tests: int) -> Workload:
-    """Say what the workload of so many tests is."""
-    digest = hashlib.sha256(str(tests).encode())
+def describe(size: Size, sweep: Sequence[Size] = ()) -> Workload:
+    """Say what the workload of a size is, and of the further sizes of a sweep."""
+    digest = hashlib.sha256(f"{size.tests} {size.tables} {size.rows}".encode())
     for path in sorted([*APP.rglob("*.py"), *FOLDER.rglob("*.py")]):
         digest.update(path.relative_to(FOLDER.parent).as_posix().encode() + b"\0" + path.read_bytes())
-    return Workload(tests=tests, shapes=SHAPES, fingerprint=digest.hexdigest()[:12])
+    return Workload(size=size, shapes=SHAPES, fingerprint=digest.hexdigest()[:12], sweep=tuple(sweep))

@@ -1,0 +1,505 @@
+"""
+From the cells of a sweep to how cost grows with tests, tables and rows, and where strategies break even.
+
+Reads records, returns records, and the rows and sentences that a report shows of them; measures and prints nothing.
+Every cell is reduced to a few figures as it comes, so memory does not grow with the number of tests. The methods stand
+in `docs/growth.md` with their reasons: change one only together with it.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Literal
+
+import numpy as np
+
+from bench import statistics
+from bench.analysis import Estimate
+from bench.charts import printable, significant
+from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
+from bench.statistics import Floats
+from bench.strategy import FLOOR, TWIN
+
+Factor = Literal["tests", "tables", "rows"]
+FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")
+"""What a sweep varies, one at a time."""
+
+DISAGREE = 0.10
+"""Line and phases disagree from this share on: the line has the residual in it, of which 5 % mark a cell."""
+FLAT_WITHIN = 1.25
+"""A cost is flat where its growth may be none, and is at most this factor: beyond, too little is known."""
+FEWEST_VALUES = 2
+"""Through one point goes any line."""
+MOST_TESTS = 100_000
+"""A break-even beyond so many tests helps nobody."""
+NOTHING = "-"
+
+_TESTS = np.geomspace(1, MOST_TESTS, 2001)
+"""Where total times are compared: steps of 0.6 %, below what two significant digits show."""
+_SLOPES: dict[Factor, tuple[str, float]] = {"tables": ("µs per table", 1e6), "rows": ("µs per 1,000 rows", 1e9)}
+"""In what unit the growth of a test's cost is shown, and how many of it are a second per table, or per row."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The process's wall time over the number of tests: a fixed cost, and a cost per test."""
+
+    strategy: str
+    mark: str
+    """Why the strategy does not compete: `floor` or `leaks`; else empty."""
+    fixed: Estimate
+    """Seconds at no test. May come out below 0 where the fixed cost is small beside the noise of the largest cell."""
+    per_test: Estimate
+    """Seconds."""
+    phases_fixed: float
+    """Seconds of start-up, collection, session fixtures and shutdown, with the fewest tests."""
+    phases_per_test: float
+    """Seconds of setup, call and teardown, the mean over tests, with the most tests."""
+    fixed_off: Estimate
+    """The share by which `fixed` lies above the phases' figure, from both within each round."""
+    per_test_off: Estimate
+    """The same of `per_test`."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The cost per test at one value of what was swept."""
+
+    value: int
+    per_test: Estimate | None
+    """Seconds; None where the strategy has no figure."""
+    ratio: Estimate | None
+    """To the cost at the smallest value, paired within rounds."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a strategy's cost per test runs over tables, or over rows."""
+
+    strategy: str
+    mark: str
+    """As in `Line`."""
+    points: tuple[Point, ...]
+    """One per value of the sweep, smallest first."""
+    slope: Estimate | None
+    """Seconds per test and table, or per test and row."""
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """A suite of fewer tests takes less time under one strategy, a longer one under the other."""
+
+    below: str
+    above: str
+    tests: Estimate
+    """Between the ends of the interval the two are not told apart."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """All that a report shows of a sweep. Of a run without one, the break-evens alone."""
+
+    lines: tuple[Line, ...]
+    """Cheapest test first, then those that do not compete."""
+    courses: dict[Factor, tuple[Course, ...]]
+    """Of tables and of rows, where they were swept; in the same order."""
+    break_evens: tuple[BreakEven, ...]
+    """Between strategies that compete, fewest tests first."""
+    noise: float
+    """Reach of the A/A interval at the base size: ratios from `1 / noise` to `noise` are noise."""
+    missing: tuple[str, ...]
+    """One sentence for each figure that could not be had."""
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What is kept of a cell. Times are seconds; NaN where there was nothing to measure."""
+
+    wall: float
+    fixed: float
+    median: float
+    mean: float
+    leaked: bool
+    trouble: str
+
+
+@dataclass(frozen=True)
+class _Strategy:
+    """A strategy and what is kept of its timed cells, by size and round."""
+
+    name: str
+    cells: dict[Size, dict[int, _Figures]]
+
+    @property
+    def mark(self) -> str:
+        if self.name == FLOOR:
+            return "floor"
+        return "leaks" if any(cell.leaked for rounds in self.cells.values() for cell in rounds.values()) else ""
+
+    def rounds(self, size: Size) -> dict[int, _Figures]:
+        """Return the rounds of a size; none where any of them had trouble."""
+        rounds = self.cells.get(size, {})
+        return {} if any(cell.trouble for cell in rounds.values()) else rounds
+
+    def usable(self, sizes: Sequence[Size]) -> tuple[list[Size], list[int]]:
+        """Return the sizes that have figures, and the rounds that have all of these."""
+        sizes = [size for size in sizes if self.rounds(size)]
+        rounds = set[int]().union(*map(self.rounds, sizes)).intersection(*map(self.rounds, sizes))
+        return sizes, sorted(rounds)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A line of each round: fixed seconds and seconds per test, both of shape (rounds,)."""
+
+    rounds: list[int]
+    fixed: Floats
+    per_test: Floats
+
+
+def grow(run: Run, cells: Iterable[Cell]) -> Growth:
+    """
+    Say how cost grows over the sizes of a run; cells may be missing, crashed or stopped by their time limit.
+
+    Where a strategy has two cells of one size in one round, as after a resume, the later one counts. A strategy has no
+    figure at a size where, in any timed round, a test failed or the cell did not finish.
+
+    :param cells: in the order in which they ran; they are read one at a time.
+    """
+    base, axes = run.workload.size, {factor: _axis(run, factor) for factor in FACTORS}
+    everyone = {facts.name: _Strategy(facts.name, {}) for facts in run.strategies if not facts.is_trap}
+    for cell in cells:
+        # A server that died says nothing of the strategy: as if the cell had not run.
+        if cell.strategy in everyone and cell.round != WARM_UP and cell.status != "server died":
+            everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = _reduce(cell)
+    shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
+    swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
+    fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
+    return Growth(
+        lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
+        courses={
+            factor: tuple(_course(one, factor, sizes) for one in shown)
+            for factor, sizes in swept.items()
+            if factor != "tests"
+        },
+        break_evens=_break_evens([one.name for one in shown if _competes(one, axes["tests"])], fits),
+        noise=_noise(everyone, base),
+        missing=tuple(_missing(shown, swept, base)),
+    )
+
+
+def tables(growth: Growth) -> dict[str, list[tuple[str, ...]]]:
+    """
+    Return, by its title, a table of each number that was swept; the first row of each is its header.
+
+    The first column is text, all others are numbers.
+    """
+    shown = {"Wall time of a suite over its number of tests": _lines_table(growth.lines)} if growth.lines else {}
+    for factor, courses in growth.courses.items():
+        shown[f"Cost per test over the number of {factor}"] = _courses_table(factor, courses, growth.noise)
+    return shown
+
+
+def sentences(growth: Growth) -> list[str]:
+    """Say where strategies break even, where line and phases disagree, and which figures are missing and why."""
+    said = [*map(_says, growth.break_evens), *_disagreements(growth.lines), *growth.missing]
+    return [printable(sentence) for sentence in said]
+
+
+# --- from cells to figures
+
+
+def _axis(run: Run, factor: Factor) -> list[Size]:
+    """Return the sizes that differ from the base in this number alone, and the base; smallest first."""
+    base = run.workload.size
+    sizes = {base, *(size for size in run.workload.sweep if _with(size, factor, getattr(base, factor)) == base)}
+    return sorted(sizes, key=lambda size: int(getattr(size, factor)))
+
+
+def _with(size: Size, factor: Factor, value: int) -> Size:
+    return replace(size, **{factor: value})
+
+
+def _reduce(cell: Cell) -> _Figures:
+    samples = cell.samples
+    # The columns of a cell that did not finish may end at different tests.
+    whole = cell.status == "finished" and samples.outcomes
+    tests = np.sum([samples.setup, samples.call, samples.teardown], axis=0) if whole else np.full(1, np.nan)
+    return _Figures(
+        wall=cell.wall,
+        fixed=cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown,
+        median=float(np.median(tests)),
+        mean=float(np.mean(tests)),
+        leaked=LEAKED in samples.outcomes,
+        trouble=_trouble(cell),
+    )
+
+
+def _trouble(cell: Cell) -> str:
+    """Say why a cell counts for nothing; empty when it does count. A leak is no trouble: the test did its work."""
+    if cell.status != "finished":
+        what = "its cell crashed" if cell.status == "crashed" else "its cell ran out of time"
+        return what + (f": {cell.detail.rstrip('.')}" if cell.detail else "")
+    tests, samples = cell.size.tests, cell.samples
+    if len(samples.outcomes) < tests:
+        return f"{tests - len(samples.outcomes)} of {tests} tests did not run"
+    failed = [
+        index for index, outcome in zip(samples.failure, samples.outcomes, strict=True) if outcome in (FAILED, ERROR)
+    ]
+    example = "".join(
+        f": {cell.failures[index].type}: {cell.failures[index].message}" for index in failed[:1] if index >= 0
+    )
+    return f"{len(failed)} of {tests} tests failed{textwrap.shorten(example, 160, placeholder='...')}" if failed else ""
+
+
+def _costs(strategy: _Strategy, size: Size) -> dict[int, float]:
+    """Return the cost per test of each round."""
+    return {number: cell.median for number, cell in strategy.rounds(size).items()}
+
+
+def _place(strategy: _Strategy, base: Size) -> tuple[bool, float]:
+    costs = _costs(strategy, base)
+    return bool(strategy.mark), float(np.median(list(costs.values()))) if costs else np.inf
+
+
+def _competes(strategy: _Strategy, sizes: Sequence[Size]) -> bool:
+    return not strategy.mark and strategy.usable(sizes)[0] == sizes
+
+
+# --- from figures to growth
+
+
+def _fit(strategy: _Strategy, axis: Sequence[Size]) -> _Fit:
+    """Fit a line over the number of tests to each round; without a sweep, the phases alone give it."""
+    sizes, rounds = strategy.usable(axis)
+    cells = [[strategy.cells[size][number] for size in sizes] for number in rounds]
+    if len(axis) < FEWEST_VALUES:
+        return _Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean for (one,) in cells]))
+    if len(sizes) < FEWEST_VALUES or not rounds:
+        return _Fit([], np.empty(0), np.empty(0))
+    walls = np.array([[cell.wall for cell in row] for row in cells])
+    fixed, per_test = _theil_sen([size.tests for size in sizes], walls)
+    return _Fit(rounds, fixed, per_test)
+
+
+def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
+    """
+    Return intercept and slope of each round's Theil-Sen line (Sen 1968), each of shape (rounds,).
+
+    The intercept is the median of what the slope leaves of each cell, so it rests on the cells with few tests, which
+    know it best.
+
+    :param values: two or more, all different, of shape (values,).
+    :param seconds: of shape (rounds, values).
+    """
+    x = np.array(values)
+    first, second = np.triu_indices(len(x), 1)
+    slopes = np.median((seconds[:, second] - seconds[:, first]) / (x[second] - x[first]), axis=1)
+    return np.median(seconds - slopes[:, None] * x, axis=1), slopes
+
+
+def _lines(shown: Iterable[_Strategy], fits: Mapping[str, _Fit], axis: Sequence[Size]) -> Iterator[Line]:
+    for strategy in shown:
+        fit, (sizes, _) = fits[strategy.name], strategy.usable(axis)
+        if fit.rounds:
+            fixed = np.array([strategy.cells[sizes[0]][number].fixed for number in fit.rounds])
+            per_test = np.array([strategy.cells[sizes[-1]][number].mean for number in fit.rounds])
+            yield Line(
+                strategy=strategy.name,
+                mark=strategy.mark,
+                fixed=_centre(fit.fixed),
+                per_test=_centre(fit.per_test),
+                phases_fixed=float(np.median(fixed)),
+                phases_per_test=float(np.median(per_test)),
+                fixed_off=_centre(fit.fixed / fixed - 1),
+                per_test_off=_centre(fit.per_test / per_test - 1),
+            )
+
+
+def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course:
+    sizes, rounds = strategy.usable(axis)
+    values = [int(getattr(size, factor)) for size in sizes]
+    seconds = np.array([[strategy.cells[size][number].median for size in sizes] for number in rounds])
+    smallest = _costs(strategy, axis[0])
+    points = []
+    for size in axis:
+        costs = _costs(strategy, size)
+        per_test = _estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
+        points.append(Point(int(getattr(size, factor)), per_test, _ratio(costs, smallest)))
+    slope = _centre(_theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
+    return Course(strategy.name, strategy.mark, tuple(points), slope)
+
+
+def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
+    ratio = _ratio(*(_costs(everyone[name], base) if name in everyone else {} for name in (TWIN, FLOOR)))
+    return 1.0 if ratio is None else statistics.reach(*_bounds(ratio))
+
+
+def _break_evens(names: Sequence[str], fits: Mapping[str, _Fit]) -> tuple[BreakEven, ...]:
+    """Compare the total times of all pairs at every number of tests."""
+    equals = _compare(fits.get(TWIN), fits.get(FLOOR))
+    noise = [1.0] * len(_TESTS) if equals is None else list(map(statistics.reach, equals.low, equals.high))
+    found = []
+    for below, above in permutations(names, 2):
+        ratio = _compare(fits[below], fits[above])
+        if ratio is None:
+            continue
+        apart = np.array(list(map(statistics.told_apart, ratio.low, ratio.high, noise)))
+        before, after = _TESTS[apart & (ratio.value < 1)], _TESTS[apart & (ratio.value > 1)]
+        if before.size and after.size and before[-1] < after[0]:
+            even = _TESTS[(before[-1] < _TESTS) & (ratio.value >= 1)][0]
+            found.append(BreakEven(below, above, Estimate(float(even), float(before[-1]), float(after[0]))))
+    return tuple(sorted(found, key=lambda one: one.tests.value))
+
+
+def _compare(one: _Fit | None, other: _Fit | None) -> statistics.Interval | None:
+    """
+    Return the ratio of two strategies' total times at every number of `_TESTS`, paired within rounds.
+
+    None where they share no round, or where a line that runs below 0 says that the sweep does not know the fixed cost.
+    """
+    if one is None or other is None or not (both := sorted({*one.rounds} & {*other.rounds})):
+        return None
+    lines = [[(fit.fixed[i], fit.per_test[i]) for i in map(fit.rounds.index, both)] for fit in (one, other)]
+    fixed, per_test = np.moveaxis(np.array(lines), -1, 0)
+    if min(fixed.min(), per_test.min()) <= 0:
+        return None
+    totals = fixed[:, None] + per_test[:, None] * _TESTS[:, None]
+    return statistics.ratio(totals[0], totals[1])
+
+
+def _missing(shown: Iterable[_Strategy], swept: Mapping[Factor, Sequence[Size]], base: Size) -> Iterator[str]:
+    """Say of every figure that there is not why there is none."""
+    for strategy in shown:
+        for size in dict.fromkeys(size for axis in swept.values() for size in axis):
+            rounds = strategy.cells.get(size, {})
+            trouble = [cell.trouble for cell in rounds.values() if cell.trouble]
+            if trouble or not rounds:
+                why = (
+                    f"{trouble[0]} (in {len(trouble)} of {len(rounds)} rounds)"
+                    if trouble
+                    else "no round of it finished"
+                )
+                yield f"{strategy.name} has no figure at {_called(size, base)}: {why}."
+        for factor, axis in swept.items():
+            sizes, rounds_of_all = strategy.usable(axis)
+            if len(sizes) >= FEWEST_VALUES and not rounds_of_all:
+                yield f"{strategy.name} has no line over the number of {factor}: no round has all its sizes."
+
+
+def _called(size: Size, base: Size) -> str:
+    differ = [factor for factor in FACTORS if _with(base, factor, getattr(size, factor)) != base]
+    return ", ".join(f"{getattr(size, factor)} {factor}" for factor in differ) or "the base size"
+
+
+def _ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Estimate | None:
+    """Compare what two have measured in the rounds that both have; None where there is no such round."""
+    both = sorted(numerator.keys() & denominator.keys())
+    if not both:
+        return None
+    return _estimate(
+        statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator)))
+    )
+
+
+def _centre(figures: Floats) -> Estimate:
+    """
+    Median over rounds, with its interval, of figures that may be 0 or less.
+
+    It is that of `statistics.cost`, which takes logarithms: so it is given exponentials, of figures scaled lest they
+    overflow.
+    """
+    scale = float(np.abs(figures).max()) or 1.0
+    return _estimate(statistics.Interval(*(np.log(end) * scale for end in statistics.cost(np.exp(figures / scale)))))
+
+
+def _estimate(interval: statistics.Interval) -> Estimate:
+    value, low, high = map(float, interval)
+    return Estimate(value, *(None if np.isnan(end) else end for end in (low, high)))
+
+
+def _bounds(estimate: Estimate) -> tuple[float, float]:
+    if estimate.low is None or estimate.high is None:
+        return np.nan, np.nan
+    return estimate.low, estimate.high
+
+
+# --- from growth to words
+
+
+def _lines_table(lines: Iterable[Line]) -> list[tuple[str, ...]]:
+    interval = "95 % interval"
+    header = ("strategy", "fixed s", interval, "by phases", "ms per test", interval, "by phases")
+    return [
+        header,
+        *(
+            (
+                _named(line),
+                *_shown(line.fixed, 1),
+                significant(line.phases_fixed),
+                *_shown(line.per_test, 1000),
+                significant(line.phases_per_test * 1000),
+            )
+            for line in lines
+        ),
+    ]
+
+
+def _courses_table(factor: Factor, courses: Sequence[Course], noise: float) -> list[tuple[str, ...]]:
+    unit, scale = _SLOPES[factor]
+    values = [point.value for course in courses[:1] for point in course.points]
+    rows = [
+        ("strategy", *(f"ms at {value} {factor}" for value in values), "growth", "95 % interval", unit, "95 % interval")
+    ]
+    for course in courses:
+        costs = (_shown(point.per_test, 1000)[0] for point in course.points)
+        ratio = course.points[-1].ratio
+        rows.append((_named(course), *costs, _growth(ratio, noise), _shown(ratio, 1)[1], *_shown(course.slope, scale)))
+    return rows
+
+
+def _growth(ratio: Estimate | None, noise: float) -> str:
+    """Say how a cost grew; that it did not only where a growth would have been seen."""
+    if ratio is None:
+        return NOTHING
+    if statistics.told_apart(*_bounds(ratio), noise):
+        return f"x {significant(ratio.value)}"
+    return "flat" if ratio.low is not None and statistics.reach(*_bounds(ratio)) <= FLAT_WITHIN else "not known"
+
+
+def _named(result: Line | Course) -> str:
+    return printable(result.strategy + (f" ({result.mark})" if result.mark else ""))
+
+
+def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
+    """Return figure and interval, times `scale`."""
+    if estimate is None:
+        return NOTHING, NOTHING
+    ends = [NOTHING if end is None else significant(end * scale) for end in (estimate.low, estimate.high)]
+    return significant(estimate.value * scale), NOTHING if NOTHING in ends else " to ".join(ends)
+
+
+def _says(one: BreakEven) -> str:
+    low, high = map(significant, _bounds(one.tests))
+    tests = f"Below about {significant(one.tests.value, 2)} tests"
+    return f"{tests} {one.below} takes less time, above {one.above}; from {low} to {high} they are not told apart."
+
+
+def _disagreements(lines: Iterable[Line]) -> Iterator[str]:
+    for line in lines:
+        for what, scale, figure, phases, off in (
+            ("s fixed", 1, line.fixed, line.phases_fixed, line.fixed_off),
+            ("ms per test", 1000, line.per_test, line.phases_per_test, line.per_test_off),
+        ):
+            if _disagree(off):
+                yield (
+                    f"{line.strategy}: the wall time of suites of several lengths gives "
+                    f"{significant(figure.value * scale)} {what}, the phases {significant(phases * scale)} "
+                    f"({off.value:+.0%}): time is spent outside the phases, or tests do not all cost the same."
+                )
+
+
+def _disagree(off: Estimate) -> bool:
+    low, high = _bounds(off)
+    return abs(off.value) > DISAGREE and (low > 0 or high < 0)

@@ -1,0 +1,185 @@
+"""The fingerprint of a run: what is read of the machine, and which commit the harness is of."""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import machine
+from bench.strategy import ROOT
+from bench.version import commit
+
+GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+GIT = shutil.which("git") or "git"
+
+
+def put(root: Path, name: str, text: str) -> None:
+    """Put a file under a folder that stands for the root of a file system."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def a_command(folder: Path, name: str, script: str) -> None:
+    """Put a command into a folder, for PATH to find it."""
+    folder.mkdir(exist_ok=True)
+    command = folder / name
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+
+
+@pytest.fixture
+def no_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder which is all of PATH, and empty."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+# --- the machine
+
+
+def test_this_machine_is_described() -> None:
+    """Architecture, governor and virtualisation are this machine's own."""
+    found = machine.describe_machine()
+    assert found.architecture == platform.machine() != ""
+    assert found.governor == (Path("/", GOVERNOR).read_text().strip() if Path("/", GOVERNOR).exists() else "")
+    if command := shutil.which("systemd-detect-virt"):
+        told = subprocess.run([command], capture_output=True, text=True, check=False)
+        assert found.virtualisation == told.stdout.strip() != ""
+
+
+def test_the_governor_is_read_where_there_is_one(tmp_path: Path) -> None:
+    """The file's word without its line end; a machine without the file, such as most virtual ones, has none."""
+    assert machine._governor(tmp_path) == ""
+    put(tmp_path, GOVERNOR, "powersave\n")
+    assert machine._governor(tmp_path) == "powersave"
+
+
+@pytest.mark.parametrize(("script", "told"), [("echo kvm", "kvm"), ("echo none; exit 1", "none")])
+def test_systemd_is_believed_first(tmp_path: Path, no_commands: Path, script: str, told: str) -> None:
+    """What systemd-detect-virt prints counts, whatever its exit code: for bare metal it prints `none` and fails."""
+    put(tmp_path, ".dockerenv", "")
+    a_command(no_commands, "systemd-detect-virt", script)
+    assert machine._virtualisation(tmp_path) == told
+
+
+@pytest.mark.usefixtures("no_commands")
+def test_without_systemd_marks_are_read(tmp_path: Path) -> None:
+    """The hypervisor's flag is a mark, a container's file is a nearer one, and no mark at all means not known."""
+    assert machine._virtualisation(tmp_path) == ""
+    put(tmp_path, "proc/cpuinfo", "model name\t: A processor of no hypervisor\nflags\t\t: fpu sse avx\n")
+    assert machine._virtualisation(tmp_path) == ""
+    put(tmp_path, "proc/cpuinfo", "model name\t: A processor\nflags\t\t: fpu hypervisor avx\n")
+    assert machine._virtualisation(tmp_path) == "vm-other"
+    put(tmp_path, ".dockerenv", "")
+    assert machine._virtualisation(tmp_path) == "docker"
+    put(tmp_path, "run/.containerenv", "")
+    assert machine._virtualisation(tmp_path) == "podman"
+
+
+def test_a_systemd_that_says_nothing_is_no_answer(tmp_path: Path, no_commands: Path) -> None:
+    """A command that fails without a word leaves the question to the marks."""
+    a_command(no_commands, "systemd-detect-virt", "echo 'no bus' >&2; exit 1")
+    put(tmp_path, ".dockerenv", "")
+    assert machine._virtualisation(tmp_path) == "docker"
+
+
+# --- the commit
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as somebody whose own configuration does not matter."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
+    completed = subprocess.run(
+        [GIT, *identity, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return completed.stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A git checkout with one commit of one file, and a tag, which must not matter."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    git(folder, "init")
+    put(folder, "tracked.txt", "one\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "--message=First")
+    git(folder, "tag", "--annotate", "v1", "--message=A tag")
+    return folder
+
+
+def test_the_commit_is_that_of_the_checkout(checkout: Path) -> None:
+    """A clean checkout gives the whole hash, whatever tags there are; a file that nobody tracks changes nothing."""
+    head = git(checkout, "rev-parse", "HEAD")
+    assert len(head) == 40
+    assert commit(checkout) == head
+    put(checkout, "untracked.txt", "two\n")
+    assert commit(checkout) == head
+
+
+def test_changed_files_are_marked(checkout: Path) -> None:
+    """A tracked file that differs from the commit gives a `+`, staged or not; one that was only touched does not."""
+    head = git(checkout, "rev-parse", "HEAD")
+    os.utime(checkout / "tracked.txt", (1, 1))
+    assert commit(checkout) == head
+    put(checkout, "tracked.txt", "two\n")
+    assert commit(checkout) == f"{head}+"
+    git(checkout, "add", ".")
+    assert commit(checkout) == f"{head}+"
+
+
+def test_a_linked_worktree_is_a_checkout(checkout: Path, tmp_path: Path) -> None:
+    """Its `.git` is a file, not a folder; the commit is its own."""
+    git(checkout, "worktree", "add", "--detach", str(tmp_path / "linked"))
+    git(tmp_path / "linked", "commit", "--allow-empty", "--message=Second")
+    assert commit(tmp_path / "linked") == git(tmp_path / "linked", "rev-parse", "HEAD") != commit(checkout)
+
+
+def test_a_copy_inside_another_repository_has_no_commit(checkout: Path) -> None:
+    """The commit of a repository around the harness says nothing of the harness."""
+    inner = checkout / "inner"
+    put(inner, "pyproject.toml", "")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--message=Second")
+    assert commit(inner) == ""
+
+
+def test_a_hooks_variables_do_not_lead_astray(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git sets GIT_DIR for its hooks; a harness that a hook of another repository starts keeps its own commit."""
+    monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
+    other = tmp_path / "other"
+    put(other, "only_here.txt", "one\n")
+    git(other, "init")
+    git(other, "add", ".")
+    git(other, "commit", "--message=Other")
+    assert commit(other) == git(other, "rev-parse", "HEAD")
+
+
+def test_without_git_or_checkout_or_commit_there_is_none(checkout: Path, tmp_path: Path, no_commands: Path) -> None:
+    """No git on the machine, an empty folder, and a repository without a commit are no errors."""
+    assert commit(checkout) == ""
+    (no_commands / "git").symlink_to(GIT)
+    assert commit(tmp_path) == ""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    git(empty, "init")
+    assert commit(empty) == ""
+    assert commit(checkout) != ""
+
+
+def test_the_harness_knows_its_own(tmp_path: Path) -> None:
+    """Without an argument it is the harness's own checkout; an unpacked archive of it has none."""
+    if (ROOT / ".git").exists():
+        assert commit().removesuffix("+") == git(ROOT, "rev-parse", "HEAD")
+    else:
+        assert commit() == ""
+    assert commit(tmp_path) == ""

@@ -1,0 +1,207 @@
+"""A run that is stopped, in whatever way, goes on where it was, and no finished cell is lost or run twice."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from bench.results import CELLS_FILE, RUN_FILE, Cell, read_cells, read_run
+from bench.server import Server
+from bench.strategy import ROOT
+from tests.conftest import Command, assert_one_line
+
+KILLS = 20
+PATIENCE = 120
+"""Seconds within which a cell is over on any machine."""
+
+KILLS_THE_SERVER = '''
+"""Kill the server, once."""
+import os, pathlib, signal
+import pytest
+from sqlalchemy import create_engine
+from bench import Strategy
+from strategies.savepoint_rollback import db_engine, session_factory, strategy
+
+@pytest.fixture(scope="session", autouse=True)
+def kill(database_url):
+    mark = pathlib.Path(__file__).with_suffix(".done")
+    if not mark.exists():
+        mark.touch()
+        folder = pathlib.Path(database_url.partition("host=")[2].replace("%2F", "/"))
+        os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+'''
+
+
+@contextmanager
+def started(server: Server, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Start `python -m bench run` on the tests' server; at the end it is over in any case."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "LOOPTRAP_DSN": server.admin_dsn, "COLUMNS": "200", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,  # noqa: PLW1509 - else a suite in the background passes on that Ctrl-C is ignored
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def whole_lines(folder: Path) -> list[bytes]:
+    """Return the finished cells as they stand in the file."""
+    file = folder / CELLS_FILE
+    return (
+        [line for line in file.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")] if file.exists() else []
+    )
+
+
+def wait_for_cells(folder: Path, count: int) -> None:
+    """Wait until so many cells are finished."""
+    deadline = time.monotonic() + PATIENCE
+    while len(whole_lines(folder)) < count:
+        assert time.monotonic() < deadline, f"{len(whole_lines(folder))} cells"
+        time.sleep(0.05)
+
+
+def keys(folder: Path) -> list[tuple[str, int]]:
+    """Return strategy and round of each cell."""
+    return [(cell.strategy, cell.round) for cell in read_cells(folder)]
+
+
+def databases(server: Server, prefix: str) -> list[str]:
+    """Return the names of the databases that begin so."""
+
+    async def look() -> list[str]:
+        connection = await asyncpg.connect(server.admin_dsn)
+        rows = await connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix)
+        await connection.close()
+        return [row["datname"] for row in rows]
+
+    return asyncio.run(look())
+
+
+def test_killed_twenty_times_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
+    """SIGKILL at 20 random moments, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left."""
+    folder, moments = tmp_path / "run", random.Random(3)  # noqa: S311 - moments, not secrets
+    begin = ("--strategies", "none", "--tests", 1, "--rounds", 1000, "--out", folder)
+    seen: set[bytes] = set()
+    for kill in range(KILLS):
+        there = (folder / RUN_FILE).exists()
+        with started(server, *(("--resume", folder) if there else begin)) as process:
+            if kill % 2:
+                # So that some come late, however slow the machine is.
+                wait_for_cells(folder, len(seen) + 1)
+            time.sleep(moments.uniform(0, 2))
+            assert process.poll() is None, process.communicate()[0]
+        now = whole_lines(folder)
+        assert seen <= set(now)
+        seen = set(now)
+    with started(server, "--resume", folder) as process:
+        wait_for_cells(folder, len(seen) + 2)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, said
+    assert f"to go on: nox -s bench -- --resume {folder}" in said
+
+    lines = whole_lines(folder)
+    assert seen < set(lines)
+    assert set(Counter(keys(folder)).values()) == {1}
+    # All of a round come before any of the next.
+    rounds = [number for _, number in keys(folder)]
+    assert rounds == sorted(rounds)
+    assert set(Counter(rounds[:-1]).values()) <= {1, 2}
+    assert databases(server, read_run(folder).database_prefix) == []
+    assert not (folder / ".cell").exists()
+    assert not [process for process in psutil.process_iter(["cmdline"]) if str(folder) in str(process.info["cmdline"])]
+
+
+def test_resumed_run_is_the_run_that_was_begun(server: Server, tmp_path: Path, looptrap: Command) -> None:
+    """After a kill in the middle, a torn last line included, the rest is run, and the run is as if never stopped."""
+    begin = ("--strategies", "none", "--tests", 3, "--rounds", 3, "--seed", 5)
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    environment = {"LOOPTRAP_DSN": server.admin_dsn}
+    assert looptrap("run", *begin, "--out", whole, **environment).returncode == 0
+    with started(server, *begin, "--out", torn):
+        wait_for_cells(torn, 3)
+    kept = whole_lines(torn)
+    with (torn / CELLS_FILE).open("ab") as file:
+        file.write(kept[-1][: len(kept[-1]) // 2])
+    done = looptrap("run", "--resume", torn, **environment)
+    assert done.returncode == 0, done.stderr
+    assert whole_lines(torn)[: len(kept)] == kept
+    assert keys(torn) == keys(whole)
+    assert read_run(torn).decisions == read_run(whole).decisions
+    assert "none is not ranked" in done.stdout
+
+
+def test_complete_run_is_not_resumed(full_run_of_none: Path, looptrap: Command) -> None:
+    """A run that is over says so, and how to see it."""
+    assert_one_line(looptrap("run", "--resume", full_run_of_none), "is complete", "nox -s report")
+
+
+def test_nothing_may_be_said_beside_resume(full_run_of_none: Path, looptrap: Command) -> None:
+    """What would change a run in its middle is refused."""
+    for option in (("--tests", 7), ("--strategies", "none"), ("--sweep", "tests=1,2"), ("--seed", 1)):
+        assert_one_line(looptrap("run", "--resume", full_run_of_none, *option), str(option[0]), "--resume")
+
+
+def test_resume_of_what_is_no_run(tmp_path: Path, looptrap: Command) -> None:
+    """A folder without a run is told so."""
+    assert_one_line(looptrap("run", "--resume", tmp_path), "holds no run")
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [(("machine", "cores"), "the machine has changed"), (("workload", "fingerprint"), "the workload has changed")],
+)
+def test_changed_run_is_not_mixed(
+    full_run_of_none: Path, tmp_path: Path, looptrap: Command, where: tuple[str, str], what: str
+) -> None:
+    """Where machine or workload have changed since, a resume is refused with what differs and a command."""
+    run = json.loads((full_run_of_none / RUN_FILE).read_text()) | {"decisions": []}
+    run[where[0]][where[1]] = 99 if where[1] == "cores" else "000000000000"
+    (tmp_path / RUN_FILE).write_text(json.dumps(run))
+    assert_one_line(looptrap("run", "--resume", tmp_path), what, where[1], "nox -s bench")
+
+
+@pytest.fixture(scope="session")
+def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
+    """The folder of a small run that is complete."""
+    folder = tmp_path_factory.mktemp("complete") / "run"
+    with started(server, "--strategies", "none", "--tests", 1, "--rounds", 1, "--out", folder) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said
+    return folder
+
+
+def test_server_that_dies_is_replaced(tmp_path: Path, looptrap: Command) -> None:
+    """The cell under which the server died is recorded as failed; another is started, and the run goes on."""
+    strategy = tmp_path / "kills_the_server.py"
+    strategy.write_text(KILLS_THE_SERVER.lstrip())
+    folder = tmp_path / "run"
+    arguments = ("--server", "embedded", "--strategies", strategy, "--tests", 3, "--rounds", 2, "--out", folder)
+    done = looptrap("run", *arguments)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.count("Starting another") == 1
+    cells: list[Cell] = list(read_cells(folder))
+    assert Counter(cell.status for cell in cells) == {"server died": 1, "finished": 6}
+    assert [(cell.strategy, cell.round) for cell in cells if cell.status != "finished"] == [("kills_the_server", 1)]
+    assert "kills_the_server lost its server in round 1" in done.stdout
+    assert len(read_run(folder).decisions) == 1
