@@ -2,28 +2,38 @@
 When a run knows enough: pure functions on the costs so far.
 
 Looking after every round and stopping at the first difference would find differences that are not there, so a pair
-counts as apart here only at 99.5 %, while the analysis says 95 %; docs/statistics.md says what that leaves open.
+counts as apart here only at 99.9 %, while the analysis says 95 %. `tests/test_stopping.py` simulates what that leaves,
+and docs/statistics.md has its table. Change a threshold only together with both.
 """
 
+import functools
 import itertools
 import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from bench.strategy import FLOOR, TWIN
 
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
 Costs = dict[str, dict[int, float]]
 """Strategy -> round -> seconds per test."""
 
-APART = 0.995
-EQUAL = 0.95
+APART = 0.999
+"""The confidence of Haybittle (1971) and Peto (1976) for looks before the last one, which keeps its 95 %."""
+CONFIDENCE = 0.95
 EQUAL_WITHIN = math.log(1.05)
-
-FEWEST_BEFORE_REST = 3
 FAR = math.log(1.2)
+
+FEWEST_TO_JUDGE = 3
+"""With fewer rounds nothing is said of a pair."""
+
 SLOW = 1.5
 """A strategy is slow if its cell takes so many times the median cell's time."""
 
@@ -45,7 +55,7 @@ class Limits:
 
 def verdict(costs: Costs) -> str:
     """Say that every neighbouring pair is apart, or equal within 5 %; empty where one is neither."""
-    if all(_apart(costs[a], costs[b]) or _equal(costs[a], costs[b]) for a, b in itertools.pairwise(_by_cost(costs))):
+    if all(settled(_logs(costs[a], costs[b])) for a, b in itertools.pairwise(_by_cost(costs))):
         return "every neighbouring pair is apart, or equal within 5 %"
     return ""
 
@@ -58,42 +68,56 @@ def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
     """
     order = _by_cost(costs)
     typical = statistics.median(seconds[name] for name in order) if order else 0
-    pairs = list(itertools.pairwise(order))
+    near = {name for a, b in itertools.pairwise(order) if not _far(_logs(costs[a], costs[b])) for name in (a, b)}
     return {
         name
         for name in order
-        if name != FLOOR
-        and len(costs[name]) >= FEWEST_BEFORE_REST
-        and seconds[name] > SLOW * typical
-        and all(_far(costs[a], costs[b]) for a, b in pairs if name in (a, b))
+        if name != FLOOR and name not in near and len(costs[name]) >= FEWEST_TO_JUDGE and seconds[name] > SLOW * typical
     }
+
+
+def settled(logs: Floats) -> Booleans:
+    """
+    Whether pairs need no further round: apart, equal within 5 %, or far.
+
+    A pair that lets a strategy rest is far, and must count here: it gets no further round that could settle it.
+
+    :param logs: log-ratios of two strategies within rounds, of shape (..., rounds).
+    :returns: of shape (...).
+    """
+    low, high = _interval(logs, CONFIDENCE)
+    equal = (low > -EQUAL_WITHIN) & (high < EQUAL_WITHIN)
+    low, high = _interval(logs, APART)
+    apart = (low > 0) | (high < 0)
+    return np.asarray(equal | apart | _far(logs))
 
 
 def _by_cost(costs: Costs) -> list[str]:
     return sorted((name for name in costs if name != TWIN), key=lambda name: statistics.median(costs[name].values()))
 
 
-def _far(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
-    """Whether b cost at least a fifth more than a in every round that both have, and the rounds suffice to say so."""
-    low, _ = _interval(b, a, EQUAL)
-    return low > 0 and all(math.log(b[number] / a[number]) > FAR for number in a.keys() & b.keys())
+def _logs(a: Mapping[int, float], b: Mapping[int, float]) -> Floats:
+    """Return the log-ratio of the costs in each round that both have."""
+    return np.array([math.log(b[number] / a[number]) for number in a.keys() & b.keys()])
 
 
-def _apart(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
-    low, high = _interval(a, b, APART)
-    return low > 0 or high < 0
+def _far(logs: Floats) -> Booleans:
+    """Whether one cost at least a fifth more than the other in every round, and the rounds suffice to say so."""
+    low, high = _interval(logs, CONFIDENCE)
+    dearer, cheaper = (logs > FAR).all(axis=-1), (logs < -FAR).all(axis=-1)
+    return np.asarray((dearer & (low > 0)) | (cheaper & (high < 0)))
 
 
-def _equal(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
-    low, high = _interval(a, b, EQUAL)
-    return low > -EQUAL_WITHIN and high < EQUAL_WITHIN
-
-
-def _interval(a: Mapping[int, float], b: Mapping[int, float], confidence: float) -> tuple[float, float]:
-    """Student's t interval of the log-ratio, paired within the rounds that both have."""
-    logs = [math.log(a[number] / b[number]) for number in a.keys() & b.keys()]
-    if len(logs) < FEWEST_BEFORE_REST:
-        return -math.inf, math.inf
-    half = stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
-    mean = statistics.mean(logs)
+def _interval(logs: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Student's t interval of the mean log-ratio; endless where there are too few rounds."""
+    rounds = logs.shape[-1]
+    if rounds < FEWEST_TO_JUDGE:
+        return np.full(logs.shape[:-1], -np.inf), np.full(logs.shape[:-1], np.inf)
+    mean = logs.mean(axis=-1)
+    half = _quantile(confidence, rounds) * logs.std(axis=-1, ddof=1) / math.sqrt(rounds)
     return mean - half, mean + half
+
+
+@functools.cache
+def _quantile(confidence: float, rounds: int) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, rounds - 1))
