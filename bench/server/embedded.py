@@ -93,7 +93,9 @@ def _start(data: Path) -> "PostgresServer":
 
 def _stop(postgres: "PostgresServer") -> None:
     info = postgres.get_postmaster_info()
-    postgres.cleanup()
+    # It may have died by itself.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        postgres.cleanup()
     # Where the folder's path is too long for a socket, the package makes another folder for it.
     if info.socket_dir is not None and info.socket_dir != info.pgdata:
         shutil.rmtree(info.socket_dir, ignore_errors=True)
