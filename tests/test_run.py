@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import Analysis, analyse
-from bench.results import WARM_UP, read_cells, read_run
+from bench.results import WARM_UP, Size, read_cells, read_run
 from bench.strategy import ROOT
 from tests.conftest import Command
 
@@ -184,4 +184,55 @@ def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, looptrap: Comma
     assert "which it does not declare" in results["leaks"].why_unranked
     assert "expected every test to fail, but 7 of 7 passed" in analysis.traps[0].finding
     for words in ("killed after 20 s", "exit code 7", "FINDING"):
+        assert words in output
+
+
+def test_two_runs_agree_on_the_witnesses(
+    everything: tuple[str, Analysis], full_run: Path, tmp_path: Path, looptrap: Command
+) -> None:
+    """Another run sends exactly as many statements, and writes as much log within 2 % or 0.5 kB; compare says so."""
+    again = tmp_path / "again"
+    arguments = ("--strategies", "create_drop,savepoint_rollback", "--tests", 9, "--rounds", 2, "--seed", 5)
+    _, second = run(looptrap, again, *arguments)
+    first = {result.facts.name: result for result in everything[1].strategies}
+    for result in second.strategies:
+        other = first[result.facts.name]
+        assert result.statements == other.statements
+        assert result.transactions == other.transactions
+        assert result.wal_bytes is not None
+        assert result.wal_bytes == pytest.approx(other.wal_bytes, rel=0.02, abs=500)
+    same = looptrap("compare", again, again)
+    assert same.returncode == 2
+    gates = looptrap("compare", full_run, again, "--fail-statements", "0%", "--fail-wal", "2%")
+    # The second run lacks strategies that the first one ranks, and a gate holds for all of these.
+    assert gates.returncode == 1, gates.stderr
+    assert "GATE: null_pool" in gates.stdout
+    assert "GATE: create_drop" not in gates.stdout
+    held = looptrap("compare", again, full_run, "--fail-statements", "0%", "--fail-wal", "2%")
+    assert held.returncode == 0, held.stdout
+    assert "All gates hold" in held.stdout
+
+
+def test_noise_that_drowns_the_result_is_an_exit_code(tmp_path: Path, looptrap: Command) -> None:
+    """One round has no interval, so the run is unusable: with --strict it ends with 3, and shows what there is."""
+    arguments = ("--server", "embedded", "--strategies", "none", "--tests", 1, "--rounds", 1, "--out", tmp_path / "run")
+    done = looptrap("run", *arguments, "--strict")
+    assert done.returncode == 3, done.stderr
+    assert "Noise: unusable" in done.stdout
+
+
+def test_sweep_shows_how_cost_grows(tmp_path: Path, looptrap: Command) -> None:
+    """Each size runs in each round; more tables cost create_drop more statements, and tables tell the growth."""
+    arguments = ("--strategies", "create_drop", "--tests", 3, "--rounds", 1)
+    sweep = ("--sweep", "tests=3,6", "--sweep", "tables=5,12", "--sweep", "rows=0,10")
+    output, _ = run(looptrap, tmp_path / "run", *arguments, *sweep)
+    timed = [cell for cell in read_cells(tmp_path / "run") if cell.round != WARM_UP]
+    sizes = [Size(3, 5, 0), Size(3, 5, 10), Size(3, 12, 0), Size(6, 5, 0)]
+    for name in ("none", "none_twin", "create_drop"):
+        own = sorted((cell for cell in timed if cell.strategy == name), key=lambda cell: str(cell.size))
+        assert [cell.size for cell in own] == sorted(sizes, key=str)
+        assert all(len(cell.samples.setup) == cell.size.tests for cell in own)
+    statements = {cell.size: sum(cell.samples.statements) for cell in timed if cell.strategy == "create_drop"}
+    assert statements[Size(3, 12, 0)] > statements[Size(3, 5, 0)]
+    for words in ("Wall time of a suite over its number of tests", "ms at 12 tables", "ms at 10 rows"):
         assert words in output
