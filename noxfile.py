@@ -20,6 +20,11 @@ def harness(session: nox.Session, command: str) -> None:
     session.run("python", *arguments, interrupt_timeout=60, terminate_timeout=60)
 
 
+def run_tests(session: nox.Session) -> None:
+    """Run pytest, a file on each processor: nothing in the tests depends on how long it takes."""
+    session.run("python", "-m", "pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare the strategies; what can be said after -- shows: nox -s bench -- --help."""
@@ -54,7 +59,7 @@ def new(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the harness's own tests."""
     session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "tests"))
-    session.run("python", "-m", "pytest", *session.posargs)
+    run_tests(session)
 
 
 @nox.session
@@ -78,7 +83,7 @@ def matrix(session: nox.Session, sqlalchemy: str) -> None:
     """Run the tests on every Python and SQLAlchemy that is supported."""
     groups = nox.project.dependency_groups(PROJECT, "tests")
     session.install(*DEPENDENCIES, *groups, f"sqlalchemy=={sqlalchemy}.*")
-    session.run("python", "-m", "pytest", *session.posargs)
+    run_tests(session)
 
 
 @nox.session(python=PYTHONS[0])
@@ -86,4 +91,4 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest versions that pyproject.toml admits."""
     groups = nox.project.dependency_groups(PROJECT, "tests")
     session.install(*(requirement.replace(">=", "==") for requirement in [*DEPENDENCIES, *groups]))
-    session.run("python", "-m", "pytest", *session.posargs)
+    run_tests(session)

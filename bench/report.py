@@ -22,7 +22,7 @@ from bench.charts import draw_cost, frequent_errors, headline, printable, signif
 from bench.errors import UserError
 from bench.export import write_benchmark_json
 from bench.growth import Growth, grow, sentences, tables
-from bench.results import Run, read_cells, read_run
+from bench.results import Machine, Run, read_cells, read_run
 
 CHARTS, SUMMARY = "charts", "summary.md"
 NOTHING = "-"
@@ -223,10 +223,15 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
     machine, server = run.machine, run.server
     yield (
         f"Measured on {machine.cpu}, {machine.cores} cores, {significant(machine.memory_bytes / 2**30, 2)} GiB, "
-        f"{machine.system}, Python {machine.python}; another machine gives other figures."
+        f"{machine.system}{_around(machine)}, Python {machine.python}; another machine gives other figures."
     )
     where = f"{server.kind}, {server.transport}" + (f", {server.filesystem}" if server.filesystem else "")
     yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
+    if server.architecture and _common(server.architecture) != _common(machine.architecture):
+        yield (
+            f"The server was built for {server.architecture} and ran on {machine.architecture}: emulated, it is slow in "
+            "ways that turn rankings round. Take an image of the machine's own architecture."
+        )
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
         yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
     yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
@@ -236,6 +241,18 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
         share = significant(marked.residual * 100, 2)
         yield f"At most {share} % of a cell's time is unexplained ({marked.facts.name})."
     yield "What a strategy hides is what it declares."
+
+
+def _around(machine: Machine) -> str:
+    """Say what else decides how fast the machine is, as far as it is known."""
+    virtual = f" in {machine.virtualisation}" if machine.virtualisation not in {"", "none"} else ""
+    return virtual + (f", governor {machine.governor}" if machine.governor else "")
+
+
+def _common(architecture: str) -> str:
+    """Return the one name of an architecture that goes by two."""
+    name = architecture.lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
 # --- Markdown

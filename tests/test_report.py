@@ -145,6 +145,22 @@ def test_the_markdown_shows_strange_text_as_it_is(tmp_path: Path) -> None:
     assert kinds <= {"text", "strong_open", "strong_close"}
 
 
+@pytest.mark.parametrize(
+    ("server", "machine", "emulated"),
+    [("x86_64", "AMD64", False), ("aarch64", "arm64", False), ("x86_64", "arm64", True), ("", "arm64", False)],
+)
+def test_an_emulated_server_is_a_caveat(server: str, machine: str, emulated: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
+    """A server built for another architecture than the machine's is told; two names of one architecture are one."""
+    analysis = analysis_of()
+    run = replace(
+        analysis.run,
+        server=replace(analysis.run.server, architecture=server),
+        machine=replace(analysis.run.machine, architecture=machine),
+    )
+    text = write_summary(replace(analysis, run=run), NO_GROWTH, tmp_path).read_text()
+    assert ("emulated" in text) == emulated
+
+
 def test_findings_are_loud() -> None:
     """A trap that did not fail as declared is a finding in bold red, with the word, where colours are to be had."""
     coloured = printed(analysis_of(), 200, force_terminal=True)
