@@ -182,8 +182,8 @@ def _reduce(cell: Cell) -> tuple[object, ...]:
     return (
         *(cell.strategy, cell.round, cell.position, _trouble(cell), cell.status in ("crashed", "timeout")),
         *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), _failures(cell)),
-        *(np.median(phases.sum(axis=0)), *np.median(phases, axis=1)),
-        cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown,
+        *(np.nan if cell.cost is None else cell.cost, *np.median(phases, axis=1)),
+        cell.fixed,
         abs(cell.residual) / cell.wall,
         cell.load,
         np.nan if cell.steal is None else cell.steal,

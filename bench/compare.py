@@ -163,9 +163,8 @@ def costs_of(run: Run, cells: Iterable[Cell]) -> Costs:
             continue
         rounds = costs.setdefault(cell.strategy, {})
         rounds.pop(cell.round, None)
-        if cell.status == "finished" and cell.samples.outcomes:
-            phases = np.array([cell.samples.setup, cell.samples.call, cell.samples.teardown])
-            rounds[cell.round] = float(np.median(phases.sum(axis=0)))
+        if cell.cost is not None:
+            rounds[cell.round] = cell.cost
     return costs
 
 

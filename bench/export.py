@@ -78,10 +78,10 @@ def _timed_rounds(cells: Iterable[Cell]) -> defaultdict[tuple[str, Size], list[_
 
 def _reduce(cell: Cell) -> _Round | None:
     samples = cell.samples
-    if cell.status != "finished" or not samples.outcomes:
+    if cell.cost is None:
         return None
     return _Round(
-        per_test=median(map(sum, zip(samples.setup, samples.call, samples.teardown, strict=True))),
+        per_test=cell.cost,
         tests=len(samples.outcomes),
         passed=samples.outcomes.count(PASSED),
         witnesses={

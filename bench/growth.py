@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -222,16 +223,12 @@ def _with(size: Size, factor: Factor, value: int) -> Size:
 
 
 def _reduce(cell: Cell) -> _Figures:
-    samples = cell.samples
-    # The columns of a cell that did not finish may end at different tests.
-    whole = cell.status == "finished" and samples.outcomes
-    tests = np.sum([samples.setup, samples.call, samples.teardown], axis=0) if whole else np.full(1, np.nan)
     return _Figures(
         wall=cell.wall,
-        fixed=cell.startup + cell.collection + cell.session_setup + cell.session_teardown + cell.shutdown,
-        median=float(np.median(tests)),
-        mean=float(np.mean(tests)),
-        leaked=LEAKED in samples.outcomes,
+        fixed=cell.fixed,
+        median=np.nan if cell.cost is None else cell.cost,
+        mean=fmean(cell.per_test) if cell.per_test else np.nan,
+        leaked=LEAKED in cell.samples.outcomes,
         trouble=_trouble(cell),
     )
 

@@ -229,8 +229,8 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
     yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
     if server.architecture and _common(server.architecture) != _common(machine.architecture):
         yield (
-            f"The server was built for {server.architecture} and ran on {machine.architecture}: emulated, it is slow in "
-            "ways that turn rankings round. Take an image of the machine's own architecture."
+            f"The server was built for {server.architecture} and ran on {machine.architecture}: emulated, it is slow "
+            "in ways that turn rankings round. Take an image of the machine's own architecture."
         )
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
         yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."

@@ -12,6 +12,7 @@ Schema history
 
 import contextlib
 import os
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,23 @@ class Cell:
     """Share of processor time, 0 to 1, that the hypervisor gave to others; None where it cannot be known."""
     failures: tuple[Failure, ...]
     samples: Samples
+
+    @property
+    def per_test(self) -> tuple[float, ...]:
+        """Seconds of each test: setup, call and teardown. None of a cell that did not finish: it may end anywhere."""
+        if self.status != "finished":
+            return ()
+        return tuple(map(sum, zip(self.samples.setup, self.samples.call, self.samples.teardown, strict=True)))
+
+    @property
+    def cost(self) -> float | None:
+        """The cell's one figure: seconds per test, the median over its tests; None where it did not finish."""
+        return statistics.median(self.per_test) if self.per_test else None
+
+    @property
+    def fixed(self) -> float:
+        """Seconds whatever the number of tests."""
+        return self.startup + self.collection + self.session_setup + self.session_teardown + self.shutdown
 
 
 @dataclass(frozen=True)

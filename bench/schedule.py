@@ -112,10 +112,7 @@ class _Brief(NamedTuple):
 
 
 def _reduce(cell: Cell) -> _Brief:
-    samples = cell.samples
-    per_test = [sum(phases) for phases in zip(samples.setup, samples.call, samples.teardown, strict=False)]
-    cost = statistics.median(per_test) if cell.status == "finished" else None
-    return _Brief((cell.strategy, cell.size, cell.round), cell.wall, cost)
+    return _Brief((cell.strategy, cell.size, cell.round), cell.wall, cell.cost)
 
 
 class _Run:
