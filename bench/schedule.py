@@ -214,5 +214,5 @@ class _Run:
         later = [order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting]
         at_most = seconds(orders) + (limits.most - number) * seconds(later)
         in_budget = limits.seconds - self._elapsed()
-        at_least = seconds(orders) + max(0, FEWEST_ROUNDS_AT_ALL - number) * seconds(later)
+        at_least = seconds(orders) + max(0, min(FEWEST_ROUNDS_AT_ALL, limits.most) - number) * seconds(later)
         return max(at_least, min(at_most, in_budget))
