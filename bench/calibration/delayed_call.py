@@ -1,0 +1,23 @@
+"""
+Delay the call of each test by a known time.
+
+Else it is `savepoint_rollback`. See docs/calibration.md.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from bench.calibration import wait
+from strategies.savepoint_rollback import db_engine, session_factory, strategy
+
+__all__ = ["db_engine", "session_factory", "strategy"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Wait, then run the test's function."""
+    n: Any = pyfuncitem.funcargs["n"]
+    wait(n)
+    return (yield)

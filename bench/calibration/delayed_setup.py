@@ -1,0 +1,18 @@
+"""
+Delay the setup of each test by a known time.
+
+Else it is `savepoint_rollback`. See docs/calibration.md.
+"""
+
+import pytest
+
+from bench.calibration import wait
+from strategies.savepoint_rollback import db_engine, session_factory, strategy
+
+__all__ = ["db_engine", "session_factory", "strategy"]
+
+
+@pytest.fixture(autouse=True)
+def delay(n: int) -> None:
+    """Wait before the test."""
+    wait(n)

@@ -1,0 +1,21 @@
+"""
+Delay the teardown of each test by a known time.
+
+Else it is `savepoint_rollback`. See docs/calibration.md.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.calibration import wait
+from strategies.savepoint_rollback import db_engine, session_factory, strategy
+
+__all__ = ["db_engine", "session_factory", "strategy"]
+
+
+@pytest.fixture(autouse=True)
+def delay(n: int) -> Iterator[None]:
+    """Wait after the test."""
+    yield
+    wait(n)

@@ -1,0 +1,110 @@
+"""
+Runs rounds of cells that are no run: for what the harness finds out about itself.
+
+Nothing is kept on disk. What the cells are for, `bench/calibrate.py` and `bench/looking.py` say.
+"""
+
+import random
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import rich.progress
+from rich.console import Console
+
+from bench.cell import CellOrder, run_cell
+from bench.errors import UserError
+from bench.results import PASSED, WARM_UP, Cell, Size
+from bench.server import Server, open_server
+from bench.strategy import LoadedStrategy
+from bench.workload import SMALLEST
+
+CELL_TIMEOUT = 300
+"""Seconds after which a cell is killed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOptions:
+    """What the user asked for, as the command line gives it."""
+
+    rounds: int
+    """How many are measured. Before them the first contender's cell runs once more, to warm up, and is not counted."""
+    tests: int
+    """Of each cell."""
+    choice: str
+    """Of the server; see `bench.server.open_server`, as for the next two."""
+    image: str
+    allow_remote: bool
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A cell that each round has once."""
+
+    strategy: LoadedStrategy
+    recorded: bool = True
+
+
+def run_trials(options: TrialOptions, contenders: Sequence[Contender], console: Console) -> list[tuple[Cell, ...]]:
+    """
+    Run every contender once per round, in a random order.
+
+    :returns: the cells of each round, in the order of the contenders.
+    :raises UserError: there is no server, a cell did not finish, or a test in it failed.
+    """
+    with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+        facts = server.facts
+        console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False)
+        token = secrets.token_hex(4)
+        rounds = [
+            _round(number, options, contenders if number != WARM_UP else contenders[:1], server, token)
+            for number in _shown(range(WARM_UP, options.rounds + 1), console)
+        ]
+    return rounds[1:]
+
+
+def _shown(numbers: range, console: Console) -> Iterator[int]:
+    """Pass the numbers of the rounds on, and show how far they are: a bar on a terminal, a line per round elsewhere."""
+    with rich.progress.Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=len(numbers))
+        for number in numbers:
+            where = "warm-up" if number == WARM_UP else f"round {number} of {numbers[-1]}"
+            bar.update(task, description=where)
+            if not console.is_terminal:
+                console.print(where, highlight=False)
+            yield number
+            bar.advance(task)
+
+
+def _round(
+    number: int, options: TrialOptions, contenders: Sequence[Contender], server: Server, token: str
+) -> tuple[Cell, ...]:
+    size = Size(tests=options.tests, tables=SMALLEST.tables, rows=SMALLEST.rows)
+    places = range(len(contenders))
+    cells: dict[int, Cell] = {}
+    order = random.Random(number).sample(places, len(places))  # noqa: S311 - an order, not a secret
+    for position, place in enumerate(order):
+        contender = contenders[place]
+        with tempfile.TemporaryDirectory(prefix="looptrap-trial-") as folder:
+            cells[place] = run_cell(
+                CellOrder(contender.strategy, size, number, position),
+                server,
+                f"looptrap_{token}_{number}_{position}",
+                CELL_TIMEOUT,
+                Path(folder),
+                recorded=contender.recorded,
+            )
+        _check(cells[place])
+    return tuple(cells[place] for place in places)
+
+
+def _check(cell: Cell) -> None:
+    where = f"{cell.strategy}, round {cell.round}"
+    if cell.status != "finished":
+        raise UserError(f"{where}: {cell.status}: {cell.detail}; without this cell nothing can be said, try again.")
+    failed = sum(outcome != PASSED for outcome in cell.samples.outcomes)
+    if failed:
+        errors = "; ".join(f"{failure.type}: {failure.message}" for failure in cell.failures)
+        raise UserError(f"{where}: {failed} of {cell.size.tests} tests failed ({errors}): mend this first.")
