@@ -6,6 +6,7 @@ Every cell is reduced to a few figures as it comes, so memory does not grow with
 in `docs/growth.md` with their reasons: change one only together with it.
 """
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -478,9 +479,11 @@ def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
 
 
 def _says(one: BreakEven) -> str:
-    low, high = map(significant, _bounds(one.tests))
-    tests = f"Below about {significant(one.tests.value, 2)} tests"
-    return f"{tests} {one.below} takes less time, above {one.above}; from {low} to {high} they are not told apart."
+    low, high = _bounds(one.tests)
+    where = f"from {math.ceil(low)} to {math.floor(high)} they are not told apart"
+    return (
+        f"Below about {significant(one.tests.value, 2)} tests {one.below} takes less time, above {one.above}; {where}."
+    )
 
 
 def _disagreements(lines: Iterable[Line]) -> Iterator[str]:

@@ -199,7 +199,7 @@ def test_one_round_has_no_interval() -> None:
 def test_tests_that_fill_no_group_are_refused(tests: int) -> None:
     """A number of tests in which a shape lacks a delay is refused before a server is started."""
     options = TrialOptions(rounds=1, tests=tests, choice="no server", image="", allow_remote=False)
-    with pytest.raises(UserError, match=rf"^{tests} tests .* multiple of 28, such as 112\.$"):
+    with pytest.raises(UserError, match=rf"^{tests} tests .* multiple of 28, such as 224\.$"):
         calibrate(options, Console(file=io.StringIO()))
 
 
