@@ -192,7 +192,7 @@ def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - 
 
 
 @looptrap.command()
-@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=20, show_default=True)
+@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=3, show_default=True)
 @click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
 @server_options
 @click.pass_context

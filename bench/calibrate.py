@@ -82,7 +82,10 @@ def calibrate(options: TrialOptions, console: Console) -> bool:
         raise UserError(f"{options.tests} tests do not fit: give a multiple of {GROUP}, such as {TESTS}.")
     delayed = (*PHASES, SESSION)
     contenders = [Contender(load(f"bench.calibration.delayed_{where}")) for where in delayed]
-    rounds = [dict(zip(delayed, cells, strict=True)) for cells in run_trials(options, contenders, console)]
+    rounds = [
+        dict(zip(delayed, (trial.cell for trial in trials), strict=True))
+        for trials in run_trials(options, contenders, console)
+    ]
     found = findings(rounds)
     _show(found, options.tests, rounds, console)
     return all(finding.verdict == FOUND for finding in found)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,8 @@ TESTS_RAN = (0, 1)
 # Plugins that are merely installed would reorder, distribute, cache or time by themselves, and cost start-up: none is
 # loaded but those named here. A strategy that needs one says so in its `pytest_plugins`.
 _NO_AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# A user's options of pytest are not ours, and without bytecode every process compiles the harness anew.
+_NOT_PASSED_ON = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
 # Of pytest's own, the cache writes files, and the watch for unraisable errors collects garbage five times at the end.
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
@@ -84,7 +86,14 @@ class _Processor(NamedTuple):
 
 
 def run_cell(
-    order: CellOrder, server: Server, database: str, timeout: float, folder: Path, *, recorded: bool = True
+    order: CellOrder,
+    server: Server,
+    database: str,
+    timeout: float,
+    folder: Path,
+    *,
+    recorded: bool = True,
+    under: Sequence[str] = (),
 ) -> Cell:
     """
     Run one cell and return what it measured.
@@ -93,6 +102,7 @@ def run_cell(
     :param timeout: seconds after which the process is killed.
     :param folder: an empty one for files that pass between the processes; `clear_away` removes it.
     :param recorded: whether the recorder looks; without it there are no samples, only the process's own figures.
+    :param under: the words of a command that runs the process and watches it from outside, such as valgrind's.
     :raises UserError: the strategy breaks the contract, so that the run means nothing.
     :raises ServerDiedError: the server was dead before the cell began.
     """
@@ -102,7 +112,7 @@ def run_cell(
     try:
         with _database(server, database) as url:
             server.checkpoint()
-            command = _command(order, record_file, time.perf_counter())
+            command = [*under, *_command(order, record_file, time.perf_counter())]
             ended = _run(command, _environment(order, server, url), folder, timeout)
     except ServerDiedError as error:
         if ended is None:
@@ -150,7 +160,7 @@ def _environment(order: CellOrder, server: Server, url: str) -> dict[str, str]:
     """Return the environment: the database's URL goes here and not into the arguments, which every user can list."""
     paths = [str(ROOT), str(order.strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
         **_NO_AUTOLOAD,
         DATABASE_URL: url,
         ADMIN_DSN: server.admin_dsn,

@@ -5,6 +5,7 @@ Nothing is kept on disk. What the cells are for, `bench/calibrate.py` and `bench
 """
 
 import random
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,11 @@ from bench.server import Server, open_server
 from bench.strategy import LoadedStrategy
 from bench.workload import SMALLEST
 
-CELL_TIMEOUT = 300
-"""Seconds after which a cell is killed."""
+CELL_TIMEOUT = 600
+"""Seconds after which a cell is killed; one whose instructions are counted takes a minute."""
+
+COUNTER = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null")
+"""Counts the instructions that a process executes outside the kernel, those of the processes that it starts not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +51,21 @@ class Contender:
     recorded: bool = True
 
 
-def run_trials(options: TrialOptions, contenders: Sequence[Contender], console: Console) -> list[tuple[Cell, ...]]:
+@dataclass(frozen=True)
+class Trial:
+    """A cell that was run, and the instructions that its process executed; None where they were not counted."""
+
+    cell: Cell
+    instructions: int | None
+
+
+def run_trials(
+    options: TrialOptions, contenders: Sequence[Contender], console: Console, *, counted: bool = False
+) -> list[tuple[Trial, ...]]:
     """
     Run every contender once per round, in a random order.
 
+    :param counted: whether to count instructions; it takes valgrind, and ten times as long.
     :returns: the cells of each round, in the order of the contenders.
     :raises UserError: there is no server, a cell did not finish, or a test in it failed.
     """
@@ -59,7 +74,7 @@ def run_trials(options: TrialOptions, contenders: Sequence[Contender], console: 
         console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False)
         token = secrets.token_hex(4)
         rounds = [
-            _round(number, options, contenders if number != WARM_UP else contenders[:1], server, token)
+            _round(number, options, contenders if number != WARM_UP else contenders[:1], server, token, counted=counted)
             for number in _shown(range(WARM_UP, options.rounds + 1), console)
         ]
     return rounds[1:]
@@ -79,25 +94,27 @@ def _shown(numbers: range, console: Console) -> Iterator[int]:
 
 
 def _round(
-    number: int, options: TrialOptions, contenders: Sequence[Contender], server: Server, token: str
-) -> tuple[Cell, ...]:
-    size = Size(tests=options.tests, tables=SMALLEST.tables, rows=SMALLEST.rows)
+    number: int, options: TrialOptions, contenders: Sequence[Contender], server: Server, token: str, *, counted: bool
+) -> tuple[Trial, ...]:
     places = range(len(contenders))
-    cells: dict[int, Cell] = {}
+    trials: dict[int, Trial] = {}
     order = random.Random(number).sample(places, len(places))  # noqa: S311 - an order, not a secret
+    size = Size(tests=options.tests, tables=SMALLEST.tables, rows=SMALLEST.rows)
     for position, place in enumerate(order):
-        contender = contenders[place]
-        with tempfile.TemporaryDirectory(prefix="looptrap-trial-") as folder:
-            cells[place] = run_cell(
-                CellOrder(contender.strategy, size, number, position),
-                server,
-                f"looptrap_{token}_{number}_{position}",
-                CELL_TIMEOUT,
-                Path(folder),
-                recorded=contender.recorded,
-            )
-        _check(cells[place])
-    return tuple(cells[place] for place in places)
+        cell_order = CellOrder(contenders[place].strategy, size, number, position)
+        database = f"looptrap_{token}_{number}_{position}"
+        trials[place] = _trial(cell_order, server, database, recorded=contenders[place].recorded, counted=counted)
+        _check(trials[place].cell)
+    return tuple(trials[place] for place in places)
+
+
+def _trial(order: CellOrder, server: Server, database: str, *, recorded: bool, counted: bool) -> Trial:
+    with tempfile.TemporaryDirectory(prefix="looptrap-trial-") as name:
+        folder, log = Path(name), Path(name) / "counted.txt"
+        under = (*COUNTER, f"--log-file={log}") if counted else ()
+        cell = run_cell(order, server, database, CELL_TIMEOUT, folder, recorded=recorded, under=under)
+        count = re.search(r"I\s+refs:\s+([\d,]+)", log.read_text()) if log.exists() else None
+    return Trial(cell, int(count[1].replace(",", "")) if count else None)
 
 
 def _check(cell: Cell) -> None:

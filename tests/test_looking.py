@@ -2,65 +2,83 @@
 
 import dataclasses
 import io
+import os
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from bench.errors import UserError
-from bench.looking import cost, cost_of_looking
-from bench.results import Cell
-from bench.trials import TrialOptions
+from bench.looking import cost, cost_of_looking, verdict
+from bench.trials import COUNTER, Trial, TrialOptions
 from tests.test_calibrate import a_cell
 
 PAIRS = 20
 
 
-def pairs(times: float, spread: float) -> list[tuple[Cell, Cell]]:
+def pairs(times: float, spread: float) -> list[tuple[Trial, Trial]]:
     """Make pairs of cells, of which those with the recorder take so many times as long, give or take a spread."""
     random = np.random.default_rng(1)
     return [
         (
-            dataclasses.replace(a_cell(), cpu=3 * speed * times * noise, wall=4 * speed * noise),
-            dataclasses.replace(a_cell(), cpu=3 * speed, wall=4 * speed),
+            Trial(dataclasses.replace(a_cell(), cpu=3 * speed * times * noise), None),
+            Trial(dataclasses.replace(a_cell(), cpu=3 * speed), None),
         )
         for speed, noise in zip(random.uniform(0.8, 1.2, PAIRS), random.normal(1, spread, PAIRS), strict=True)
     ]
 
 
+def cpu(trial: Trial) -> float:
+    """Return the processor time."""
+    assert trial.cell.cpu is not None
+    return trial.cell.cpu
+
+
 def test_cost_is_found_although_the_machine_wanders() -> None:
     """A recorder that adds 1 % is said to, though the machine's speed changes by a fifth from pair to pair."""
-    found = cost(pairs(1.01, 0.005))
-    assert found.cpu.low < 1.01 < found.cpu.high
-    assert found.wall.low < 1 < found.wall.high
-    assert found.cpu.high - found.cpu.low < 0.01
+    found = cost(pairs(1.01, 0.005), cpu)
+    assert found.low < 1.01 < found.high
+    assert found.high - found.low < 0.01
 
 
 @pytest.mark.parametrize(
-    ("times", "spread", "verdict"), [(1.01, 0.005, "within"), (1.05, 0.005, "beyond"), (1.01, 0.1, "not known")]
+    ("times", "spread", "said"), [(1.01, 0.005, "within"), (1.05, 0.005, "beyond"), (1.01, 0.1, "not known")]
 )
-def test_verdict_takes_the_whole_interval(times: float, spread: float, verdict: str) -> None:
+def test_verdict_takes_the_whole_interval(times: float, spread: float, said: str) -> None:
     """At most 2 % is said where the upper end is below, more where the lower end is above, and else neither."""
-    assert cost(pairs(times, spread)).verdict == verdict
+    assert verdict(cost(pairs(times, spread), cpu)) == said
 
 
 def test_one_pair_says_nothing() -> None:
     """Without replication there is no interval, and nothing is claimed."""
-    assert cost(pairs(1, 0)[:1]).verdict == "not known"
+    assert verdict(cost(pairs(1, 0)[:1], cpu)) == "not known"
 
 
-def test_system_without_processor_times_is_refused() -> None:
-    """Where the system does not tell what a process used, that is said, instead of a figure."""
-    with pytest.raises(UserError, match="processor time"):
-        cost([(a_cell(), a_cell(cpu=None))])
-
-
-def test_command_compares_real_cells() -> None:
-    """On a real Postgres both cells of a pair run, only one with the recorder, and the ratios are shown."""
+def shown_by(rounds: int) -> tuple[bool, str]:
+    """Run the command on a real Postgres; return what it says, and what it shows."""
     shown = io.StringIO()
-    options = TrialOptions(rounds=2, tests=7, choice="embedded", image="", allow_remote=False)
-    within = cost_of_looking(options, Console(file=shown, width=120))
-    for name in ("processor time", "wall time"):
-        assert re.search(rf"^{name}( +[\d.]+){{4}} to [\d.]+$", shown.getvalue(), re.MULTILINE), shown.getvalue()
-    assert within == ("The recorder adds at most 2%" in shown.getvalue())
+    options = TrialOptions(rounds=rounds, tests=7, choice="embedded", image="", allow_remote=False)
+    return cost_of_looking(options, Console(file=shown, width=120)), shown.getvalue()
+
+
+@pytest.mark.skipif(shutil.which(COUNTER[0]) is None, reason="takes valgrind")
+def test_instructions_resolve_a_per_cent() -> None:
+    """Counted instructions of real cells hardly vary: two pairs give an interval far narrower than the bound."""
+    within, shown = shown_by(2)
+    row = re.search(r"^million instructions( +[\d.]+){3} +([\d.]+) to ([\d.]+)$", shown, re.MULTILINE)
+    assert row is not None, shown
+    assert 1 < float(row[2]) <= float(row[3]) < float(row[2]) + 0.01
+    assert within == ("The recorder adds at most 2%" in shown)
+
+
+def test_without_valgrind_processor_time_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing counts instructions, that is said, and both times are shown."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(it for it in folders if not (Path(it) / COUNTER[0]).exists()))
+    within, shown = shown_by(2)
+    assert "No valgrind here" in shown
+    for name in ("processor time, s", "wall time, s"):
+        assert re.search(rf"^{name}( +[\d.]+){{4}} to [\d.]+$", shown, re.MULTILINE), shown
+    assert within == ("The recorder adds at most 2%" in shown)
