@@ -1,6 +1,7 @@
 """What several tests share: one embedded server for all of them, and the command line as a user has it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ settings.register_profile(
     "looptrap", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
 settings.load_profile("looptrap")
+
+# A suite that was started in the background ignores Ctrl-C, and would pass that on to the processes that it stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -55,7 +55,6 @@ def started(server: Server, *arguments: object) -> Iterator["subprocess.Popen[st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,  # noqa: PLW1509 - else a suite in the background passes on that Ctrl-C is ignored
     )
     try:
         yield process
