@@ -337,8 +337,8 @@ def _print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) 
     longest = max(len(row[NAME]) for row in rows)
     for number, head in enumerate(rows[0]):
         # A name of usual length stays whole, whatever else has to fold.
-        least = min(longest, NAME_WIDTH) if number == NAME else None
-        shown.add_column(Text(head), justify="left" if number == NAME else "right", overflow="fold", min_width=least)
+        whole = number == NAME and longest <= NAME_WIDTH
+        shown.add_column(Text(head), justify="left" if number == NAME else "right", overflow="fold", no_wrap=whole)
     for row in rows[1:]:
         shown.add_row(*map(Text, row))
     console.print(shown)

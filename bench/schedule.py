@@ -200,7 +200,9 @@ class _Run:
     def _seconds(self, cells: Iterable[tuple[str, Size]]) -> float:
         """Return how long cells will take: as long as they last did, and what lies between cells in proportion."""
         mean = statistics.mean(self._walls.values())
-        return sum(self._walls.get(cell, mean) for cell in cells) * self._elapsed() / self._walls_so_far
+        base = self._plan.sizes[0].tests
+        walls = (self._walls.get((name, size), mean * size.tests / base) for name, size in cells)
+        return sum(walls) * self._elapsed() / self._walls_so_far
 
     def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
         """Add up the last durations of this round and of all that may follow, within the budget."""
