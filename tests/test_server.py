@@ -77,9 +77,9 @@ def leave_a_database(choice: str, image: str = "") -> NoReturn:
 @contextlib.contextmanager
 def docker_may_leave_sockets() -> Iterator[None]:
     """Collect the socket that Docker's library forgets to close where no engine answers, before a test is blamed."""
-    yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        yield
         gc.collect()
 
 
