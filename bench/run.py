@@ -6,6 +6,7 @@ The order matters: all that the user may have typed wrong is looked at before a 
 
 import contextlib
 import math
+import os
 import re
 import secrets
 import shlex
@@ -143,6 +144,11 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
     _check_same(folder, run, plan)
     if run.server.kind != "dsn":
         choice = run.server.kind
+    elif choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
+        raise UserError(
+            f"{shown(folder)} was made on a server by its DSN, which is not kept: say --server DSN beside --resume, "
+            f"or set {bench.server.DSN_VARIABLE}."
+        )
     source = _Source(choice, asked.image, allow_remote or asked.allow_remote)
 
     def go_on(server: Server) -> Run:
@@ -199,10 +205,12 @@ def _go_on(folder: Path, server: Server) -> Run:
 
 def _check_same(folder: Path, run: Run, plan: schedule.Plan) -> None:
     """Refuse to go on where cells before and after would not be of the same kind."""
-    _refuse_differences(folder, run, "machine", run.machine, describe_machine())
+    # A kernel counts a few kB of memory more or less as it starts, and a power cut is what a run may go on after.
+    now = replace(describe_machine(), memory_bytes=run.machine.memory_bytes)
+    _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
-    for then, now in zip(run.strategies, plan.strategies, strict=True):
-        _refuse_differences(folder, run, f"strategy {then.name}", then, now.facts())
+    for then, strategy in zip(run.strategies, plan.strategies, strict=True):
+        _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts())
 
 
 def _refuse_differences(folder: Path, run: Run, what: str, then: _Facts, now: _Facts) -> None:

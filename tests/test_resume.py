@@ -180,6 +180,15 @@ def test_changed_run_is_not_mixed(
     assert_one_line(looptrap("run", "--resume", tmp_path), what, where[1], "nox -s bench")
 
 
+def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Path, looptrap: Command) -> None:
+    """A run made on a DSN is resumed with the DSN only; a little more memory after a restart is no other machine."""
+    run = json.loads((full_run_of_none / RUN_FILE).read_text()) | {"decisions": []}
+    run["machine"]["memory_bytes"] += 4096
+    (tmp_path / RUN_FILE).write_text(json.dumps(run))
+    done = looptrap("run", "--resume", tmp_path, LOOPTRAP_DSN="")
+    assert_one_line(done, "DSN, which is not kept", "--server DSN", "LOOPTRAP_DSN")
+
+
 @pytest.fixture(scope="session")
 def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     """The folder of a small run that is complete."""
