@@ -2,14 +2,12 @@
 From an analysis to pictures: `cost_figure` makes one, `draw_cost` writes it as SVG and PNG.
 
 Reads records, measures nothing, and keeps no global state of matplotlib. A figure is a page filled from the
-top down, in points, so that it grows with what it has to show. The words that chart and report share
-(`headline`, `trap_verdict`, `frequent_errors`, numbers) stand here too, so that both say the same. Looks may
+top down, in points, so that it grows with what it has to show. What it says comes from `bench/words.py`. Looks may
 change freely; but a figure drawn twice from one run must stay the same to the byte: charts are committed.
 """
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,8 +21,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
-from bench.results import StrategyFacts
 from bench.strategy import FLOOR
+from bench.words import frequent_errors, headline, milliseconds, printable, tests_and_rounds, trap_verdict
 
 INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
 BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
@@ -34,7 +32,6 @@ HOW_TO_READ = (
 )
 STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap"}
 CROSS, WARNING = "\u2717", "\u26a0"
-KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 
 # In points, as all lengths below.
 WIDTH, MARGIN, GAP = 612.0, 18.0, 14.0
@@ -78,98 +75,6 @@ def cost_figure(analysis: Analysis) -> Figure:
     _place_traps(page, analysis.traps)
     _place_footer(page, analysis)
     return page.figure(panel)
-
-
-# --- the words that chart and report share
-
-
-def headline(analysis: Analysis) -> str:
-    """Say in one sentence what the run found, never a rank without its ties."""
-    ranked = [result for result in analysis.strategies if result.ranked]
-    if not ranked:
-        return "No strategy is ranked: none passed all tests in a timed round"
-    best, others = ranked[0], ranked[1:]
-    cost = f"{milliseconds(best.per_test)} per test"
-    if not others:
-        return f"{best.facts.name} costs {cost}"
-    if best.per_test is None or best.per_test.low is None:
-        return f"{best.facts.name} measured {cost}, but one round cannot tell strategies apart"
-    if analysis.noise.verdict == "unusable":
-        return f"Too noisy to compare strategies: {best.facts.name} measured {cost}, which may be wrong"
-    tied = [result.facts.name for result in others if set(result.letters) & set(best.letters)]
-    if len(tied) == len(others):
-        dearest = milliseconds(others[-1].per_test)
-        return f"All {len(ranked)} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
-    dearer = [result for result in others if result.facts.name not in tied]
-    next_and_last = " and ".join(map(_less_than, dearer[:1] + dearer[1:][-1:]))
-    ties = f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
-    return f"{best.facts.name}{ties} costs {cost}, {next_and_last}"
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits, and never an exponent."""
-    rounded = float(f"{value:.{digits - 1}e}")
-    if rounded == 0:
-        return "0"
-    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
-
-
-def milliseconds(estimate: Estimate | None) -> str:
-    """Return an estimate in seconds as `2.10 ms`."""
-    return "-" if estimate is None else f"{significant(estimate.value * 1000)} ms"
-
-
-def printable(text: str) -> str:
-    """Return text that came from elsewhere as one line: an error may hold new lines and terminal codes."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
-
-
-def tests_and_rounds(analysis: Analysis) -> str:
-    """Say how much was measured: `100 tests x 7 rounds`, `x 3 to 8 rounds` where strategies differ, `x 3 of 7`."""
-    done = sorted({result.rounds for result in analysis.strategies}) or [0]
-    limits = analysis.run.limits
-    rounds = f"{done[0]} to {done[-1]}" if len(done) > 1 else f"{done[0]}"
-    if not analysis.run.decisions:
-        rounds += f" of {limits.most}" if limits.fewest == limits.most else f" of {limits.fewest} to {limits.most}"
-    return f"{analysis.run.workload.size.tests} tests x {rounds} rounds"
-
-
-def trap_verdict(trap: TrapResult) -> str:
-    """Say whether a trap failed as declared, and in how many tests."""
-    failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
-    if trap.finding:
-        seen = f" ({failed} failed)" if trap.tests else ""
-        return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)}{seen}"
-    return f"fails as declared: {failed}"
-
-
-def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """
-    Return the errors of a strategy and in how many tests each came, the most frequent first.
-
-    Of a declared error only the declared words are kept, so messages that differ in the rest count as one.
-    """
-    counts: Counter[str] = Counter()
-    for error, count in failures:
-        counts[_declared_words(facts, printable(error))] += count
-    errors = counts.most_common(KINDS_OF_ERROR)
-    rest = counts.total() - sum(count for _, count in errors)
-    return [*errors, (f"{len(counts) - KINDS_OF_ERROR} other kinds", rest)] if rest else errors
-
-
-def _less_than(result: StrategyResult) -> str:
-    ratio = result.to_best.value if result.to_best else math.nan
-    less = f"{significant(ratio, 2)}x" if round(ratio, 1) > 1.9 else f"{100 - 100 / ratio:.0f} %"  # noqa: PLR2004
-    return f"{less} less than {result.facts.name}"
-
-
-def _declared_words(facts: StrategyFacts, error: str) -> str:
-    kind, _, message = error.partition(": ")
-    for exception, words in facts.expected_errors:
-        if kind == exception and words in message:
-            before, _, after = message.partition(words)
-            return f"{kind}: {'... ' if before else ''}{words}{' ...' if after else ''}"
-    return error if len(error) <= LONGEST_ERROR else f"{error[:LONGEST_ERROR]} ..."
 
 
 # --- the page and what stands on it

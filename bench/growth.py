@@ -18,10 +18,10 @@ import numpy as np
 
 from bench import statistics
 from bench.analysis import Estimate
-from bench.charts import printable, significant
 from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
 from bench.strategy import FLOOR, TWIN
+from bench.words import printable, significant
 
 Factor = Literal["tests", "tables", "rows"]
 FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")

@@ -18,11 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse
-from bench.charts import draw_cost, frequent_errors, headline, printable, significant, tests_and_rounds, trap_verdict
+from bench.charts import draw_cost
 from bench.errors import UserError
 from bench.export import write_benchmark_json
 from bench.growth import Growth, grow, sentences, tables
 from bench.results import Machine, Run, read_cells, read_run
+from bench.words import frequent_errors, headline, printable, significant, tests_and_rounds, trap_verdict
 
 CHARTS, SUMMARY = "charts", "summary.md"
 NOTHING = "-"

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
-from bench.charts import cost_figure, draw_cost, frequent_errors, headline, milliseconds, significant
+from bench.charts import cost_figure, draw_cost
 from bench.results import (
     SCHEMA,
     Configuration,
@@ -28,6 +28,7 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
+from bench.words import frequent_errors, headline, milliseconds, significant
 
 SUMMARIES = {
     "savepoint_rollback": "Wrap each test in an outer transaction and roll it back.",

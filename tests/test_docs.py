@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import analyse
-from bench.charts import draw_cost, headline
+from bench.charts import draw_cost
 from bench.growth import grow
 from bench.report import PHASES, write_summary
 from bench.results import read_cells, read_run
 from bench.strategy import ROOT, Probe, load, names_in_tree
+from bench.words import headline
 from tests.conftest import Command
 
 REFERENCE = ROOT / "results" / "reference"
