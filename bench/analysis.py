@@ -223,7 +223,7 @@ def _strategies(
 ) -> tuple[StrategyResult, ...]:
     facts = {one.name: one for one in run.strategies if not one.is_trap and one.name != TWIN}
     why = {name: _why_unranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
-    per_test = {name: _estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
+    per_test = {name: estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
 
     ranked = _by_pairs([name for name in facts if not why[name]], costs)
     unranked = sorted((name for name in per_test if why[name]), key=lambda name: per_test[name].value)
@@ -270,10 +270,10 @@ def _by_pairs(names: list[str], costs: pd.DataFrame) -> list[str]:
 
 
 def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
-    reach = statistics.reach(*_bounds(noise.twin_ratio))
+    reach = statistics.reach(*bounds(noise.twin_ratio))
 
     def differ(i: int, j: int) -> bool:
-        return statistics.told_apart(*_bounds(_paired(costs, ranked[i], ranked[j])), reach)
+        return statistics.told_apart(*bounds(_paired(costs, ranked[i], ranked[j])), reach)
 
     return statistics.letters(len(ranked), differ)
 
@@ -348,7 +348,7 @@ def _noise(timed: pd.DataFrame, costs: pd.DataFrame, cores: int) -> Noise:
     )
     if (
         len(costs) < statistics.LEAST_ROUNDS
-        or statistics.reach(*_bounds(twin)) > UNUSABLE_BEYOND
+        or statistics.reach(*bounds(twin)) > UNUSABLE_BEYOND
         or timed["steal"].median() > UNUSABLE_STEAL
     ):
         return Noise("unusable", faults, twin)
@@ -366,7 +366,7 @@ def _scarcity(rounds: int) -> Iterator[str]:
 
 def _apart(twin: Estimate | None) -> Iterator[str]:
     """Judge the A/A check."""
-    low, high = _bounds(twin)
+    low, high = bounds(twin)
     if twin is None or twin.low is None:
         yield f"{FLOOR} and {TWIN} did not both finish two timed rounds: how far equals differ is not known."
         return
@@ -378,7 +378,7 @@ def _apart(twin: Estimate | None) -> Iterator[str]:
 
 
 def _says(twin: Estimate | None) -> str:
-    low, high = _bounds(twin)
+    low, high = bounds(twin)
     return f"{TWIN} costs {twin.value if twin else np.nan:.3f} times {FLOOR}, its equal ({low:.3f} to {high:.3f})"
 
 
@@ -422,18 +422,20 @@ def _paired(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate |
     if numerator not in costs or denominator not in costs:
         return None
     both = costs[[numerator, denominator]].dropna().to_numpy()
-    return _estimate(statistics.ratio(both[:, 0], both[:, 1])) if len(both) else None
+    return estimate(statistics.ratio(both[:, 0], both[:, 1])) if len(both) else None
 
 
-def _estimate(interval: statistics.Interval) -> Estimate:
+def estimate(interval: statistics.Interval) -> Estimate:
+    """Return a single interval as a record: NaN, where there is no end, becomes None."""
     value, low, high = (float(end) for end in interval)
     return Estimate(value, _known(low), _known(high))
 
 
-def _bounds(estimate: Estimate | None) -> tuple[float, float]:
-    if estimate is None or estimate.low is None or estimate.high is None:
+def bounds(found: Estimate | None) -> tuple[float, float]:
+    """Return the ends of an interval; NaN where there is none."""
+    if found is None or found.low is None or found.high is None:
         return np.nan, np.nan
-    return estimate.low, estimate.high
+    return found.low, found.high
 
 
 def _known(figure: float) -> float | None:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import statistics
-from bench.analysis import Analysis, Estimate, StrategyResult, analyse
+from bench.analysis import Analysis, Estimate, StrategyResult, analyse, estimate
 from bench.errors import UserError
 from bench.results import WARM_UP, Cell, Run, read_cells, read_run
 from bench.strategy import FLOOR
@@ -269,8 +269,7 @@ def _floors(run: Measured, name: str) -> list[float]:
 def _ratio(a: Sequence[float], b: Sequence[float]) -> Estimate | None:
     if not a or not b:
         return None
-    value, low, high = map(float, statistics.unpaired_ratio(np.array(b), np.array(a)))
-    return Estimate(value, None, None) if np.isnan(low) else Estimate(value, low, high)
+    return estimate(statistics.unpaired_ratio(np.array(b), np.array(a)))
 
 
 def _facts(run: Run, shared: Collection[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from bench import statistics
-from bench.analysis import Estimate
+from bench.analysis import Estimate, bounds, estimate
 from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
 from bench.strategy import FLOOR, TWIN
@@ -323,7 +323,7 @@ def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course
     points = []
     for size in axis:
         costs = _costs(strategy, size)
-        per_test = _estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
+        per_test = estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
         points.append(Point(int(getattr(size, factor)), per_test, _ratio(costs, smallest)))
     slope = _centre(_theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
     return Course(strategy.name, strategy.mark, tuple(points), slope)
@@ -331,7 +331,7 @@ def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course
 
 def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
     ratio = _ratio(*(_costs(everyone[name], base) if name in everyone else {} for name in (TWIN, FLOOR)))
-    return 1.0 if ratio is None else statistics.reach(*_bounds(ratio))
+    return 1.0 if ratio is None else statistics.reach(*bounds(ratio))
 
 
 def _break_evens(names: Sequence[str], fits: Mapping[str, _Fit]) -> tuple[BreakEven, ...]:
@@ -396,9 +396,7 @@ def _ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> 
     both = sorted(numerator.keys() & denominator.keys())
     if not both:
         return None
-    return _estimate(
-        statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator)))
-    )
+    return estimate(statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator))))
 
 
 def _centre(figures: Floats) -> Estimate:
@@ -409,18 +407,7 @@ def _centre(figures: Floats) -> Estimate:
     overflow.
     """
     scale = float(np.abs(figures).max()) or 1.0
-    return _estimate(statistics.Interval(*(np.log(end) * scale for end in statistics.cost(np.exp(figures / scale)))))
-
-
-def _estimate(interval: statistics.Interval) -> Estimate:
-    value, low, high = map(float, interval)
-    return Estimate(value, *(None if np.isnan(end) else end for end in (low, high)))
-
-
-def _bounds(estimate: Estimate) -> tuple[float, float]:
-    if estimate.low is None or estimate.high is None:
-        return np.nan, np.nan
-    return estimate.low, estimate.high
+    return estimate(statistics.Interval(*(np.log(end) * scale for end in statistics.cost(np.exp(figures / scale)))))
 
 
 # --- from growth to words
@@ -461,9 +448,9 @@ def _growth(ratio: Estimate | None, noise: float) -> str:
     """Say how a cost grew; that it did not only where a growth would have been seen."""
     if ratio is None:
         return NOTHING
-    if statistics.told_apart(*_bounds(ratio), noise):
+    if statistics.told_apart(*bounds(ratio), noise):
         return f"x {significant(ratio.value)}"
-    return "flat" if ratio.low is not None and statistics.reach(*_bounds(ratio)) <= FLAT_WITHIN else "not known"
+    return "flat" if ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN else "not known"
 
 
 def _named(result: Line | Course) -> str:
@@ -479,7 +466,7 @@ def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
 
 
 def _says(one: BreakEven) -> str:
-    low, high = _bounds(one.tests)
+    low, high = bounds(one.tests)
     where = f"from {math.ceil(low)} to {math.floor(high)} they are not told apart"
     return (
         f"Below about {significant(one.tests.value, 2)} tests {one.below} takes less time, above {one.above}; {where}."
@@ -501,5 +488,5 @@ def _disagreements(lines: Iterable[Line]) -> Iterator[str]:
 
 
 def _disagree(off: Estimate) -> bool:
-    low, high = _bounds(off)
+    low, high = bounds(off)
     return abs(off.value) > DISAGREE and (low > 0 or high < 0)
