@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bench.app import TABLES
 from bench.app.ballast import Ballast, add_tables
-from bench.app.database import get_session
+from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
 from bench.process import CONTRACT_BROKEN, DATABASE_URL
@@ -59,7 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if len(modules) > 1:
         refuse(f"one strategy at a time, not {' and '.join(sorted(module.__name__ for module in modules))}.")
     module = config.stash[_STRATEGY_MODULE] = modules[0]
-    command = shlex.join(["python", "-m", "pytest", *arguments_for_pytest(module.__name__, module.strategy)])
+    command = shlex.join(
+        ["python", "-m", "pytest", *arguments_for_pytest(module.__name__, module.strategy), "bench/workload"]
+    )
     for option, value in loop_scope_options(module.strategy).items():
         given = config.getini(option)
         if given != value:
@@ -160,9 +162,11 @@ def app_with_sessions(session_factory: async_sessionmaker[AsyncSession]) -> Iter
         async with session_factory() as session:
             yield session
 
-    app.dependency_overrides[get_session] = get_test_session
+    overrides = {get_session: get_test_session, get_session_factory: lambda: session_factory}
+    app.dependency_overrides.update(overrides)
     yield app
-    del app.dependency_overrides[get_session]
+    for overridden in overrides:
+        del app.dependency_overrides[overridden]
 
 
 @pytest_asyncio.fixture

@@ -15,3 +15,8 @@ async def get_session() -> AsyncIterator[AsyncSession]:
     """Give each request a session of its own; handlers commit."""
     async with async_session() as session:
         yield session
+
+
+def get_session_factory() -> async_sessionmaker[AsyncSession]:
+    """Give what works on after the response, when the request's own session is closed, sessions of its own."""
+    return async_session

@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Response, status
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Query, Response, status
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import selectinload
 
-from bench.app.database import get_session
-from bench.app.models import Country, Customer, Order, OrderLine, OutboxEvent
-from bench.app.schemas import CountryOut, CustomerChange, CustomerIn, CustomerOut, OrderIn, OrderOut
+from bench.app.database import get_session, get_session_factory
+from bench.app.models import Country, Customer, Order, OrderLine, OutboxEvent, invoice_numbers
+from bench.app.schemas import CountryOut, CustomerChange, CustomerIn, CustomerOut, InvoiceOut, OrderIn, OrderOut
 
 app = FastAPI(title="Orders")
 
 Session = Annotated[AsyncSession, Depends(get_session)]
+SessionFactory = Annotated[async_sessionmaker[AsyncSession], Depends(get_session_factory)]
 
 
 @app.get("/countries", response_model=list[CountryOut])
@@ -84,6 +85,28 @@ async def place_order(body: OrderIn, session: Session) -> Order:
 @app.get("/orders/{order_id}", response_model=OrderOut)
 async def read_order(order_id: int, session: Session) -> Order:
     """Read one order with its lines."""
+    return await _order(session, order_id)
+
+
+@app.post("/orders/{order_id}/invoice", status_code=status.HTTP_202_ACCEPTED)
+async def invoice_order(
+    order_id: int, session: Session, sessions: SessionFactory, background: BackgroundTasks
+) -> InvoiceOut:
+    """Number an invoice, and announce it once the response is sent."""
+    order = await _order(session, order_id)
+    number = (await session.execute(select(invoice_numbers.next_value()))).scalar_one()
+    background.add_task(announce_invoice, sessions, order.id)
+    return InvoiceOut(number=number)
+
+
+async def announce_invoice(sessions: async_sessionmaker[AsyncSession], order_id: int) -> None:
+    """Write the event in a session of its own."""
+    async with sessions() as session:
+        session.add(OutboxEvent(topic="order.invoiced", payload={"order_id": order_id}))
+        await session.commit()
+
+
+async def _order(session: AsyncSession, order_id: int) -> Order:
     order = await session.get(Order, order_id, options=[selectinload(Order.lines)])
     if order is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"no order {order_id}")

@@ -1,10 +1,10 @@
-"""The declarative models. What only a migration makes (reference rows, the outbox's trigger) is not here."""
+"""The declarative models. What only a migration makes (reference rows, trigger, function, domain) is not here."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, MetaData, Numeric, String, func
+from sqlalchemy import ForeignKey, Identity, MetaData, Numeric, Sequence, String, func
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -84,3 +84,7 @@ class OutboxEvent(Base):
     topic: Mapped[str]
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+invoice_numbers = Sequence("invoice_numbers", metadata=Base.metadata)
+"""Invoices are numbered across all customers."""

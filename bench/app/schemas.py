@@ -75,3 +75,9 @@ class OrderOut(BaseModel):
     customer_id: int
     placed_at: datetime
     lines: list[LineOut]
+
+
+class InvoiceOut(BaseModel):
+    """An invoice as it is numbered."""
+
+    number: int
