@@ -44,6 +44,12 @@ def compare(session: nox.Session) -> None:
 
 
 @nox.session
+def check(session: nox.Session) -> None:
+    """Find out what tests see of a real Postgres under each strategy: nox -s check -- --strategies create_drop."""
+    harness(session, "check")
+
+
+@nox.session
 def calibrate(session: nox.Session) -> None:
     """Find out how well known delays are measured on this machine."""
     harness(session, "calibrate")
@@ -53,6 +59,12 @@ def calibrate(session: nox.Session) -> None:
 def new(session: nox.Session) -> None:
     """Write a strategy file that runs as it is: nox -s new -- my_strategy."""
     harness(session, "new")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make those parts of README and docs anew that come from the reference run and the catalogue of probes."""
+    harness(session, "docs")
 
 
 @nox.session

@@ -1,5 +1,6 @@
-"""What a strategy file imports: `Strategy`, `Trap`, `ExpectedError` and `Probe`."""
+"""What a strategy file imports: its declaration, and the probes that it names there."""
 
-from bench.strategy import ExpectedError, Probe, Strategy, Trap
+from bench.probes import KEPT_CONNECTIONS, ONE_TRANSACTION, Probe
+from bench.strategy import ExpectedError, Strategy, Trap
 
-__all__ = ["ExpectedError", "Probe", "Strategy", "Trap"]
+__all__ = ["KEPT_CONNECTIONS", "ONE_TRANSACTION", "ExpectedError", "Probe", "Strategy", "Trap"]

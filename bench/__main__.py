@@ -110,6 +110,12 @@ def looptrap() -> None:
     metavar="SECONDS",
     help="A cell that takes longer is killed and recorded as such.",
 )
+@click.option("--check/--no-check", default=True, show_default=True, help="Run the probes: what tests see.")
+@click.option(
+    "--need",
+    metavar="PROBE,PROBE",
+    help="Rank only strategies that pass these probes, or families of probes, such as second_connection,notify.",
+)
 @click.option("--strict", is_flag=True, help=f"End with exit code {UNUSABLE} when the noise makes the run unusable.")
 @click.option(
     "--resume",
@@ -147,11 +153,35 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
 
 @looptrap.command()
 @click.argument("run", type=click.Path(path_type=Path))
-def report(run: Path) -> None:
-    """Draw table and chart of a run again."""
+@click.option("--need", metavar="PROBE,PROBE", help="Rank only strategies that pass these, whatever the run was for.")
+def report(run: Path, need: str | None) -> None:
+    """Draw table and charts of a run again."""
+    from bench.fidelity import needed  # noqa: PLC0415 - as above
     from bench.report import report_run  # noqa: PLC0415 - as above
 
-    report_run(run, Console())
+    report_run(run, Console(), () if need is None else needed(need))
+
+
+@looptrap.command()
+@click.option("--strategies", "names", metavar="A,B", help="As for run; default: all but traps that end in errors.")
+@server_options
+@click.option(
+    "--why",
+    nargs=2,
+    metavar="STRATEGY PROBE",
+    help="Show what came of a probe, with its detail, from the newest outcomes that are kept.",
+)
+@click.pass_context
+def check(ctx: click.Context, /, *, why: tuple[str, str] | None, **options: Any) -> None:  # noqa: ANN401 - as above
+    """Run the probes: what do tests see of a real Postgres, and is it what strategies declare? Exit 1 if not."""
+    from bench.check import CheckOptions  # noqa: PLC0415 - as above
+    from bench.check import check as find_out  # noqa: PLC0415 - as above
+    from bench.check import why as explain  # noqa: PLC0415 - as above
+
+    if why is not None:
+        explain(*why, Console())
+    elif not find_out(CheckOptions(**options), Console()):
+        ctx.exit(1)
 
 
 @looptrap.command()
@@ -203,6 +233,16 @@ def cost_of_looking(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN
 
     if not measure(TrialOptions(**options), Console()):
         ctx.exit(1)
+
+
+@looptrap.command()
+def docs() -> None:
+    """Make those parts of README and docs anew that come from the reference run and the catalogue of probes."""
+    from bench.documentation import update_pages  # noqa: PLC0415 - as above
+    from bench.run import shown  # noqa: PLC0415 - as above
+
+    for page in update_pages():
+        click.echo(f"changed {shown(page)}")
 
 
 @looptrap.command()

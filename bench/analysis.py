@@ -8,16 +8,18 @@ Every cell is reduced to one row of figures as it comes, so memory does not grow
 import dataclasses
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench import statistics
-from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Run, Samples, StrategyFacts
-from bench.strategy import FLOOR, TWIN, Probe
+from bench.fidelity import lacking, listed
+from bench.probes import Probe
+from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
+from bench.strategy import FLOOR, TWIN
 
 QUIET_WITHIN = 1.05
 """A run is quiet when the A/A interval reaches no farther from 1 than this factor."""
@@ -92,6 +94,8 @@ class StrategyResult:
     """Seconds of processor time of the test process, per test: the median over tests, then over rounds."""
     peak_memory: float | None
     """Bytes of resident memory that the test process had at most: the median over rounds."""
+    fidelity: Fidelity | None = None
+    """What the probes saw; None where they did not run."""
 
     def suite_seconds(self, tests: int) -> float | None:
         """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
@@ -111,6 +115,8 @@ class TrapResult:
     """Empty when the trap failed as declared; else what did not happen. Such a run is a finding."""
     leaked: int = 0
     """Tests whose work passed, but which found rows of an earlier test."""
+    probed: bool = False
+    """Whether the probes ran, which alone catch a trap without errors."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,10 @@ class Analysis:
     noise: Noise
     unfinished: tuple[str, ...]
     """One sentence for each cell that crashed or ran out of time."""
+    outcomes: Mapping[str, Fidelity] = field(default_factory=dict)
+    """What the probes saw, by the strategies' names, the control's among them; empty where they did not run."""
+    need: tuple[str, ...] = ()
+    """Probes that a strategy must pass to be ranked."""
 
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
@@ -146,19 +156,24 @@ _COLUMNS = (
 """What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
 
 
-def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
+def analyse(
+    run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
+) -> Analysis:
     """
     Say what a run shows; cells may be missing, crashed or stopped by their time limit.
 
     Where a strategy has two cells in one round, as after a resume, the later one counts.
 
     :param cells: in the order in which they ran; they are read one at a time.
+    :param outcomes: what the probes saw, by the strategies' names; none where they did not run.
+    :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
     """
-    traps = {facts.name: _trap(facts, None) for facts in run.strategies if facts.is_trap}
+    outcomes, need = outcomes or {}, need or run.configuration.need
+    traps = {facts.name: _trap(facts, None, outcomes) for facts in run.strategies if facts.is_trap}
     rows, unfinished = [], []
     for cell in map(_without_torn_samples, cells):
         if cell.strategy in traps:
-            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell)
+            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell, outcomes)
         elif cell.size == run.workload.size:
             rows.append(_reduce(cell))
         if trouble := _trouble(cell):
@@ -167,8 +182,8 @@ def analyse(run: Run, cells: Iterable[Cell]) -> Analysis:
     timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = _noise(timed, costs, run.machine.cores)
-    strategies = _strategies(run, seen, timed, costs, noise)
-    return Analysis(run, strategies, tuple(traps.values()), noise, tuple(unfinished))
+    strategies = _strategies(run, seen, timed, costs, noise, outcomes, need)
+    return Analysis(run, strategies, tuple(traps.values()), noise, tuple(unfinished), outcomes, need)
 
 
 def _without_torn_samples(cell: Cell) -> Cell:
@@ -218,11 +233,18 @@ def _failures(cell: Cell) -> Counter[str]:
     )
 
 
-def _strategies(
-    run: Run, seen: pd.DataFrame, timed: pd.DataFrame, costs: pd.DataFrame, noise: Noise
+def _strategies(  # noqa: PLR0917 - called in one place, above
+    run: Run,
+    seen: pd.DataFrame,
+    timed: pd.DataFrame,
+    costs: pd.DataFrame,
+    noise: Noise,
+    outcomes: Mapping[str, Fidelity],
+    need: Sequence[str],
 ) -> tuple[StrategyResult, ...]:
     facts = {one.name: one for one in run.strategies if not one.is_trap and one.name != TWIN}
     why = {name: _why_unranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
+    why |= {name: _not_seen(outcomes.get(name), need) for name in facts if not why[name]}
     per_test = {name: estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
 
     ranked = _by_pairs([name for name in facts if not why[name]], costs)
@@ -258,6 +280,7 @@ def _strategies(
                 transactions=_known(own["transactions"].median()),
                 cpu=_known(own["cpu"].median()),
                 peak_memory=_known(own["peak_memory"].median()),
+                fidelity=outcomes.get(name),
             )
         )
     return tuple(results)
@@ -290,6 +313,16 @@ def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
     return "; ".join(reasons)
 
 
+def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> str:
+    """Say what its tests do not see of what is needed; empty where they see it all."""
+    if not need:
+        return ""
+    if fidelity is None:
+        return "it was not probed, so whether its tests see what is needed is not known"
+    missing = lacking(fidelity, need)
+    return f"its tests do not see {listed(missing)}" if missing else ""
+
+
 def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -> Iterator[str]:
     tests, leaked = own["tests"].sum(), own["leaked"].sum()
     if failed := tests - leaked - own["passed"].sum():
@@ -304,22 +337,28 @@ def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -
         yield f"{planned - tests} of {planned} tests{where} did not run"
 
 
-def _trap(facts: StrategyFacts, cell: Cell | None) -> TrapResult:
+def _trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, Fidelity]) -> TrapResult:
     if cell is None:
         return TrapResult(facts, 0, 0, (), "it did not run")
-    outcomes = cell.samples.outcomes
+    letters, fidelity = cell.samples.outcomes, outcomes.get(facts.name)
     return TrapResult(
         facts=facts,
-        tests=len(outcomes),
-        passed=outcomes.count(PASSED),
+        tests=len(letters),
+        passed=letters.count(PASSED),
         failures=tuple(_failures(cell).most_common()),
-        finding=f"it {trouble}" if (trouble := _trouble(cell)) else _unlike_declared(facts, cell),
-        leaked=outcomes.count(LEAKED),
+        finding=f"it {trouble}" if (trouble := _trouble(cell)) else _unlike_declared(facts, cell, fidelity),
+        leaked=letters.count(LEAKED),
+        probed=fidelity is not None,
     )
 
 
-def _unlike_declared(facts: StrategyFacts, cell: Cell) -> str:
+def _unlike_declared(facts: StrategyFacts, cell: Cell, fidelity: Fidelity | None) -> str:
     """Say what a trap declares that did not happen; empty when all of it did."""
+    if not facts.expected_errors:
+        passed = [probe for probe in facts.caught_by if fidelity and not lacking(fidelity, [probe])]
+        return (
+            f"expected {listed(passed)} to catch it, which saw nothing wrong: a library has changed" if passed else ""
+        )
     missing = [
         f"expected {exception} with the words '{words}', which did not come"
         for exception, words in facts.expected_errors

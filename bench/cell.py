@@ -50,6 +50,9 @@ _NOT_PASSED_ON = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
 
+OPTIONS = (*_WITHOUT, "-p", "pytest_asyncio.plugin")
+"""Of pytest, whenever it runs tests under a strategy; the environment is that of `environment`."""
+
 
 @dataclass(frozen=True)
 class CellOrder:
@@ -113,7 +116,7 @@ def run_cell(
         with _database(server, database) as url:
             server.checkpoint()
             command = [*under, *_command(order, record_file, time.perf_counter())]
-            ended = _run(command, _environment(order, server, url), folder, timeout)
+            ended = _run(command, environment(order.strategy, server, url), folder, timeout)
     except ServerDiedError as error:
         if ended is None:
             raise
@@ -130,7 +133,7 @@ def clear_away(folder: Path) -> None:
     """Remove a cell's folder, and end the process that it tells of: one whose harness was killed may still run."""
     with contextlib.suppress(OSError, ValueError):
         if (process := known(json.loads((folder / PROCESS_FILE).read_text()))) is not None:
-            _kill_group(process.pid) if hasattr(os, "killpg") else process.kill()
+            kill_group(process.pid) if hasattr(os, "killpg") else process.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -147,8 +150,9 @@ def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list
     size = order.size
     recorder = ("-p", "bench.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
     return [
-        *(sys.executable, "-m", "pytest", *_WITHOUT, "-p", "pytest_asyncio.plugin", *recorder),
+        *(sys.executable, "-m", "pytest", *OPTIONS, *recorder),
         *arguments_for_pytest(order.strategy.module, order.strategy.declared),
+        "bench/workload",
         *(f"--tests={size.tests}", f"--tables={size.tables}", f"--rows={size.rows}"),
         *_QUIET,
         # A library that warns must not fail a test that passes for everybody else.
@@ -156,9 +160,9 @@ def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list
     ]
 
 
-def _environment(order: CellOrder, server: Server, url: str) -> dict[str, str]:
+def environment(strategy: LoadedStrategy, server: Server, url: str) -> dict[str, str]:
     """Return the environment: the database's URL goes here and not into the arguments, which every user can list."""
-    paths = [str(ROOT), str(order.strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
+    paths = [str(ROOT), str(strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
         **_NO_AUTOLOAD,
@@ -216,13 +220,14 @@ def _processor() -> _Processor:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and whatever it started; one that is over is left alone."""
     if hasattr(os, "killpg"):
-        _kill_group(process.pid)
+        kill_group(process.pid)
     elif process.poll() is None:
         process.kill()
     process.wait()
 
 
-def _kill_group(leader: int) -> None:
+def kill_group(leader: int) -> None:
+    """End a process that leads a group, and all of the group; one that is over is left alone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
 

@@ -1,5 +1,5 @@
 """
-From an analysis to pictures: `cost_figure` makes one, `draw_cost` writes it as SVG and PNG.
+From an analysis to a picture: `cost_figure` makes it, `draw_cost` writes it as SVG and PNG.
 
 Reads records, measures nothing, and keeps no global state of matplotlib. A figure is a page filled from the
 top down, in points, so that it grows with what it has to show. What it says comes from `bench/words.py`. Looks may
@@ -7,65 +7,60 @@ change freely; but a figure drawn twice from one run must stay the same to the b
 """
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.textpath import text_to_path
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.strategy import FLOOR
-from bench.words import frequent_errors, headline, milliseconds, printable, tests_and_rounds, trap_verdict
+from bench.typesetting import (
+    BLUE,
+    BOLD,
+    GAP,
+    GREY,
+    INK,
+    ITALIC,
+    LIGHT,
+    LINE_HEIGHT,
+    LOUD,
+    MARGIN,
+    MUTED,
+    PLAIN,
+    Look,
+    context,
+    save,
+    text_width,
+    wrap,
+)
+from bench.words import frequent_errors, headline, milliseconds, tests_and_rounds, trap_verdict
 
-INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
-BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
-FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
 HOW_TO_READ = (
     "Dot: median over tests, then rounds. Line: 95 % interval, if wider. Hollow: not ranked. Same letter: tied."
 )
-STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap"}
 CROSS, WARNING = "\u2717", "\u26a0"
 
 # In points, as all lengths below.
-WIDTH, MARGIN, GAP = 612.0, 18.0, 14.0
+WIDTH = 612.0
 FULL = WIDTH - 2 * MARGIN
 NAMES_MIN, NAMES_MAX, TIES = 200.0, 262.0, 28.0
-LINE_HEIGHT = 1.32
 VALUE_SIZE = 9.0
 
 HALO: dict[str, Any] = {"facecolor": "white", "lw": 0, "pad": 1}  # keeps the grid from crossing the figures
 
-_Look = Mapping[str, Any]
-PLAIN: _Look = {"color": INK}
-BOLD: _Look = {"color": INK, "weight": "bold"}
-ITALIC: _Look = {"color": INK, "style": "italic"}
-MUTED: _Look = {"color": GREY}
-LOUD: _Look = {**BOLD, "bbox": {"facecolor": ORANGE, "lw": 0, "pad": 0.6}}
-
 
 def draw_cost(analysis: Analysis, folder: Path) -> tuple[Path, Path]:
     """Write the figure of `cost_figure` to `cost.svg` and `cost.png` in `folder`, and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    svg, png = folder / "cost.svg", folder / "cost.png"
-    with style.context(["default", STYLE]):
-        figure = cost_figure(analysis)
-        # A date or matplotlib's version in the file would change the chart of an unchanged run.
-        title = printable(headline(analysis))
-        figure.savefig(svg, metadata={"Date": None, "Creator": "looptrap", "Title": title})
-        figure.savefig(png, dpi=200, metadata={"Software": None})
-    return svg, png
+    with context():
+        return save(cost_figure(analysis), headline(analysis), folder / "cost")
 
 
 def cost_figure(analysis: Analysis) -> Figure:
     """Draw milliseconds per test: a row per strategy, cheapest first; traps with their errors at the foot."""
-    widths = [_text_width(f"{WARNING} {facts.name}", 9.5, "bold") for facts in analysis.run.strategies]
+    widths = [text_width(f"{WARNING} {facts.name}", 9.5, "bold") for facts in analysis.run.strategies]
     page = _Page(names=min(max([NAMES_MIN, *widths]), NAMES_MAX))
     page.write(headline(analysis), 13, BOLD)
     page.y += 2
@@ -87,15 +82,15 @@ class _Page:
     names: float
     """Width of the column of names."""
     y: float = MARGIN
-    lines: list[tuple[float, float, str, _Look]] = field(default_factory=list)
+    lines: list[tuple[float, float, str, Look]] = field(default_factory=list)
 
     @property
     def panel_left(self) -> float:
         return MARGIN + self.names + GAP
 
-    def write(self, text: str, size: float, look: _Look = PLAIN, x: float = MARGIN, width: float = FULL) -> None:
+    def write(self, text: str, size: float, look: Look = PLAIN, x: float = MARGIN, width: float = FULL) -> None:
         """Set a paragraph in a column, and go on below it."""
-        for line in _wrap(text, width, size, look.get("weight", "normal")):
+        for line in wrap(text, width, size, look.get("weight", "normal")):
             self.lines.append((x, self.y + size, line, {"size": size, **look}))
             self.y += size * LINE_HEIGHT
 
@@ -198,7 +193,7 @@ def _panel(page: _Page, analysis: Analysis) -> _Panel:
     if floor and twin and twin.low is not None and twin.high is not None:
         band = (floor.value * twin.low * 1000, floor.value * twin.high * 1000)
     width = WIDTH - MARGIN - TIES - GAP - page.panel_left
-    room = max((_text_width(milliseconds(cost), VALUE_SIZE) for cost in costs.values()), default=0) + 12
+    room = max((text_width(milliseconds(cost), VALUE_SIZE) for cost in costs.values()), default=0) + 12
     low, high = _span(list(costs.values()))
     per_point = (high / low) ** (1 / (width - room - GAP))
     limits = (low / per_point**GAP, high * per_point**room)
@@ -230,7 +225,7 @@ def _place_floor_label(page: _Page, panel: _Panel) -> None:
     words = f"dashed: the floor ({FLOOR}), {milliseconds(panel.floor)}"
     if panel.band:
         words += "; shaded: A/A band, mere noise"
-    widest = max(_text_width(line, 8) for line in _wrap(words, panel.width, 8))
+    widest = max(text_width(line, 8) for line in wrap(words, panel.width, 8))
     x = min(panel.x(panel.floor.value * 1000), panel.left + panel.width - widest)
     page.write(words, 8, MUTED, x, panel.width)
     page.y += 2
@@ -267,39 +262,3 @@ def _place_footer(page: _Page, analysis: Analysis) -> None:
     page.write(f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}", 8, MUTED)
     page.write(f"Postgres {server.version}, {server.kind}, {server.transport}, fsync={fsync}", 8, MUTED)
     page.write(f"{tests_and_rounds(analysis)}, seed {run.seed}, {run.started[:10]}", 8, MUTED)
-
-
-# --- setting text
-
-
-def _wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Break text into lines of at most `width`; a word that is longer is broken too."""
-    lines = [""]
-    for word in re.split(r" (?!ms\b|%|x )", _drawable(text)):  # a figure stays with its unit
-        longer = f"{lines[-1]} {word}".lstrip()
-        if _text_width(longer, size, weight) <= width:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for char in word:
-            if lines[-1] and _text_width(lines[-1] + char, size, weight) > width:
-                lines.append("")
-            lines[-1] += char
-    return lines
-
-
-@cache
-def _text_width(text: str, size: float, weight: str = "normal") -> float:
-    font = FontProperties(family=FONT, size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
-
-
-def _drawable(text: str) -> str:
-    """Replace what the font has no glyph for: matplotlib would warn and draw a box."""
-    return "".join(char if ord(char) in _glyphs() else "\ufffd" for char in printable(text))
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont(FontProperties(family=FONT, weight="bold"))).get_charmap())

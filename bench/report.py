@@ -6,7 +6,6 @@ strategies or errors is escaped for Markdown, and never read as markup by rich. 
 in milliseconds, with three significant digits.
 """
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,41 +20,51 @@ from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analy
 from bench.charts import draw_cost
 from bench.errors import UserError
 from bench.export import write_benchmark_json
+from bench.fidelity import columns_of, complaints, family_table, probe_table, seen
 from bench.growth import Growth, grow, sentences, tables
-from bench.results import Machine, Run, read_cells, read_run
+from bench.heatmap import draw_heat_map
+from bench.probes import Probe
+from bench.results import Machine, Run, StrategyFacts, read_cells, read_fidelity, read_run
+from bench.tables import bullets, escaped, markdown_table, print_figures
 from bench.words import frequent_errors, headline, printable, significant, tests_and_rounds, trap_verdict
 
 CHARTS, SUMMARY = "charts", "summary.md"
 NOTHING = "-"
-NAME, LETTERS, FIRST, HIDES = 0, 3, 4, 8
+NAME, LETTERS, FIRST = 0, 3, 4
 """Columns of the table."""
-NAME_WIDTH = 18
 WIDE = 116
-"""Columns of a console from which on the table has room for what strategies hide; below, that is a list."""
+"""Columns of a console from which on the table has room for all of it."""
 TIES = "Strategies that share a letter are tied: what differs between them may be noise."
+SIGHTS = "What tests see of a real Postgres"
 PHASES = "Where the time goes"
 WITNESSES = "Beside the clock, per test"
 WORDS = {
+    SIGHTS: "Behaviours of a real Postgres, by family. More is not better for everyone: docs/probes.md says which kind "
+    "of application needs which. Why one is not seen: `nox -s check -- --why STRATEGY PROBE`.",
     PHASES: "Medians per test, so they need not add up. Fixed: start-up, imports, collection, session fixtures, "
     "shutdown of a process. Unexplained: the largest share of a process's wall time that none of these holds.",
     WITNESSES: "What SQLAlchemy sent and opened; the server's write-ahead log; the processor time of the test process, "
     "without Postgres's own; the most memory that the test process ever had.",
 }
+PROBES = "Probe by probe"
 TRAPS = "Traps: people write them, and they fail"
 
 
-def report_run(folder: Path, console: Console) -> Analysis:
+def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:
     """
     Analyse the run in `folder`, write its charts, its summary and `benchmark.json` into it, and print it.
 
+    :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
     :raises UserError: there is no run, none of its cells finished, or the folder cannot be written.
     """
     run = read_run(folder)
     _check_some_finished(folder, run)
-    analysis = analyse(run, read_cells(folder))
+    analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
     growth = grow(run, read_cells(folder))
     try:
         draw_cost(analysis, folder / CHARTS)
+        if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
+            draw_heat_map(columns, folder / CHARTS)
         write_summary(analysis, growth, folder)
         write_benchmark_json(analysis, read_cells(folder), folder)
     except OSError as error:
@@ -76,7 +85,7 @@ def _check_some_finished(folder: Path, run: Run) -> None:
 def table(analysis: Analysis) -> list[tuple[str, ...]]:
     """Return the table of strategies, cheapest first; its first row is the header."""
     tests = analysis.run.workload.size.tests
-    header = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", f"{tests} tests", "hides")
+    header = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", f"{tests} tests", "sees")
     return [header, *(_row(result, tests) for result in analysis.strategies)]
 
 
@@ -111,7 +120,7 @@ def print_summary(analysis: Analysis, growth: Growth, folder: Path, console: Con
     console.print()
     _print_table(table(analysis), console)
     for title, rows in _figures(analysis, growth).items():
-        _print_figures(title, rows, console)
+        print_figures(title, rows, console)
     for sentence in sentences(growth):
         console.print(Text(sentence))
     for sentence in _not_ranked(analysis):
@@ -122,10 +131,12 @@ def print_summary(analysis: Analysis, growth: Growth, folder: Path, console: Con
     for sentence in _alarms(analysis):
         console.print(Text(sentence, style="bold red"))
     quiet = analysis.noise.verdict == "quiet"
-    console.print(Text(_noise(analysis), style="" if quiet else "bold yellow"))
+    console.print(Text(noise_sentence(analysis), style="" if quiet else "bold yellow"))
     # Not wrapped, so that a path can be copied whole.
     console.print(Text(f"Results: {folder}"), soft_wrap=True)
     console.print(Text(f"Chart:   {folder / CHARTS / 'cost.png'}"), soft_wrap=True)
+    if analysis.outcomes:
+        console.print(Text(f"         {folder / CHARTS / 'fidelity.png'}"), soft_wrap=True)
 
 
 # --- the words of both
@@ -142,14 +153,20 @@ def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
         f"{result.passed}/{result.tests}",
         str(result.leaked),
         NOTHING if suite is None else f"{significant(suite)} s",
-        printable(", ".join(result.facts.hides)) or NOTHING,
+        NOTHING if result.fidelity is None else f"{len(seen(result.fidelity))}/{len(Probe)}",
     )
 
 
 def _figures(analysis: Analysis, growth: Growth) -> dict[str, list[tuple[str, ...]]]:
     """Return the tables of a name and figures in each row by their titles, those without a row left out."""
-    found = {PHASES: phase_table(analysis), WITNESSES: witness_table(analysis), **tables(growth)}
+    sights = family_table(columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]))
+    found = {SIGHTS: sights, PHASES: phase_table(analysis), WITNESSES: witness_table(analysis), **tables(growth)}
     return {title: rows for title, rows in found.items() if len(rows) > 1}
+
+
+def in_order(analysis: Analysis) -> list[StrategyFacts]:
+    """Return what every table begins with: the strategies, cheapest first, then the traps."""
+    return [*(result.facts for result in analysis.strategies), *(trap.facts for trap in analysis.traps)]
 
 
 def _phase_row(result: StrategyResult) -> tuple[str, ...]:
@@ -189,10 +206,13 @@ def _interval(estimate: Estimate | None) -> str:
 
 def _trap_row(trap: TrapResult) -> tuple[str, ...]:
     facts = trap.facts
-    declared = " and ".join(f"{exception}: {words}" for exception, words in facts.expected_errors)
+    errors = " and ".join(f"{exception}: {words}" for exception, words in facts.expected_errors)
+    declared = (
+        f"{facts.expected_failures}, with {errors}" if errors else f"no error; caught by {', '.join(facts.caught_by)}"
+    )
     return (
         printable(facts.name),
-        printable(f"{facts.expected_failures}, with {declared}"),
+        printable(declared),
         trap_verdict(trap),
         _errors(trap) or "none",
     )
@@ -212,10 +232,12 @@ def _errors(result: StrategyResult | TrapResult) -> str:
 
 def _alarms(analysis: Analysis) -> list[str]:
     findings = [f"FINDING: {trap.facts.name} {trap_verdict(trap)}" for trap in analysis.traps if trap.finding]
+    findings += [f"FINDING: {complaint}" for complaint in complaints(analysis.run.strategies, analysis.outcomes)]
     return [printable(text) for text in (*findings, *(f"UNFINISHED: {cell}" for cell in analysis.unfinished))]
 
 
-def _noise(analysis: Analysis) -> str:
+def noise_sentence(analysis: Analysis) -> str:
+    """Say how far the clock is to be believed, and why."""
     return printable(f"Noise: {analysis.noise.verdict}. {' '.join(analysis.noise.reasons)}")
 
 
@@ -241,7 +263,8 @@ def _caveats(analysis: Analysis) -> Iterator[str]:
     if marked and marked.rounds:
         share = significant(marked.residual * 100, 2)
         yield f"At most {share} % of a cell's time is unexplained ({marked.facts.name})."
-    yield "What a strategy hides is what it declares."
+    if not analysis.outcomes:
+        yield "Not probed: what the strategies hide is not known; nox -s check finds out."
 
 
 def _around(machine: Machine) -> str:
@@ -259,54 +282,48 @@ def _common(architecture: str) -> str:
 # --- Markdown
 
 
+def strategy_lines(analysis: Analysis) -> Iterator[str]:
+    """Yield the table of strategies as Markdown."""
+    yield from markdown_table(table(analysis), "lrrlrrrrr")
+
+
+def trap_lines(analysis: Analysis) -> Iterator[str]:
+    """Yield the table of traps as Markdown."""
+    yield from markdown_table(trap_table(analysis), "llll")
+
+
 def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
-    yield f"# {_escaped(headline(analysis))}"
+    yield f"# {escaped(headline(analysis))}"
     yield ""
-    yield f"**{_escaped(_noise(analysis))}**"
+    yield f"**{escaped(noise_sentence(analysis))}**"
     yield ""
-    yield from _bullets([f"**{_escaped(sentence)}**" for sentence in _alarms(analysis)])
-    yield from _markdown_table(table(analysis), "lrrlrrrrl")
+    yield from bullets([f"**{escaped(sentence)}**" for sentence in _alarms(analysis)])
+    yield from strategy_lines(analysis)
     yield TIES
     yield ""
-    yield from _bullets([_escaped(sentence) for sentence in _not_ranked(analysis)])
+    yield from bullets([escaped(sentence) for sentence in _not_ranked(analysis)])
     if analysis.traps:
         yield f"## {TRAPS}"
         yield ""
-        yield from _markdown_table(trap_table(analysis), "llll")
+        yield from trap_lines(analysis)
     for title, rows in _figures(analysis, growth).items():
         yield f"## {title}"
         yield ""
-        yield from _markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
+        yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
         if title in WORDS:
             yield WORDS[title]
             yield ""
-    yield from _bullets([_escaped(sentence) for sentence in sentences(growth)])
+    yield from bullets([escaped(sentence) for sentence in sentences(growth)])
+    if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
+        yield f"## {PROBES}"
+        yield ""
+        yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
     yield "## Caveats"
     yield ""
-    yield from _bullets([_escaped(caveat) for caveat in _caveats(analysis)])
+    yield from bullets([escaped(caveat) for caveat in _caveats(analysis)])
     yield "## Made by"
     yield ""
     yield f"    {printable(analysis.run.command)}"
-
-
-def _markdown_table(rows: Sequence[Sequence[str]], alignment: str) -> Iterator[str]:
-    header, *body = ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
-    yield header
-    yield "|" + "|".join("---:" if side == "r" else "---" for side in alignment) + "|"
-    yield from body
-    yield ""
-
-
-def _bullets(sentences: Sequence[str]) -> Iterator[str]:
-    yield from (f"- {sentence}" for sentence in sentences)
-    if sentences:
-        yield ""
-
-
-def _escaped(text: str) -> str:
-    """Escape what Markdown would read as markup; an underscore within a word is none."""
-    special = r"[\\`*\[\]<>|~&#$]|\b_+|_+\b"
-    return re.sub(special, lambda found: "".join(f"\\{char}" for char in found[0]), printable(text))
 
 
 # --- the console
@@ -315,33 +332,13 @@ def _escaped(text: str) -> str:
 def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
     wide = console.width >= WIDE
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    columns = [number for number in range(len(rows[0])) if wide or number not in {FIRST, HIDES}]
+    columns = [number for number in range(len(rows[0])) if wide or number != FIRST]
     for number in columns:
         title = rows[0][number] if wide else textwrap.fill(rows[0][number], 8)
-        side: Literal["left", "right"] = "left" if number in {NAME, LETTERS, HIDES} else "right"
-        shown.add_column(Text(title), justify=side, no_wrap=number not in {NAME, HIDES}, overflow="fold")
+        side: Literal["left", "right"] = "left" if number in {NAME, LETTERS} else "right"
+        shown.add_column(Text(title), justify=side, no_wrap=number != NAME, overflow="fold")
     for row in rows[1:]:
         shown.add_row(*(Text(row[number]) for number in columns))
-    console.print(shown)
-    console.print()
-    if not wide:
-        for name, *_, hides in rows[1:]:
-            if hides != NOTHING:
-                console.print(Text(f"{name} hides {hides}"))
-        console.print()
-
-
-def _print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Print a table of one name and figures a row."""
-    console.print(Text(title, style="bold"))
-    shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    longest = max(len(row[NAME]) for row in rows)
-    for number, head in enumerate(rows[0]):
-        # A name of usual length stays whole, whatever else has to fold.
-        whole = number == NAME and longest <= NAME_WIDTH
-        shown.add_column(Text(head), justify="left" if number == NAME else "right", overflow="fold", no_wrap=whole)
-    for row in rows[1:]:
-        shown.add_row(*map(Text, row))
     console.print(shown)
     console.print()
 

@@ -1,5 +1,5 @@
 """
-The records of a run, their two files, and the history of their schema.
+The records of a run, their three files, and the history of their schema.
 
 Files on disk are the only thing between measuring and looking, so this module is all that both sides share. It knows
 neither Postgres nor pandas. Change a record only together with `SCHEMA` and the history below.
@@ -7,7 +7,8 @@ neither Postgres nor pandas. Change a record only together with `SCHEMA` and the
 Schema history
     1   first version, before any release; no longer read
     2   the size of each cell, transactions, processor time and memory of each test, load and steal; more of the
-        machine; the configuration that a resume needs
+        machine; the configuration that a resume needs; no longer read
+    3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy
 """
 
 import contextlib
@@ -23,9 +24,10 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from bench.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 RUN_FILE = "run.json"
 CELLS_FILE = "cells.jsonl"
+FIDELITY_FILE = "fidelity.jsonl"
 
 WARM_UP = 0
 """The number of the round that is discarded: the traps, since nobody times them, and the floor."""
@@ -150,6 +152,32 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What came of one probe under one strategy."""
+
+    probe: str
+    outcome: Literal["sees", "hides", "breaks"]
+    """
+    `sees`: the tests see the behaviour of a real Postgres. `hides`: something else happens, without an error. `breaks`:
+    an error or a hang.
+    """
+    detail: str
+    """Where it failed and with what, on several lines; empty for `sees`."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What came of all probes under one strategy."""
+
+    strategy: str
+    source_sha256: str
+    """Of the strategy's file, as it was probed."""
+    server: str
+    """Such as `embedded, Postgres 18.4`."""
+    sights: tuple[Sight, ...]
+
+
+@dataclass(frozen=True)
 class StrategyFacts:
     """What a strategy declared, as it was when the run started."""
 
@@ -158,16 +186,15 @@ class StrategyFacts:
     test_loop_scope: str
     fixture_loop_scope: str
     hides: tuple[str, ...]
+    is_trap: bool = False
+    """Whether the strategy is kept because it fails."""
     expected_errors: tuple[tuple[str, str], ...] = ()
-    """Of a trap: (exception, words) pairs that must come. Empty: not a trap."""
+    """Of a trap: (exception, words) pairs that must come; none of one that fails silently."""
     expected_failures: str = ""
-    """Of a trap: `all fail`, `first passes` or `alternates`."""
+    """Of a trap with errors: `all fail`, `first passes` or `alternates`."""
+    caught_by: tuple[str, ...] = ()
+    """Of a trap without errors: the probes that show what is wrong with it."""
     source_sha256: str = ""
-
-    @property
-    def is_trap(self) -> bool:
-        """Whether the strategy is kept because it fails."""
-        return bool(self.expected_errors)
 
 
 @dataclass(frozen=True)
@@ -242,6 +269,10 @@ class Configuration:
     allow_remote: bool
     cell_timeout: float
     """Seconds after which a cell is killed."""
+    check: bool = True
+    """Whether the probes run."""
+    need: tuple[str, ...] = ()
+    """Probes that a strategy must pass to be ranked."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +308,7 @@ class _SchemaOf(TypedDict):
 _SCHEMA_OF = TypeAdapter(_SchemaOf)
 _RUN = TypeAdapter(Run)
 _CELL = TypeAdapter(Cell)
+_FIDELITY = TypeAdapter(Fidelity)
 
 
 def create_run(folder: Path, run: Run) -> None:
@@ -340,10 +372,43 @@ def drop_torn_line(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
+def keep_fidelity(folder: Path, fidelity: Fidelity) -> None:
+    """
+    Put what probes saw under one strategy into the folder, in place of what was there of the same strategy.
+
+    :raises UserError: the folder cannot be written.
+    """
+    kept = read_fidelity(folder) | {fidelity.strategy: fidelity}
+    draft = folder / f"{FIDELITY_FILE}.draft"
+    try:
+        draft.write_bytes(b"".join(_FIDELITY.dump_json(one) + b"\n" for one in kept.values()))
+        draft.replace(folder / FIDELITY_FILE)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def read_fidelity(folder: Path) -> dict[str, Fidelity]:
+    """
+    Return by the strategies' names what probes saw; empty where none ran.
+
+    :raises UserError: the file is damaged.
+    """
+    path = folder / FIDELITY_FILE
+    try:
+        kept = [_FIDELITY.validate_json(line) for line in path.read_bytes().splitlines()]
+    except FileNotFoundError:
+        return {}
+    except ValidationError as error:
+        raise UserError(f"{path} is damaged: {_first(error)}. Remove it, and run nox -s check again.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    return {one.strategy: one for one in kept}
+
+
 def discard_if_empty(folder: Path) -> bool:
-    """Remove a run in which no cell was finished, and its folder if nothing else is in it; tell whether it was so."""
+    """Remove a run in which nothing was finished, and its folder if nothing else is in it; tell whether it was so."""
     cells = folder / CELLS_FILE
-    if cells.exists() and cells.stat().st_size:
+    if (cells.exists() and cells.stat().st_size) or (folder / FIDELITY_FILE).exists():
         return False
     with contextlib.suppress(OSError):
         cells.unlink(missing_ok=True)

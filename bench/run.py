@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
@@ -21,7 +22,9 @@ from rich.console import Console
 
 import bench.server
 from bench import schedule
+from bench.check import control, probe_into
 from bench.errors import UserError
+from bench.fidelity import needed
 from bench.machine import describe_machine
 from bench.progress import Progress
 from bench.results import (
@@ -38,6 +41,7 @@ from bench.results import (
     create_run,
     discard_if_empty,
     read_cells,
+    read_fidelity,
     read_run,
     write_run,
 )
@@ -78,6 +82,8 @@ class RunOptions:
     seed: int | None
     out: Path | None
     cell_timeout: float
+    check: bool
+    need: str | None
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,13 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
         cell_timeout=options.cell_timeout,
     )
+    need = () if options.need is None else needed(options.need)
+    if need and not options.check:
+        raise UserError("--need looks at what the probes see, and --no-check leaves them out: say one of the two.")
     folder = _folder(options.out)
 
     def begin(server: Server) -> Run:
-        run = _describe(options, references, plan, server)
+        run = _describe(options, references, plan, need, server)
         create_run(folder, run)
         return run
 
@@ -164,13 +173,19 @@ def _measure_and_report(
         deaths, facts = 0, None
         while True:
             try:
-                with source.open() as server, Progress(plan, console) as progress:
+                with source.open() as server:
                     run = begin(server)
                     facts = server.facts
                     console.print(
                         f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True
                     )
-                    decisions = schedule.run(plan, server, folder, run.database_prefix, progress)
+                    started = time.monotonic()
+                    if run.configuration.check:
+                        _check(plan, folder, server, run.database_prefix, console)
+                    left = plan.limits.seconds - (time.monotonic() - started)
+                    in_budget = replace(plan, limits=replace(plan.limits, seconds=left))
+                    with Progress(in_budget, console) as progress:
+                        decisions = schedule.run(in_budget, server, folder, run.database_prefix, progress)
                     write_run(folder, replace(run, decisions=tuple(decisions)))
                 break
             except ServerDiedError as error:
@@ -193,6 +208,14 @@ def _measure_and_report(
     from bench.report import report_run  # noqa: PLC0415
 
     return report_run(folder, console)
+
+
+def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: str, console: Console) -> None:
+    """Probe the strategies of which the run has no outcomes yet."""
+    kept = read_fidelity(folder)
+    # The twin is the floor, and would see what that sees.
+    missing = [one for one in (control(), *plan.strategies) if one.name not in kept and one.name != TWIN]
+    probe_into(folder, missing, server, f"{database_prefix}probes_", console)
 
 
 def _go_on(folder: Path, server: Server) -> Run:
@@ -291,7 +314,9 @@ def _folder(out: Path | None) -> Path:
     return folder
 
 
-def _describe(options: RunOptions, references: Sequence[str], plan: schedule.Plan, server: Server) -> Run:
+def _describe(
+    options: RunOptions, references: Sequence[str], plan: schedule.Plan, need: tuple[str, ...], server: Server
+) -> Run:
     return Run(
         schema=SCHEMA,
         looptrap=VERSION,
@@ -304,6 +329,8 @@ def _describe(options: RunOptions, references: Sequence[str], plan: schedule.Pla
             image=options.image,
             allow_remote=options.allow_remote,
             cell_timeout=options.cell_timeout,
+            check=options.check,
+            need=need,
         ),
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
@@ -323,6 +350,10 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     parts += ["--tests", str(options.tests)]
     for text in options.sweep:
         parts += ["--sweep", text]
+    if options.need:
+        parts += ["--need", options.need]
+    if not options.check:
+        parts.append("--no-check")
     parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
     parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
     if server.facts.kind == "container":

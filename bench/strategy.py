@@ -6,7 +6,6 @@ A strategy is a pytest plugin module with a module-level `strategy`, an instance
 """
 
 import difflib
-import enum
 import hashlib
 import importlib
 import importlib.util
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Literal, get_args
 
 from bench.errors import UserError
+from bench.probes import Probe
 from bench.results import StrategyFacts
 
 ROOT = Path(__file__).parent.parent
@@ -31,31 +31,6 @@ TWIN = "none_twin"
 
 LoopScope = Literal["function", "class", "module", "package", "session"]
 ExpectedFailures = Literal["all fail", "first passes", "alternates"]
-
-
-class Probe(enum.StrEnum):
-    """A behaviour of a real Postgres that a strategy may hide from the tests that run under it."""
-
-    ROWS_GONE = "rows_gone"
-    """Rows that a test committed are gone when the next one starts."""
-    SEQUENCES_RESTART = "sequences_restart"
-    """Identity columns and sequences start again for every test."""
-    REFERENCE_ROWS = "reference_rows"
-    """Rows inserted by a migration are there, unchanged, in every test."""
-    MIGRATED_OBJECTS = "migrated_objects"
-    """Triggers and functions made by a migration are there."""
-    SECOND_CONNECTION = "second_connection"
-    """What a session commits is seen by a second connection."""
-    CONCURRENT_REQUESTS = "concurrent_requests"
-    """Requests that run at the same time each have a transaction of their own."""
-    DEFERRED_CONSTRAINT = "deferred_constraint"
-    """A constraint that is initially deferred is checked at commit."""
-    NOW_MOVES = "now_moves"
-    """`now()` differs between two transactions of one test."""
-    NOTIFY = "notify"
-    """A listener gets a `NOTIFY` once the transaction that sent it is committed."""
-    SESSION_FIXTURE = "session_fixture"
-    """An async fixture of session scope can use the same engine as the tests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +67,17 @@ class ExpectedError:
 @dataclass(frozen=True, kw_only=True)
 class Trap(Strategy):
     """
-    A strategy that is known to fail, kept because people write it.
+    A strategy that is known to fail, kept because people write it: with errors, or, which is worse, without one.
 
     :param errors: every error that must come; a run in which one does not come is a finding.
     :param failures: in how many tests: `all fail`, `first passes` (and all others fail), or `alternates` (every other
         test passes, the first among them).
+    :param caught_by: of a trap without errors: those of the probes that it fails which show what is wrong with it.
     """
 
     errors: Sequence[ExpectedError] = ()
     failures: ExpectedFailures = "all fail"
+    caught_by: Collection[Probe] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +105,9 @@ class LoadedStrategy:
             fixture_loop_scope=declared.fixture_loop_scope,
             hides=tuple(probe.value for probe in Probe if probe in declared.hides),
             expected_errors=tuple((error.exception, error.words) for error in trap.errors) if trap else (),
-            expected_failures=trap.failures if trap else "",
+            expected_failures=trap.failures if trap and trap.errors else "",
+            is_trap=trap is not None,
+            caught_by=tuple(probe.value for probe in Probe if trap and probe in trap.caught_by),
             source_sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
         )
 
@@ -142,10 +121,10 @@ def loop_scope_options(declared: Strategy) -> dict[str, str]:
 
 
 def arguments_for_pytest(module: str, declared: Strategy) -> list[str]:
-    """Return the arguments of pytest that run the workload under a strategy."""
+    """Return the arguments of pytest that run tests under a strategy; which tests, is for the caller to add."""
     scopes = [f"-o{option}={value}" for option, value in loop_scope_options(declared).items()]
     # The harness's plugin first: of two plugins' fixtures of one name the later wins, and a strategy may override.
-    return ["-p", "bench.plugin", "-p", module, *scopes, "bench/workload"]
+    return ["-p", "bench.plugin", "-p", module, *scopes]
 
 
 def names_in_tree() -> list[str]:
@@ -276,10 +255,13 @@ def _declaration(module: ModuleType, path: Path) -> Strategy:
             f"{where}: hides={{{', '.join(unknown)}}} is no probe; valid are {', '.join(Probe.__members__)}."
         )
     if isinstance(declared, Trap):
-        if not declared.errors:
+        if not declared.errors and not declared.caught_by:
             raise UserError(
-                f"{where} is a trap without an error: add `errors=[ExpectedError('RuntimeError', 'different loop')]`."
+                f"{where} is a trap without an error: add `errors=[ExpectedError('RuntimeError', 'different loop')]`, "
+                "or, if it fails silently, `caught_by={Probe.ROWS_GONE}`."
             )
+        if seen := sorted(set(declared.caught_by) - set(declared.hides)):
+            raise UserError(f"{where}: caught_by names {', '.join(seen)}, which hides does not: add it there, too.")
         if declared.failures not in get_args(ExpectedFailures):
             raise UserError(
                 f"{where}: failures={declared.failures!r} is none of {', '.join(get_args(ExpectedFailures))}."

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
+from bench.fidelity import listed
 from bench.results import StrategyFacts
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
@@ -17,9 +18,16 @@ KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 
 def headline(analysis: Analysis) -> str:
     """Say in one sentence what the run found, never a rank without its ties."""
+    if analysis.need:
+        return f"Where tests must see {listed(analysis.need)}: {_cheapest(analysis)}"
+    return _cheapest(analysis)
+
+
+def _cheapest(analysis: Analysis) -> str:
     ranked = [result for result in analysis.strategies if result.ranked]
     if not ranked:
-        return "No strategy is ranked: none passed all tests in a timed round"
+        seen = " and sees all of that" if analysis.need else ""
+        return f"No strategy is ranked: none passed all tests in a timed round{seen}"
     best, others = ranked[0], ranked[1:]
     cost = f"{milliseconds(best.per_test)} per test"
     if not others:
@@ -67,12 +75,17 @@ def tests_and_rounds(analysis: Analysis) -> str:
 
 
 def trap_verdict(trap: TrapResult) -> str:
-    """Say whether a trap failed as declared, and in how many tests."""
+    """Say whether a trap failed as declared, and in how many tests, or which probes caught it."""
     failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
     if trap.finding:
         seen = f" ({failed} failed)" if trap.tests else ""
         return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)}{seen}"
-    return f"fails as declared: {failed}"
+    if trap.facts.expected_errors:
+        return f"fails as declared: {failed}"
+    workload = f"{trap.passed} of {trap.tests} tests pass, {trap.leaked} find rows of an earlier one"
+    if not trap.probed:
+        return f"fails silently: {workload}; not probed"
+    return f"fails silently, caught as declared by {listed(trap.facts.caught_by)}; {workload}"
 
 
 def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -10,12 +10,22 @@ import pytest_asyncio
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bench import Probe, Strategy
+from bench import KEPT_CONNECTIONS, Probe, Strategy
 
 strategy = Strategy(
     test_loop_scope="session",
     fixture_loop_scope="session",
-    hides={Probe.REFERENCE_ROWS, Probe.MIGRATED_OBJECTS, Probe.NOTIFY},
+    hides={
+        *KEPT_CONNECTIONS,
+        Probe.REFERENCE_ROWS,
+        Probe.REFERENCE_ROWS_RESTORED,
+        Probe.MIGRATED_OBJECTS,
+        Probe.TABLE_GONE,
+        Probe.KILLED_PROCESS,
+        Probe.OPEN_CONNECTION,
+        Probe.RUNNING_TASK,
+        Probe.TWO_WORKERS,
+    },
 )
 
 

@@ -12,9 +12,20 @@ from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bench import Strategy
+from bench import KEPT_CONNECTIONS, Probe, Strategy
 
-strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={
+        *KEPT_CONNECTIONS,
+        Probe.TABLE_GONE,
+        Probe.KILLED_PROCESS,
+        Probe.OPEN_CONNECTION,
+        Probe.RUNNING_TASK,
+        Probe.TWO_WORKERS,
+    },
+)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

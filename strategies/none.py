@@ -10,12 +10,26 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bench import Probe, Strategy
+from bench import KEPT_CONNECTIONS, Probe, Strategy
 
 strategy = Strategy(
     test_loop_scope="session",
     fixture_loop_scope="session",
-    hides={Probe.ROWS_GONE, Probe.SEQUENCES_RESTART},
+    hides={
+        *KEPT_CONNECTIONS,
+        Probe.ROWS_GONE,
+        Probe.IDENTITY_RESTARTS,
+        Probe.SEQUENCES_RESTART,
+        Probe.REFERENCE_ROWS_RESTORED,
+        Probe.TABLE_GONE,
+        Probe.COLUMN_GONE,
+        Probe.FAILED_TEST,
+        Probe.CANCELLED_TEST,
+        Probe.KILLED_PROCESS,
+        Probe.OPEN_CONNECTION,
+        Probe.RUNNING_TASK,
+        Probe.TWO_WORKERS,
+    },
 )
 
 

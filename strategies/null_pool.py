@@ -11,19 +11,12 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from bench import Probe, Strategy
+from bench import ONE_TRANSACTION, Strategy
 
 strategy = Strategy(
     test_loop_scope="function",
     fixture_loop_scope="function",
-    hides={
-        Probe.SEQUENCES_RESTART,
-        Probe.SECOND_CONNECTION,
-        Probe.CONCURRENT_REQUESTS,
-        Probe.DEFERRED_CONSTRAINT,
-        Probe.NOW_MOVES,
-        Probe.NOTIFY,
-    },
+    hides=ONE_TRANSACTION,
 )
 
 

@@ -10,19 +10,12 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bench import Probe, Strategy
+from bench import ONE_TRANSACTION, Probe, Strategy
 
 strategy = Strategy(
     test_loop_scope="session",
     fixture_loop_scope="session",
-    hides={
-        Probe.SEQUENCES_RESTART,
-        Probe.SECOND_CONNECTION,
-        Probe.CONCURRENT_REQUESTS,
-        Probe.DEFERRED_CONSTRAINT,
-        Probe.NOW_MOVES,
-        Probe.NOTIFY,
-    },
+    hides={*ONE_TRANSACTION, Probe.ADVISORY_SESSION_LOCK, Probe.PREPARED_STATEMENT},
 )
 
 

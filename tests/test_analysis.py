@@ -7,6 +7,7 @@ The cells are synthetic, but made of the real records, so each test decides exac
 import dataclasses
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,15 +18,18 @@ from bench.results import (
     Cell,
     Configuration,
     Failure,
+    Fidelity,
     Machine,
     RoundLimits,
     Run,
     Samples,
     ServerFacts,
+    Sight,
     Size,
     StrategyFacts,
     Workload,
 )
+from bench.words import headline, trap_verdict
 
 TESTS = 20
 BOOM = Failure("call", "RuntimeError", "attached to a different loop")
@@ -45,6 +49,7 @@ def facts(
         test_loop_scope="session",
         fixture_loop_scope="session",
         hides=hides,
+        is_trap=bool(errors),
         expected_errors=errors,
         expected_failures=failures,
     )
@@ -520,3 +525,48 @@ def test_memory_does_not_grow_with_the_samples() -> None:
     peak(50)  # what libraries load once is not counted
     phases, bytes_per_float = 3, 32
     assert peak(5000) - peak(50) < 2 * 5000 * phases * bytes_per_float
+
+
+SEES = Fidelity("fast", "", "", (Sight("notify", "sees", ""), Sight("same_key", "sees", "")))
+HIDES = replace(SEES, strategy="slow", sights=(Sight("notify", "hides", "why"), Sight("same_key", "sees", "")))
+BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (("fast", 0.01), ("slow", 0.001))]
+
+
+def test_only_what_sees_what_is_needed_is_ranked() -> None:
+    """The cheaper strategy does not compete where its tests miss what is needed, and the headline says what for."""
+    run, outcomes = a_run(FAST, facts("slow")), {"fast": SEES, "slow": HIDES}
+    assert by_name(analyse(run, BOTH, outcomes))["slow"].letters == "a"
+    analysis = analyse(run, BOTH, outcomes, need=("notify", "same_key"))
+    fast, slow = (by_name(analysis)[name] for name in ("fast", "slow"))
+    assert (fast.ranked, fast.letters) == (True, "a")
+    assert (slow.ranked, slow.why_unranked) == (False, "its tests do not see notify")
+    assert headline(analysis) == "Where tests must see notify and same_key: fast costs 10.0 ms per test"
+    assert by_name(analyse(run, BOTH, outcomes, need=("same_key",)))["slow"].ranked
+
+
+def test_need_of_a_run_that_was_not_probed_ranks_nobody() -> None:
+    """Without outcomes nobody is known to see anything."""
+    asked = replace(a_run(FAST), configuration=replace(a_run(FAST).configuration, need=("notify",)))
+    analysis = analyse(asked, BOTH[::2])
+    assert "not probed" in by_name(analysis)["fast"].why_unranked
+    assert headline(analysis).startswith("Where tests must see notify: No strategy is ranked")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "finding", "words"),
+    [
+        ({}, "", "not probed"),
+        ({"slow": HIDES}, "", "fails silently, caught as declared by notify; 2 of 4 tests pass, 2 find rows"),
+        (
+            {"slow": replace(SEES, strategy="slow")},
+            "expected notify to catch it, which saw nothing wrong: a library has changed",
+            "DID NOT FAIL AS DECLARED",
+        ),
+    ],
+)
+def test_silent_trap_is_judged_by_its_probes(outcomes: dict[str, Fidelity], finding: str, words: str) -> None:
+    """A trap without errors fails as declared when its probes catch it, whatever its tests did in the workload."""
+    silent = replace(facts("slow", hides=("notify",)), is_trap=True, caught_by=("notify",))
+    (trap,) = analyse(a_run(silent), [a_cell("slow", 0, outcomes="..LL")], outcomes).traps
+    assert trap.finding == finding
+    assert words in trap_verdict(trap)

@@ -12,7 +12,7 @@ from tests.conftest import Command, assert_one_line
 from tests.test_results import RUN
 from tests.test_strategy import GOOD, write
 
-EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1)
+EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1, "--no-check")
 
 
 @pytest.mark.parametrize(

@@ -39,14 +39,15 @@ SUMMARIES = {
 }
 
 
-def facts_of(name: str, *, hides: Sequence[str] = (), errors: Sequence[tuple[str, str]] = ()) -> StrategyFacts:
+def facts_of(name: str, *, errors: Sequence[tuple[str, str]] = ()) -> StrategyFacts:
     """Return what a strategy declared; with errors it is a trap."""
     return StrategyFacts(
         name=name,
         summary=SUMMARIES.get(name, f"What {name} does to give each test a clean database, in one sentence."),
         test_loop_scope="function" if errors else "session",
         fixture_loop_scope="session",
-        hides=tuple(hides),
+        hides=(),
+        is_trap=bool(errors),
         expected_errors=tuple(errors),
         expected_failures="all fail" if errors else "",
     )
@@ -59,12 +60,11 @@ def result_of(
     *,
     ratio: float | None = None,
     why: str = "",
-    hides: Sequence[str] = (),
 ) -> StrategyResult:
     """Return the result of a strategy that costs so many milliseconds; one with a reason in `why` is not ranked."""
     floor = name == "none"
     return StrategyResult(
-        facts=facts_of(name, hides=hides),
+        facts=facts_of(name),
         rounds=0 if ms is None else 7,
         tests=0 if ms is None else 700,
         passed=0 if ms is None else 7 if floor else 700,
@@ -123,13 +123,11 @@ TRAPS = (
         finding="50 of 100 tests should fail with RuntimeError: ... attached to a different loop, 0 did.",
     ),
 )
-PROBES = ("sequences_restart", "second_connection", "concurrent_requests", "deferred_constraint", "now_moves", "notify")
-
 RESULTS = (
-    result_of("savepoint_rollback", 2.1, "a", ratio=1.0, hides=PROBES),
-    result_of("engine_per_test", 9.31, "b", ratio=4.43, hides=PROBES[1:]),
-    result_of("null_pool", 9.45, "b", ratio=4.5, hides=PROBES[1:]),
-    result_of("create_drop", 24.6, "c", ratio=11.7, hides=["reference_rows", "migrated_objects"]),
+    result_of("savepoint_rollback", 2.1, "a", ratio=1.0),
+    result_of("engine_per_test", 9.31, "b", ratio=4.43),
+    result_of("null_pool", 9.45, "b", ratio=4.5),
+    result_of("create_drop", 24.6, "c", ratio=11.7),
     result_of("migrate_per_test", 118.4, "d", ratio=56.4),
     result_of("none", 3.52, why="the floor: it isolates nothing"),
 )

@@ -16,14 +16,18 @@ from rich.console import Console
 
 from bench.analysis import Analysis, Noise
 from bench.errors import UserError
+from bench.fidelity import CONTROL
 from bench.growth import Growth
+from bench.probes import Probe
 from bench.report import phase_table, print_summary, report_run, table, trap_table, witness_table, write_summary
-from bench.results import Cell, Failure, Samples, Size, append_cell, create_run
+from bench.results import Cell, Failure, Samples, Size, append_cell, create_run, keep_fidelity
+from tests.test_analysis import by_name
 from tests.test_charts import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
+from tests.test_fidelity import outcomes_of
 
 STRANGE = "[red]x[/red] a|b a\\|b `c` **d** __e__ <b>&amp; [f](g) ~h~ $i$ :smile: #1"
 STRANGE_RESULT = replace(
-    result_of("strange", 5, why=f"3 of 700 tests failed: ValueError: {STRANGE}", hides=[STRANGE]),
+    result_of("strange", 5, why=f"3 of 700 tests failed: ValueError: {STRANGE}"),
     failures=(("ValueError: one\ntwo\x1b[31m", 2), (f"ValueError: {STRANGE}", 1)),
 )
 STRANGE_TRAP = trap_of("strange_trap", [OTHER_LOOP], {f"ValueError: {STRANGE}": 100}, finding=f"it said {STRANGE}")
@@ -68,12 +72,13 @@ def tables_in(tokens: Sequence[Token]) -> list[list[tuple[str, ...]]]:
 
 
 def test_the_table_says_what_the_run_measured() -> None:
-    """A row: cost, interval, ties, probability of being first, passed, leaks, seconds of N tests, what is hidden."""
-    header, first, *_, floor = table(analysis_of())
-    words = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", "100 tests", "hides")
+    """A row: cost, interval, ties, probability of being first, passed, leaks, seconds of N tests, probes passed."""
+    probed = replace(RESULTS[0], fidelity=outcomes_of("savepoint_rollback", notify="hides"))
+    header, first, *_, floor = table(analysis_of([probed, *RESULTS[1:]]))
+    words = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", "100 tests", "sees")
     assert header == words
-    assert first[:8] == ("savepoint_rollback", "2.10", "2.04 to 2.17", "a", "-", "700/700", "0", "1.46 s")
-    assert first[8].startswith("sequences_restart, second_connection,")
+    sees = f"{len(Probe) - 1}/{len(Probe)}"
+    assert first == ("savepoint_rollback", "2.10", "2.04 to 2.17", "a", "-", "700/700", "0", "1.46 s", sees)
     assert floor == ("none", "3.52", "3.41 to 3.64", "-", "-", "7/700", "693", "1.60 s", "-")
 
 
@@ -241,6 +246,26 @@ CELLS = [
     cell_of("session_engine_function_loops", 0, 1, "F" * 12, [WRONG_LOOP]),
     *(cell_of(name, number, ms) for number in range(8) for name, ms in COSTS.items()),
 ]
+
+
+def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
+    """With outcomes beside the cells there are counts by family, a row for each probe, the heat map, and findings."""
+    folder = write_run(tmp_path / "run", CELLS)
+    for fidelity in (outcomes_of(CONTROL), outcomes_of("create_drop", notify="breaks")):
+        keep_fidelity(folder, fidelity)
+    file = io.StringIO()
+    analysis = report_run(folder, Console(file=file, width=120))
+    assert by_name(analysis)["create_drop"].fidelity is not None
+    tokens = parsed(folder / "summary.md")
+    of_probes = next(rows for rows in tables_in(tokens) if rows[0][0] == "probe")
+    assert of_probes[0] == ("probe", "create_drop")
+    assert ("notify", "breaks") in of_probes
+    assert len(of_probes) == 1 + len(Probe)
+    of_families = next(rows for rows in tables_in(tokens) if rows[0][-1] == "all")
+    assert of_families[1][-1] == f"{len(Probe) - 1}/{len(Probe)}"
+    assert "FINDING: create_drop breaks notify without declaring it" in unwrapped(file.getvalue())
+    assert (folder / "charts" / "fidelity.png").exists()
+    assert (folder / "charts" / "fidelity.svg").exists()
 
 
 def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:

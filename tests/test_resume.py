@@ -99,7 +99,7 @@ def databases(server: Server, prefix: str) -> list[str]:
 def test_killed_twenty_times_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
     """SIGKILL at 20 random moments, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left."""
     folder, moments = tmp_path / "run", random.Random(3)  # noqa: S311 - moments, not secrets
-    begin = ("--strategies", "none", "--tests", 1, "--rounds", 1000, "--out", folder)
+    begin = ("--strategies", "none", "--tests", 1, "--rounds", 1000, "--no-check", "--out", folder)
     seen: set[bytes] = set()
     for kill in range(KILLS):
         there = (folder / RUN_FILE).exists()
@@ -133,7 +133,7 @@ def test_killed_twenty_times_every_finished_cell_is_there_once(server: Server, t
 
 def test_resumed_run_is_the_run_that_was_begun(server: Server, tmp_path: Path, looptrap: Command) -> None:
     """After a kill in the middle, a torn last line included, the rest is run, and the run is as if never stopped."""
-    begin = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5)
+    begin = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5, "--no-check")
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     environment = {"LOOPTRAP_DSN": server.admin_dsn}
     assert looptrap("run", *begin, "--out", whole, **environment).returncode == 0
@@ -193,7 +193,8 @@ def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Pa
 def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     """The folder of a small run that is complete."""
     folder = tmp_path_factory.mktemp("complete") / "run"
-    with started(server, "--strategies", "none", "--tests", 1, "--rounds", 1, "--out", folder) as process:
+    arguments = ("--strategies", "none", "--tests", 1, "--rounds", 1, "--no-check", "--out", folder)
+    with started(server, *arguments) as process:
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     return folder
@@ -205,7 +206,7 @@ def test_server_that_dies_is_replaced(tmp_path: Path, looptrap: Command) -> None
     strategy.write_text(KILLS_THE_SERVER.lstrip())
     folder = tmp_path / "run"
     arguments = ("--server", "embedded", "--strategies", strategy, "--tests", 3, "--rounds", 2, "--out", folder)
-    done = looptrap("run", *arguments)
+    done = looptrap("run", "--no-check", *arguments)
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stdout.count("Starting another") == 1
     cells: list[Cell] = list(read_cells(folder))

@@ -47,7 +47,7 @@ strategy = Trap(
 
 def run(looptrap: Command, folder: Path, *arguments: object) -> tuple[str, Analysis]:
     """Run a small bench on the embedded server; return what was printed and what the files say."""
-    done = looptrap("run", "--server", "embedded", "--out", folder, *arguments)
+    done = looptrap("run", "--server", "embedded", "--no-check", "--out", folder, *arguments)
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stderr == ""
     return done.stdout, analyse(read_run(folder), read_cells(folder))
@@ -149,7 +149,7 @@ def test_report_draws_the_same_from_the_files(
 def test_command_in_the_summary_makes_such_a_run_again(everything: tuple[str, Analysis], full_run: Path) -> None:
     """The summary ends with a command that names tests, rounds, seed and server."""
     assert everything
-    command = "nox -s bench -- --tests 9 --rounds 2 --seed 4 --server embedded"
+    command = "nox -s bench -- --tests 9 --no-check --rounds 2 --seed 4 --server embedded"
     assert read_run(full_run).command == command
     assert command in (full_run / "summary.md").read_text()
 
@@ -162,7 +162,7 @@ def test_new_strategy_is_in_the_race_with_nothing_else_edited(tmp_path: Path, lo
     written = looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree))
     assert written.returncode == 0, written.stderr
     arguments = ("--server", "embedded", "--tests", 3, "--rounds", 2, "--strategies", "my_way")
-    done = looptrap("run", *arguments, "--out", tmp_path / "run", cwd=tree, PYTHONPATH=str(tree))
+    done = looptrap("run", *arguments, "--no-check", "--out", tmp_path / "run", cwd=tree, PYTHONPATH=str(tree))
     assert done.returncode == 0, done.stderr
     assert re.search(r"^my_way .* 6/6 ", done.stdout, re.MULTILINE)
     assert "my_way" in (tmp_path / "run" / "charts" / "cost.svg").read_text()
@@ -216,7 +216,7 @@ def test_two_runs_agree_on_the_witnesses(
 def test_noise_that_drowns_the_result_is_an_exit_code(tmp_path: Path, looptrap: Command) -> None:
     """One round has no interval, so the run is unusable: with --strict it ends with 3, and shows what there is."""
     arguments = ("--server", "embedded", "--strategies", "none", "--tests", 1, "--rounds", 1, "--out", tmp_path / "run")
-    done = looptrap("run", *arguments, "--strict")
+    done = looptrap("run", *arguments, "--no-check", "--strict")
     assert done.returncode == 3, done.stderr
     assert "Noise: unusable" in done.stdout
 

@@ -109,13 +109,15 @@ class Server:
         """
         Drop those of our databases that are left.
 
-        :param prefix: `looptrap_*`: those whose names begin with it are dropped as well, left by a run that was killed.
+        :param prefix: `looptrap_*`: instead those whose names begin with it, whoever made them.
         :raises ValueError: the prefix is not one of ours.
         """
         if prefix:
             _check_ours(prefix)
-            self._ours.update(asyncio.run(_on(self.admin_dsn, functools.partial(_names_of, prefix=prefix))))
-        for name in sorted(self._ours):
+            names = asyncio.run(_on(self.admin_dsn, functools.partial(_names_of, prefix=prefix)))
+        else:
+            names = list(self._ours)
+        for name in sorted(names):
             self.drop_database(name)
 
     def checkpoint(self) -> None:

@@ -1,0 +1,142 @@
+"""
+`nox -s check`: what tests see of a real Postgres under each strategy, and whether that is what it declares.
+
+Outcomes are kept in `results/check/`, with their heat map; `--why` shows the detail of one.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.errors import UserError
+from bench.fidelity import CONTROL, columns_of, complaints, family_table, sight_of, the_probe
+from bench.probing import can_be_probed, probe_all
+from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
+from bench.server import Server, open_server
+from bench.strategy import ROOT, TWIN, LoadedStrategy, load, load_all, names_in_tree
+from bench.tables import print_figures
+from bench.words import printable
+
+RESULTS = ROOT / "results"
+FOLDER = RESULTS / "check"
+CONTROL_FILE = ROOT / "bench" / "probes" / f"{CONTROL}.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What the user asked for, as the command line gives it."""
+
+    names: str | None
+    choice: str
+    """Of the server; see `bench.server.open_server`, as for the next two."""
+    image: str
+    allow_remote: bool
+
+
+def check(options: CheckOptions, console: Console) -> bool:
+    """
+    Run the probes, show what came of them, and tell whether all is as declared.
+
+    :raises UserError: an option, a strategy, the server or the folder is not usable.
+    """
+    strategies = _strategies(options.names)
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(FOLDER, error) from error
+    with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+        facts = server.facts
+        console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True)
+        probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
+    return _show([strategy.facts() for strategy in strategies], console)
+
+
+def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
+    """Print how much is seen and what is not as declared, draw the heat map, and tell whether all is as declared."""
+    # Not at the top: matplotlib is not to be waited for by what only shows a detail.
+    from bench.heatmap import draw_heat_map  # noqa: PLC0415
+
+    outcomes = read_fidelity(FOLDER)
+    columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])
+    _, png = draw_heat_map(columns, FOLDER)
+    console.print()
+    print_figures("What tests see of a real Postgres", family_table(columns), console)
+    found = complaints(strategies, outcomes)
+    for complaint in found:
+        console.print(Text(f"FINDING: {printable(complaint)}", style="bold red"))
+    if not found:
+        console.print("All as declared.")
+    console.print(
+        Text(f"Why:     nox -s check -- --why {columns[0].strategy} {columns[0].sights[0].probe}"), soft_wrap=True
+    )
+    console.print(Text(f"Results: {FOLDER}"), soft_wrap=True)
+    console.print(Text(f"Chart:   {png}"), soft_wrap=True)
+    return not found
+
+
+def probe_into(
+    folder: Path, strategies: Sequence[LoadedStrategy], server: Server, database_prefix: str, console: Console
+) -> None:
+    """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
+    probe_all(
+        [strategy for strategy in strategies if can_be_probed(strategy)],
+        server,
+        database_prefix,
+        lambda fidelity: keep_fidelity(folder, fidelity),
+        console,
+    )
+
+
+def control() -> LoadedStrategy:
+    """Return what every probe passes under, unless the probe is broken."""
+    return load(str(CONTROL_FILE))
+
+
+def why(strategy: str, probe: str, console: Console) -> None:
+    """
+    Show what came of a probe under a strategy, from the newest outcomes that are kept in `results/`.
+
+    :raises UserError: there is no such probe, or nothing is kept of the strategy.
+    """
+    asked = the_probe(probe)
+    folder, fidelity = _newest(strategy)
+    sight = sight_of(fidelity, asked)
+    if sight is None:
+        raise UserError(f"{folder} has nothing of {asked}: to find out, type nox -s check -- --strategies {strategy}")
+    console.print(Text(f"{strategy} {sight.outcome} {asked}", style="bold"))
+    console.print(f"A real Postgres: {asked.sees}", markup=False)
+    console.print(f"Where it is not seen: {asked.lost}", markup=False)
+    console.print(Text(asked.link), soft_wrap=True)
+    if sight.detail:
+        console.print()
+        console.print(Text(sight.detail), soft_wrap=True)
+    console.print()
+    console.print(Text(f"Seen on: {fidelity.server}; kept in {folder.relative_to(ROOT)}", style="dim"))
+
+
+def _strategies(names: str | None) -> list[LoadedStrategy]:
+    if names is None:
+        return [one for one in load_all(names_in_tree()) if can_be_probed(one) and one.name != TWIN]
+    asked = load_all([name.strip() for name in names.split(",") if name.strip()])
+    if not asked:
+        raise UserError(f"--strategies {names!r} names none: give names with commas between, such as create_drop.")
+    for one in asked:
+        if not can_be_probed(one):
+            raise UserError(
+                f"{one.name} is a trap whose tests fail by errors, before they see anything: leave it out; "
+                f"to see the errors, type nox -s bench -- --quick --strategies {one.name}"
+            )
+    return asked
+
+
+def _newest(strategy: str) -> tuple[Path, Fidelity]:
+    """Return the outcomes of a strategy that were kept last, and where."""
+    files = sorted(RESULTS.glob(f"*/{FIDELITY_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files:
+        if strategy in (kept := read_fidelity(path.parent)):
+            return path.parent, kept[strategy]
+    raise UserError(f"no outcome of '{strategy}' is kept: to get it, type nox -s check -- --strategies {strategy}")

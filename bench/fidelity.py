@@ -1,0 +1,125 @@
+"""
+What the probes' outcomes say: how much of a real Postgres tests see, and whether that is what a strategy declares.
+
+From records to statements and tables; runs nothing. How outcomes come about stands in `bench/probing.py`.
+"""
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from bench.errors import UserError
+from bench.probes import Family, Probe
+from bench.results import Fidelity, Sight, StrategyFacts
+
+CONTROL = "control"
+"""The name under which the control's outcomes are kept; see `bench/probes/control.py`."""
+
+MOST_NAMED = 4
+"""In a sentence; a list is longer."""
+
+
+def sight_of(fidelity: Fidelity, probe: str) -> Sight | None:
+    """Return what came of a probe; None where it did not run."""
+    return next((sight for sight in fidelity.sights if sight.probe == probe), None)
+
+
+def seen(fidelity: Fidelity, probes: Iterable[Probe] = Probe) -> list[Probe]:
+    """Return those of some probes that passed."""
+    passed = {sight.probe for sight in fidelity.sights if sight.outcome == "sees"}
+    return [probe for probe in probes if probe in passed]
+
+
+def lacking(fidelity: Fidelity, need: Collection[str]) -> list[str]:
+    """Return those of the probes that are needed that did not pass."""
+    passed = set(seen(fidelity))
+    return [probe for probe in need if probe not in passed]
+
+
+def listed(probes: Sequence[str]) -> str:
+    """Name some probes in a sentence; of many the first ones."""
+    shown = [*probes[:MOST_NAMED], f"{len(probes) - MOST_NAMED} more"] if len(probes) > MOST_NAMED + 1 else [*probes]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def complaints(strategies: Iterable[StrategyFacts], outcomes: Mapping[str, Fidelity]) -> list[str]:
+    """
+    Return what is not as it should be, a sentence each: broken probes, and declarations that outcomes contradict.
+
+    :param outcomes: by the strategies' names, the control's among them. A strategy without outcomes is passed over.
+    """
+    found = [*_broken(outcomes.get(CONTROL))]
+    for facts in strategies:
+        if fidelity := outcomes.get(facts.name):
+            found += _disagreements(facts, fidelity)
+    return found
+
+
+def _broken(control: Fidelity | None) -> Iterator[str]:
+    for sight in control.sights if control else ():
+        if sight.outcome != "sees":
+            yield f"the probe {sight.probe} is broken: with real commits on plain connections it {sight.outcome}."
+
+
+def _disagreements(facts: StrategyFacts, fidelity: Fidelity) -> Iterator[str]:
+    """Yield what a strategy declares and its tests see all the same, and what they do not see undeclared."""
+    for sight in fidelity.sights:
+        if sight.outcome == "sees" and sight.probe in facts.hides:
+            yield f"{facts.name} declares to hide {sight.probe}, but its tests see it: take it out of `hides`."
+        elif sight.outcome != "sees" and sight.probe not in facts.hides:
+            yield f"{facts.name} {sight.outcome} {sight.probe} without declaring it: add it to `hides`."
+
+
+def the_probe(name: str) -> Probe:
+    """
+    Return the probe of a name.
+
+    :raises UserError: there is none.
+    """
+    if name not in list(Probe):
+        raise UserError(f"unknown probe '{name}': {_nearest(name)} docs/probes.md has all.")
+    return Probe[name.upper()]
+
+
+def needed(text: str) -> tuple[str, ...]:
+    """
+    Return the probes that a user names, with commas between; a family stands for all of its own.
+
+    :raises UserError: there is no such probe or family.
+    """
+    found: list[str] = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        members = [probe.value for probe in Probe if probe.family == name]
+        found += members or [the_probe(name)]
+    if not found:
+        raise UserError(f"--need {text!r} names no probe: give some, such as second_connection,notify.")
+    return tuple(dict.fromkeys(found))
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, [*Probe, *Family], n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"families are {', '.join(Family)};"
+
+
+def columns_of(outcomes: Mapping[str, Fidelity], names: Iterable[str]) -> list[Fidelity]:
+    """Return the outcomes of those strategies that were probed, in the order of the names."""
+    return [outcomes[name] for name in names if name in outcomes]
+
+
+def family_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
+    """Return how many probes of each family the tests of each strategy see; the first row is the header."""
+    header = ("strategy", *(family.replace("_", " ") for family in Family), "all")
+    return [header, *((fidelity.strategy, *_counts(fidelity)) for fidelity in columns)]
+
+
+def _counts(fidelity: Fidelity) -> list[str]:
+    groups = [[probe for probe in Probe if probe.family == family] for family in Family]
+    return [f"{len(seen(fidelity, group))}/{len(group)}" for group in (*groups, list(Probe))]
+
+
+def probe_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
+    """Return a row for each probe, a column for each strategy; the first row is the header."""
+    rows = [("probe", *(fidelity.strategy for fidelity in columns))]
+    for probe in Probe:
+        sights = (sight_of(fidelity, probe) for fidelity in columns)
+        rows.append((probe.value, *(sight.outcome if sight else "-" for sight in sights)))
+    return rows

@@ -1,0 +1,213 @@
+"""
+From what probes saw to a picture: `heat_map_figure` makes it, `draw_heat_map` writes it as SVG and PNG.
+
+A row for each probe and a column for each strategy. Colours lead the eye to what is missing, and each cell also says
+its outcome in a word. Reads records, probes nothing. All lengths are points, and a page grows with its rows and
+columns. Looks may change freely; but a figure drawn twice from one input must stay the same to the byte.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bench.fidelity import listed, seen, sight_of
+from bench.probes import Family, Probe
+from bench.results import Fidelity
+from bench.typesetting import (
+    BOLD,
+    GAP,
+    GREY,
+    INK,
+    LINE_HEIGHT,
+    MARGIN,
+    MUTED,
+    ORANGE,
+    PLAIN,
+    Look,
+    context,
+    drawable,
+    save,
+    text_width,
+    wrap,
+)
+
+HOW_TO_READ = (
+    'How to read: "sees": as with a real Postgres. "hides": otherwise, without an error. "breaks": an error or a hang. '
+    "Figures: probes seen."
+)
+MEANINGS = "docs/probes.md says what each probe is."
+NOT_PROBED = "-"
+PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: Okabe and Ito's vermilion, dark enough for white words
+COLOURS = {"sees": (PALE, GREY), "hides": (ORANGE, INK), "breaks": (BROWN, "white"), NOT_PROBED: ("white", GREY)}
+"""Of an outcome's cell and word; each outcome differs from the others in grey print too."""
+
+ROW, INDENT, PADDING, GROOVE = 13.5, 8.0, 4.0, 1.0
+CELL_SIZE, NAME_SIZE, TITLE_SIZE, NOTE_SIZE = 8.0, 8.5, 13.0, 8.0
+ROUNDING = 1.04
+"""By how much letters on whole pixels may be wider than measured."""
+GRID_MIN, COLUMN_MAX, PAGE_MIN = 220.0, 110.0, 460.0
+SLANT = 45
+"""Degrees by which the columns' heads rise."""
+
+
+def draw_heat_map(columns: Sequence[Fidelity], folder: Path) -> tuple[Path, Path]:
+    """Write the figure to `fidelity.svg` and `fidelity.png` in `folder`, and return their paths."""
+    with context():
+        return save(heat_map_figure(columns), heat_map_headline(columns), folder / "fidelity")
+
+
+def heat_map_figure(columns: Sequence[Fidelity]) -> Figure:
+    """Draw what came of every probe under strategies, one at least: columns as they are given, rows by family."""
+    grid = _grid(columns)
+    page = _Page(grid.page_width)
+    page.write(heat_map_headline(columns), TITLE_SIZE, BOLD)
+    page.y += 2
+    page.write(_how_to_read(columns), NOTE_SIZE, MUTED)
+    page.y += GAP
+    _place_heads(page, grid)
+    _place_counts(page, grid, "All probes", list(Probe), " of ")
+    for family in Family:
+        probes = [probe for probe in Probe if probe.family == family]
+        page.y += PADDING
+        _place_counts(page, grid, family.heading, probes, "/")
+        for probe in probes:
+            _place_probe(page, grid, probe)
+    page.y += GAP / 2
+    page.write(_origin(columns), NOTE_SIZE, MUTED)
+    return page.figure()
+
+
+def heat_map_headline(columns: Sequence[Fidelity]) -> str:
+    """Say in one sentence under which strategies tests see the most and the least."""
+    counts = {column.strategy: len(seen(column)) for column in columns}
+    most, least = (
+        f"{end} under {listed([name for name, count in counts.items() if count == end])}"
+        for end in (max(counts.values()), min(counts.values()))
+    )
+    rest = "" if most == least else f" down to {least}"
+    return f"What tests see of {len(Probe)} behaviours of a real Postgres: {most}{rest}"
+
+
+def _how_to_read(columns: Sequence[Fidelity]) -> str:
+    complete = all(sight_of(column, probe) for column in columns for probe in Probe)
+    return HOW_TO_READ if complete else f'{HOW_TO_READ} "{NOT_PROBED}": not probed, counted as not seen.'
+
+
+def _origin(columns: Sequence[Fidelity]) -> str:
+    servers = "; ".join(dict.fromkeys(column.server for column in columns))
+    return f"Probed on: {servers}. {MEANINGS}"
+
+
+# --- the page and what stands on it
+
+
+@dataclass
+class _Page:
+    """A figure in the making: texts and boxes, and where they stand from the top left corner."""
+
+    width: float
+    y: float = MARGIN
+    texts: list[tuple[float, float, str, Look]] = field(default_factory=list)
+    boxes: list[Rectangle] = field(default_factory=list)
+
+    def write(self, text: str, size: float, look: Look) -> None:
+        """Set a paragraph from margin to margin, and go on below it."""
+        for line in wrap(text, (self.width - 2 * MARGIN) / ROUNDING, size, look.get("weight", "normal")):
+            self.texts.append((MARGIN, self.y + size, line, {"size": size, **look}))
+            self.y += size * LINE_HEIGHT
+
+    def box(self, x: float, width: float, colour: str) -> None:
+        """Fill a part of the row that begins here."""
+        self.boxes.append(Rectangle((x, self.y), width, ROW - GROOVE, facecolor=colour, linewidth=0))
+
+    def label(self, x: float, text: str, look: Look) -> None:
+        """Write into the row that begins here, at half its height."""
+        middle = self.y + (ROW - GROOVE) / 2
+        self.texts.append((x, middle, drawable(text), {"va": "center_baseline", **look}))
+
+    def figure(self) -> Figure:
+        height = self.y + MARGIN
+        figure = Figure(figsize=(self.width / 72, height / 72), facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(height, 0))
+        axes.set_axis_off()
+        for box in self.boxes:
+            axes.add_patch(box)
+        for x, y, line, look in self.texts:
+            axes.text(x, y, line, parse_math=False, **look)
+        return figure
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the columns stand, and how wide the page is for that."""
+
+    columns: Sequence[Fidelity]
+    left: float
+    column_width: float
+
+    @property
+    def right(self) -> float:
+        return self.left + len(self.columns) * self.column_width
+
+    @property
+    def page_width(self) -> float:
+        ends = [self.centre(number) + _reach(column) for number, column in enumerate(self.columns)]
+        return max(PAGE_MIN, max(self.right, *ends) + MARGIN)
+
+    def centre(self, number: int) -> float:
+        """Return the middle of a column."""
+        return self.left + (number + 0.5) * self.column_width
+
+
+def _grid(columns: Sequence[Fidelity]) -> _Grid:
+    names = [_width(probe.value, NAME_SIZE) + INDENT for probe in Probe]
+    headings = [_width(family.heading, NAME_SIZE, "bold") for family in Family]
+    narrowest = _width(_share(len(Probe), len(Probe), " of "), CELL_SIZE, "bold") + 2 * PADDING
+    column_width = max(narrowest, min(GRID_MIN / len(columns), COLUMN_MAX))
+    return _Grid(columns, MARGIN + max(names + headings) + GAP, column_width)
+
+
+def _reach(column: Fidelity) -> float:
+    """Return how far a column's head goes to the right, and as far up, since it rises by half a right angle."""
+    length = _width(drawable(column.strategy), NAME_SIZE, "bold")
+    return (length + NAME_SIZE) * math.sin(math.radians(SLANT))
+
+
+def _place_heads(page: _Page, grid: _Grid) -> None:
+    page.y += max(map(_reach, grid.columns)) + PADDING
+    look = {**BOLD, "size": NAME_SIZE, "rotation": SLANT, "rotation_mode": "anchor", "va": "center"}
+    for number, column in enumerate(grid.columns):
+        page.texts.append((grid.centre(number), page.y, drawable(column.strategy), look))
+    page.y += PADDING
+
+
+def _place_counts(page: _Page, grid: _Grid, heading: str, probes: Sequence[Probe], of: str) -> None:
+    page.box(MARGIN, grid.right - GROOVE - MARGIN, BAND)
+    page.label(MARGIN + PADDING, heading, {**BOLD, "size": NAME_SIZE})
+    for number, column in enumerate(grid.columns):
+        share = _share(len(seen(column, probes)), len(probes), of)
+        page.label(grid.centre(number), share, {**BOLD, "size": CELL_SIZE, "ha": "center"})
+    page.y += ROW
+
+
+def _place_probe(page: _Page, grid: _Grid, probe: Probe) -> None:
+    page.label(MARGIN + INDENT, probe.value, {**PLAIN, "size": NAME_SIZE})
+    for number, column in enumerate(grid.columns):
+        sight = sight_of(column, probe)
+        outcome = sight.outcome if sight else NOT_PROBED
+        paper, ink = COLOURS[outcome]
+        page.box(grid.left + number * grid.column_width, grid.column_width - GROOVE, paper)
+        page.label(grid.centre(number), outcome, {"color": ink, "size": CELL_SIZE, "ha": "center"})
+    page.y += ROW
+
+
+def _share(part: int, whole: int, of: str) -> str:
+    return f"{part}{of}{whole}"
+
+
+def _width(text: str, size: float, weight: str = "normal") -> float:
+    return ROUNDING * text_width(text, size, weight)

@@ -1,0 +1,18 @@
+"""The next run is clean after a process that was killed in the middle of a test. Each turn is a process of its own."""
+
+import psutil
+
+from bench.probes.conftest import Unchanged
+from bench.probes.protocol import FIRST
+from bench.probes.rows import Sessions, a_customer, commit_one, count, is_there
+
+
+async def test_killed_process(turn: str, session_factory: Sessions, unchanged: Unchanged) -> None:
+    """One row is committed and one is on its way when the process ends."""
+    unchanged(await count(session_factory), "customers at the start of a run")
+    assert await is_there(session_factory, await commit_one(session_factory)), "what is committed is not there"
+    if turn == FIRST:
+        async with session_factory() as session:
+            session.add(a_customer())
+            await session.flush()
+            psutil.Process().kill()

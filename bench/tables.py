@@ -1,0 +1,59 @@
+"""
+Tables and sentences as a console and as GitHub's Markdown show them.
+
+Rows are texts, the first row is the header. Whatever comes from strategies or errors is escaped for Markdown, and never
+read as markup by rich.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.words import printable
+
+NAME_WIDTH = 24
+"""A name of this length stays whole, whatever else has to fold."""
+
+
+def markdown_table(rows: Sequence[Sequence[str]], alignment: str) -> Iterator[str]:
+    """
+    Yield the lines of a table.
+
+    :param alignment: `l` or `r` for each column.
+    """
+    header, *body = ["| " + " | ".join(map(escaped, row)) + " |" for row in rows]
+    yield header
+    yield "|" + "|".join("---:" if side == "r" else "---" for side in alignment) + "|"
+    yield from body
+    yield ""
+
+
+def bullets(sentences: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a list."""
+    yield from (f"- {sentence}" for sentence in sentences)
+    if sentences:
+        yield ""
+
+
+def escaped(text: str) -> str:
+    """Escape what Markdown would read as markup; an underscore within a word is none."""
+    special = r"[\\`*\[\]<>|~&#$]|\b_+|_+\b"
+    return re.sub(special, lambda found: "".join(f"\\{char}" for char in found[0]), printable(text))
+
+
+def print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -> None:
+    """Print a table of one name and figures a row."""
+    console.print(Text(title, style="bold"))
+    shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    longest = max(len(row[0]) for row in rows)
+    for number, head in enumerate(rows[0]):
+        # A name of usual length stays whole, whatever else has to fold.
+        whole = number == 0 and longest <= NAME_WIDTH
+        shown.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=whole)
+    for row in rows[1:]:
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+    console.print()

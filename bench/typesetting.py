@@ -1,0 +1,89 @@
+"""
+What all pictures share: colours, the looks of text, how wide a text is and where its lines break, and the files.
+
+All lengths are points. What is drawn twice from one input is the same to the byte, for pictures are committed.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import style
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import text_to_path
+
+from bench.words import printable
+
+INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
+BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
+FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
+
+MARGIN, GAP = 18.0, 14.0
+LINE_HEIGHT = 1.32
+"""Of the size of a text."""
+
+Look = Mapping[str, Any]
+PLAIN: Look = {"color": INK}
+BOLD: Look = {"color": INK, "weight": "bold"}
+ITALIC: Look = {"color": INK, "style": "italic"}
+MUTED: Look = {"color": GREY}
+LOUD: Look = {**BOLD, "bbox": {"facecolor": ORANGE, "lw": 0, "pad": 0.6}}
+
+_STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap"}
+
+
+def context() -> AbstractContextManager[None]:
+    """Return what figures are made and saved in, whatever the user's matplotlib is set to."""
+    return style.context(["default", _STYLE])
+
+
+def save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
+    """
+    Write a figure as SVG and PNG, and return their paths.
+
+    :param stem: the path without its extension; folders are made.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
+    # A date or matplotlib's version in the file would change the picture of an unchanged run.
+    figure.savefig(svg, metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
+    figure.savefig(png, dpi=200, metadata={"Software": None})
+    return svg, png
+
+
+def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Break text into lines of at most `width`; a word that is longer is broken too."""
+    lines = [""]
+    for word in re.split(r" (?!ms\b|%|x )", drawable(text)):  # a figure stays with its unit
+        longer = f"{lines[-1]} {word}".lstrip()
+        if text_width(longer, size, weight) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for char in word:
+            if lines[-1] and text_width(lines[-1] + char, size, weight) > width:
+                lines.append("")
+            lines[-1] += char
+    return lines
+
+
+@cache
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return how wide a line is in letters that are drawn as outlines; on whole pixels it may be 4 % wider."""
+    font = FontProperties(family=FONT, size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def drawable(text: str) -> str:
+    """Replace what the font has no glyph for: matplotlib would warn and draw a box."""
+    return "".join(char if ord(char) in _glyphs() else "\ufffd" for char in printable(text))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=FONT, weight="bold"))).get_charmap())

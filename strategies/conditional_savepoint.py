@@ -1,0 +1,44 @@
+"""
+An outer transaction that sessions join in SQLAlchemy's default way, with no word about it.
+
+A rollback of the application, after a conflict say, rolls back the outer transaction: what the test had committed is
+gone, and what it commits later stays in the database for good.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import ONE_TRANSACTION, Probe, Trap
+
+strategy = Trap(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={
+        *ONE_TRANSACTION - {Probe.BACKGROUND_TASK, Probe.TWO_REQUESTS, Probe.TWENTY_REQUESTS},
+        Probe.COMMIT_THEN_ROLLBACK,
+        Probe.INTEGRITY_ERROR,
+        Probe.HANDLER_ROLLS_BACK,
+        Probe.ADVISORY_SESSION_LOCK,
+        Probe.PREPARED_STATEMENT,
+    },
+    caught_by={Probe.COMMIT_THEN_ROLLBACK, Probe.INTEGRITY_ERROR, Probe.HANDLER_ROLLS_BACK},
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests."""
+    engine = create_async_engine(migrated_database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(db_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions on one connection; without join_transaction_mode it is conditional_savepoint."""
+    async with db_engine.connect() as connection:
+        transaction = await connection.begin()
+        yield async_sessionmaker(connection, expire_on_commit=False)
+        await transaction.rollback()

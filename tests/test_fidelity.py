@@ -1,0 +1,130 @@
+"""What is said of the probes' outcomes: declarations are checked both ways, and needs are looked up."""
+
+import pytest
+
+from bench.errors import UserError
+from bench.fidelity import (
+    CONTROL,
+    columns_of,
+    complaints,
+    family_table,
+    lacking,
+    listed,
+    needed,
+    probe_table,
+    seen,
+    sight_of,
+    the_probe,
+)
+from bench.probes import Family, Probe
+from bench.probes.protocol import Outcome
+from bench.results import Fidelity, Sight, StrategyFacts
+
+
+def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:
+    """Make the outcomes of a strategy that sees everything but what is said."""
+    sights = []
+    for probe in Probe:
+        outcome = outcomes.get(probe, "sees")
+        sights.append(Sight(probe, outcome, "" if outcome == "sees" else "why"))
+    return Fidelity(name, "0" * 64, "embedded, Postgres 18.4", tuple(sights))
+
+
+def facts(name: str, *hides: str) -> StrategyFacts:
+    """Make the declaration of a strategy."""
+    return StrategyFacts(name, "", "session", "session", hides)
+
+
+def test_declaration_that_holds_is_no_complaint() -> None:
+    """What is declared hidden and hides or breaks, and all else seen, is as it should be."""
+    found = {"mine": outcomes_of("mine", notify="hides", same_key="breaks")}
+    assert complaints([facts("mine", "notify", "same_key")], found) == []
+
+
+def test_declared_probe_that_passes_is_a_complaint() -> None:
+    """A strategy that declares to hide what its tests see is told so."""
+    (complaint,) = complaints([facts("mine", "notify")], {"mine": outcomes_of("mine")})
+    assert complaint == "mine declares to hide notify, but its tests see it: take it out of `hides`."
+
+
+@pytest.mark.parametrize("outcome", ["hides", "breaks"])
+def test_undeclared_probe_that_fails_is_a_complaint(outcome: Outcome) -> None:
+    """A strategy that does not declare what its tests do not see is told so, and in which of the two ways."""
+    (complaint,) = complaints([facts("mine")], {"mine": outcomes_of("mine", notify=outcome)})
+    assert complaint == f"mine {outcome} notify without declaring it: add it to `hides`."
+
+
+def test_probe_that_the_control_fails_is_broken() -> None:
+    """Where real commits on plain connections do not pass, the probe is complained about, whatever strategies do."""
+    (complaint,) = complaints([], {CONTROL: outcomes_of(CONTROL, notify="hides")})
+    assert "the probe notify is broken" in complaint
+
+
+def test_strategy_without_outcomes_is_no_complaint() -> None:
+    """What was not probed is not judged."""
+    assert complaints([facts("mine", "notify")], {}) == []
+
+
+def test_needs_are_probes_and_families() -> None:
+    """A need is a probe or a family, which stands for all of its probes; nothing is there twice."""
+    assert needed("notify, second_connection") == ("notify", "second_connection")
+    loops = tuple(probe.value for probe in Probe if probe.family == Family.LOOPS)
+    assert needed("loops,two_workers") == loops
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("notfy", "did you mean notify"), ("xyzzy", "families are clean_slate"), (" ,", "names no probe")],
+)
+def test_needs_that_are_none(text: str, words: str) -> None:
+    """An unknown need is one line with what is near or valid."""
+    with pytest.raises(UserError, match=words) as error:
+        needed(text)
+    assert "\n" not in str(error.value)
+
+
+def test_lacking_needs() -> None:
+    """What a strategy's tests do not see of what is needed, an outcome that is not there included."""
+    fidelity = outcomes_of("mine", notify="hides")
+    assert lacking(fidelity, ["second_connection", "notify"]) == ["notify"]
+    assert lacking(Fidelity("mine", "", "", ()), ["notify"]) == ["notify"]
+    assert lacking(fidelity, []) == []
+
+
+def test_listed_probes() -> None:
+    """A sentence names one, two or some probes, and of many the first and how many more."""
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"]) == "a and b"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(list("abcdefg")) == "a, b, c, d and 3 more"
+
+
+def test_tables_have_every_probe_and_count_each_family() -> None:
+    """The table of probes has a row for each, that of families adds up to all."""
+    columns = columns_of({"a": outcomes_of("a", notify="hides"), "b": outcomes_of("b")}, ["b", "missing", "a"])
+    assert [fidelity.strategy for fidelity in columns] == ["b", "a"]
+    rows = probe_table(columns)
+    assert rows[0] == ("probe", "b", "a")
+    assert [row[0] for row in rows[1:]] == list(Probe)
+    assert ("notify", "sees", "hides") in rows
+    _, b, a = family_table(columns)
+    assert b[-1] == f"{len(Probe)}/{len(Probe)}"
+    assert a[-1] == f"{len(Probe) - 1}/{len(Probe)}"
+    for row in (b, a):
+        assert sum(int(count.partition("/")[0]) for count in row[1:-1]) == int(row[-1].partition("/")[0])
+    assert len(seen(columns[1])) == len(Probe) - 1
+
+
+def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
+    """A probe that a record lacks is not counted as seen."""
+    older = Fidelity("older", "", "", (Sight("rows_gone", "sees", ""),))
+    assert sight_of(older, "notify") is None
+    assert ("notify", "-") in probe_table([older])
+    assert seen(older) == [Probe.ROWS_GONE]
+
+
+def test_unknown_probe() -> None:
+    """A probe's name that is none is answered with what is near."""
+    assert the_probe("notify") is Probe.NOTIFY
+    with pytest.raises(UserError, match="did you mean notify"):
+        the_probe("notifi")

@@ -1,0 +1,63 @@
+"""The catalogue of probes and the probes themselves belong together."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.probes import KEPT_CONNECTIONS, ONE_TRANSACTION, Family, Probe
+from bench.probing import APART
+from bench.strategy import ROOT, Trap, load, names_in_tree
+
+FOLDER = ROOT / "bench" / "probes"
+
+
+def functions_in(path: Path) -> list[str]:
+    """Return the names of a file's test functions."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.AsyncFunctionDef)]
+    return [function.name for function in functions if function.name.startswith("test_")]
+
+
+@pytest.mark.parametrize("family", Family)
+def test_each_probe_has_its_test_in_the_file_of_its_family(family: Family) -> None:
+    """A family's file has a test for each of its probes, in the catalogue's order, and no other."""
+    expected = [f"test_{probe}" for probe in Probe if probe.family == family and probe not in APART]
+    assert sorted(functions_in(FOLDER / f"test_{family}.py")) == sorted(expected)
+
+
+def test_probes_with_processes_of_their_own_have_a_file_each() -> None:
+    """What cannot run among the others stands in `apart/`, a file for each probe."""
+    assert sorted(path.stem for path in (FOLDER / "apart").glob("test_*.py")) == sorted(
+        f"test_{probe}" for probe in APART
+    )
+    for probe in APART:
+        assert functions_in(FOLDER / "apart" / f"test_{probe}.py") == [f"test_{probe}"]
+
+
+@pytest.mark.parametrize("probe", Probe)
+def test_each_probe_says_what_is_lost_and_where_it_is_documented(probe: Probe) -> None:
+    """Every probe has its two sentences, of one line each, and a link to documentation."""
+    assert probe.value == probe.name.lower()
+    for sentence in (probe.sees, probe.lost):
+        assert re.fullmatch(r"[A-Z][^\n]*\.", sentence)
+    assert probe.link.startswith(("https://www.postgresql.org/docs/", "https://docs.sqlalchemy.org/", "https://"))
+
+
+def test_groups_of_probes_are_in_use() -> None:
+    """Each group that strategies name at once is a part of what some strategy hides."""
+    declared = [set(load(name).declared.hides) for name in names_in_tree()]
+    for group in (ONE_TRANSACTION, KEPT_CONNECTIONS):
+        assert any(group <= hides for hides in declared)
+
+
+def test_silent_traps_are_caught_by_what_an_ordinary_strategy_passes() -> None:
+    """Each probe that catches a silent trap is passed by the strategy that the trap looks like."""
+    ordinary = set(load("savepoint_rollback").declared.hides)
+    silent = [load(name).declared for name in names_in_tree()]
+    caught = [set(trap.caught_by) for trap in silent if isinstance(trap, Trap) and not trap.errors]
+    assert len(caught) == 2
+    for probes in caught:
+        assert probes
+        assert not probes & ordinary
