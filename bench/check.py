@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import UserError
-from bench.fidelity import CONTROL, columns_of, complaints, family_table, sight_of, the_probe
+from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
 from bench.server import Server, open_server
@@ -51,7 +51,11 @@ def check(options: CheckOptions, console: Console) -> bool:
     with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
         facts = server.facts
         console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True)
-        probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
+        try:
+            probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
+        except KeyboardInterrupt:
+            console.print(f"Stopped. What was ready is kept in {FOLDER}", markup=False, soft_wrap=True)
+            raise
     return _show([strategy.facts() for strategy in strategies], console)
 
 
@@ -67,7 +71,11 @@ def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
     print_figures("What tests see of a real Postgres", family_table(columns), console)
     found = complaints(strategies, outcomes)
     for complaint in found:
-        console.print(Text(f"FINDING: {printable(complaint)}", style="bold red"))
+        console.print(Text(f"FINDING: {printable(complaint)}", style="bold red"), soft_wrap=True)
+    for facts in strategies:
+        fidelity = outcomes[facts.name]
+        if complaints([facts], {facts.name: fidelity}):
+            console.print(Text(f"What {facts.name} is to declare: {declaration(fidelity)}"), soft_wrap=True)
     if not found:
         console.print("All as declared.")
     console.print(

@@ -69,6 +69,12 @@ def _disagreements(facts: StrategyFacts, fidelity: Fidelity) -> Iterator[str]:
             yield f"{facts.name} {sight.outcome} {sight.probe} without declaring it: add it to `hides`."
 
 
+def declaration(fidelity: Fidelity) -> str:
+    """Return the line of a strategy's file that declares what the probes found."""
+    probes = (f"Probe.{sight.probe.upper()}" for sight in fidelity.sights if sight.outcome != "sees")
+    return f"hides={{{', '.join(probes)}}},"
+
+
 def the_probe(name: str) -> Probe:
     """
     Return the probe of a name.

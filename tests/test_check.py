@@ -23,6 +23,7 @@ from bench.results import Fidelity, read_fidelity, read_run
 from bench.server import Server
 from bench.strategy import ROOT, TWIN, load, load_all, names_in_tree
 from tests.conftest import Command, assert_one_line
+from tests.test_docs import example_strategy
 
 DECLARES_WRONGLY = '''
 """Hide what is not declared, and declare what is not hidden."""
@@ -83,14 +84,15 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
     """
     Probing all strategies gives what they declare, and outcome by outcome what docs/probes.md was made from.
 
-    The control passes every probe. Of a strategy that declares wrongly, both mistakes are found, nothing else is, and
-    `--why` has the detail.
+    So does the strategy that docs/strategies.md shows. The control passes every probe. Of a strategy that declares
+    wrongly both mistakes are found, nothing else is, and `--why` has the detail.
     """
     path = tmp_path / "declares_wrongly.py"
     path.write_text(DECLARES_WRONGLY.lstrip())
     names = [one.name for one in load_all(names_in_tree()) if can_be_probed(one) and one.name != TWIN]
-    done = check("--strategies", ",".join([*names, str(path)]))
+    done = check("--strategies", ",".join([*names, str(path), str(example_strategy(tmp_path))]))
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "What declares_wrongly is to declare: hides={Probe.IDENTITY_RESTARTS, " in done.stdout
     assert re.findall("^FINDING: (.*)$", done.stdout, re.MULTILINE) == [
         "declares_wrongly declares to hide rows_gone, but its tests see it: take it out of `hides`.",
         "declares_wrongly hides notify without declaring it: add it to `hides`.",
@@ -169,6 +171,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Se
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said + rest
     assert "Traceback" not in rest
+    assert "Stopped. What was ready is kept in" in rest
     ready = re.findall(r"^probed (\w+):", said + rest, re.MULTILINE)
     assert read_fidelity(tree / "results" / "check").keys() == set(ready)
     end = time.monotonic() + 10

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import analyse
 from bench.charts import draw_cost
+from bench.check import control
+from bench.documentation import PAGES as MADE_PAGES
+from bench.documentation import REFERENCE, made, reference
+from bench.fidelity import CONTROL, columns_of
 from bench.growth import grow
-from bench.probes import Probe
-from bench.report import PHASES, write_summary
+from bench.heatmap import draw_heat_map
+from bench.report import in_order, write_summary
 from bench.results import read_cells, read_run
-from bench.strategy import ROOT, load, names_in_tree
-from bench.words import headline
+from bench.strategy import ROOT, load
 from tests.conftest import Command
 
-REFERENCE = ROOT / "results" / "reference"
-README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 SESSIONS = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
 
@@ -34,26 +34,29 @@ def nox_commands() -> list[str]:
 
 
 def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
-    """Chart and summary of the reference run are what its raw samples give today."""
-    analysis = analyse(read_run(REFERENCE), read_cells(REFERENCE))
-    svg, _ = draw_cost(analysis, tmp_path)
-    assert svg.read_text() == (REFERENCE / "charts" / "cost.svg").read_text()
-    assert (
-        write_summary(analysis, grow(read_run(REFERENCE), read_cells(REFERENCE)), tmp_path).read_text()
-        == (REFERENCE / "summary.md").read_text()
-    )
+    """Charts and summary of the reference run are what its raw samples and outcomes give today."""
+    analysis = reference()
+    draw_cost(analysis, tmp_path)
+    draw_heat_map(columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]), tmp_path)
+    for name in ("cost.svg", "fidelity.svg"):
+        assert (tmp_path / name).read_text() == (REFERENCE / "charts" / name).read_text()
+    summary = write_summary(analysis, grow(analysis.run, read_cells(REFERENCE)), tmp_path)
+    assert summary.read_text() == (REFERENCE / "summary.md").read_text()
 
 
-def test_readme_has_the_reference_runs_table() -> None:
-    """The README's tables of strategies and traps are the reference run's; so are headline and command."""
-    summary, *_ = (REFERENCE / "summary.md").read_text().partition(f"## {PHASES}")
-    rows = [line for line in summary.splitlines() if line.startswith("|")]
-    assert rows
-    for row in rows:
-        assert row in README
-    analysis = analyse(read_run(REFERENCE), read_cells(REFERENCE))
-    assert headline(analysis) in README
-    assert analysis.run.command in README
+@pytest.mark.parametrize("page", MADE_PAGES, ids=lambda page: page.name)
+def test_made_parts_are_what_the_reference_run_says(page: Path) -> None:
+    """What README and docs show of figures, outcomes and probes is what `nox -s docs` would make of it today."""
+    text = page.read_text()
+    assert "<!-- made: " in text
+    assert made(text, reference()) == text
+
+
+def test_reference_run_probed_these_strategies() -> None:
+    """The outcomes in the reference run are of the strategies' files as they are in the tree."""
+    for fidelity in reference().outcomes.values():
+        loaded = control() if fidelity.strategy == CONTROL else load(fidelity.strategy)
+        assert fidelity.source_sha256 == loaded.facts().source_sha256, fidelity.strategy
 
 
 def test_reference_run_is_of_this_workload() -> None:
@@ -81,24 +84,21 @@ def test_pages_show_commands() -> None:
     assert {"nox -s bench", "nox -s tests"} <= set(nox_commands())
 
 
-def test_example_strategy_runs(tmp_path: Path, looptrap: Command) -> None:
-    """The strategy that docs/strategies.md shows is written from it alone, and passes the workload."""
+def example_strategy(folder: Path) -> Path:
+    """Write the strategy that docs/strategies.md shows, from it alone, into a file."""
     example = next(text for text in blocks(ROOT / "docs" / "strategies.md", "python") if "strategy = Strategy(" in text)
-    path = tmp_path / "from_the_docs.py"
+    path = folder / "from_the_docs.py"
     path.write_text(example)
+    return path
+
+
+def test_example_strategy_runs(tmp_path: Path, looptrap: Command) -> None:
+    """The strategy that docs/strategies.md shows passes the workload."""
+    path = example_strategy(tmp_path)
     arguments = ("--server", "embedded", "--tests", 14, "--rounds", 1, "--no-check", "--strategies", path)
     done = looptrap("run", *arguments, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^from_the_docs .* 14/14 ", done.stdout, re.MULTILINE), done.stdout
-
-
-def test_probes_page_repeats_the_declarations() -> None:
-    """docs/probes.md has every probe, and beside it the strategies that declare to hide it."""
-    text = (ROOT / "docs" / "probes.md").read_text()
-    for probe in Probe:
-        row = next(line for line in text.splitlines() if line.startswith(f"| `{probe.value}`"))
-        hiding = {name for name in names_in_tree() if probe in load(name).declared.hides and name != "none_twin"}
-        assert {name for name in names_in_tree() if f"`{name}`" in row} == hiding
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

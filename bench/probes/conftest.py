@@ -24,7 +24,6 @@ from bench.probes.rows import Sessions
 PATIENCE = 5.0
 """Seconds that the body of a probe may take; one that works takes less than a tenth of that on a slow machine."""
 
-
 _DECIDED = pytest.StashKey[set[Probe]]()
 """Probes that have failed."""
 
