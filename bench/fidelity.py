@@ -113,13 +113,14 @@ def columns_of(outcomes: Mapping[str, Fidelity], names: Iterable[str]) -> list[F
 
 def family_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
     """Return how many probes of each family the tests of each strategy see; the first row is the header."""
-    header = ("strategy", *(family.replace("_", " ") for family in Family), "all")
+    header = ("strategy", *(family.replace("_", " ") for family in Family), f"all {len(Probe)}")
     return [header, *((fidelity.strategy, *_counts(fidelity)) for fidelity in columns)]
 
 
 def _counts(fidelity: Fidelity) -> list[str]:
     groups = [[probe for probe in Probe if probe.family == family] for family in Family]
-    return [f"{len(seen(fidelity, group))}/{len(group)}" for group in (*groups, list(Probe))]
+    counts = [f"{len(seen(fidelity, group))}/{len(group)}" for group in groups]
+    return [*counts, str(len(seen(fidelity)))]
 
 
 def probe_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:

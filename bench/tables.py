@@ -7,6 +7,7 @@ read as markup by rich.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -52,7 +53,9 @@ def print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -
     for number, head in enumerate(rows[0]):
         # A name of usual length stays whole, whatever else has to fold.
         whole = number == 0 and longest <= NAME_WIDTH
-        shown.add_column(Text(head), justify="left" if number == 0 else "right", overflow="fold", no_wrap=whole)
+        word = max(map(len, head.split()))
+        side: Literal["left", "right"] = "left" if number == 0 else "right"
+        shown.add_column(Text(head), justify=side, overflow="fold", no_wrap=whole, min_width=word)
     for row in rows[1:]:
         shown.add_row(*map(Text, row))
     console.print(shown)
