@@ -50,12 +50,12 @@ def print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -
     console.print(Text(title, style="bold"))
     shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     longest = max(len(row[0]) for row in rows)
+    fits = sum(max(map(len, column)) + 1 for column in zip(*rows, strict=True)) <= console.width
     for number, head in enumerate(rows[0]):
         # A name of usual length stays whole, whatever else has to fold.
         whole = number == 0 and longest <= NAME_WIDTH
-        word = max(map(len, head.split()))
         side: Literal["left", "right"] = "left" if number == 0 else "right"
-        shown.add_column(Text(head), justify=side, overflow="fold", no_wrap=whole, min_width=word)
+        shown.add_column(Text(head if fits else head.replace(" ", "\n")), justify=side, overflow="fold", no_wrap=whole)
     for row in rows[1:]:
         shown.add_row(*map(Text, row))
     console.print(shown)
