@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.strategy import TWIN, Trap, load_all, names_in_tree
+from bench.strategy import ALL, CORE, TWIN, Trap, load_all, names_in_tree
 from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000
@@ -70,13 +70,23 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+strategies_option = click.option(
+    "--strategies",
+    "names",
+    metavar="A,B",
+    default=CORE,
+    show_default=True,
+    help=f"Names, dotted names, paths, or the sets {CORE} and {ALL}: those of a default run, all in strategies/.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def looptrap() -> None:
     """Compare ways of isolating the tests of an async FastAPI + SQLAlchemy + Postgres suite."""
 
 
 @looptrap.command()
-@click.option("--strategies", "names", metavar="A,B", help="Names, dotted names or paths; default: all in strategies/.")
+@strategies_option
 @click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
 @click.option(
     "--sweep",
@@ -163,7 +173,7 @@ def report(run: Path, need: str | None) -> None:
 
 
 @looptrap.command()
-@click.option("--strategies", "names", metavar="A,B", help="As for run; default: all but traps that end in errors.")
+@strategies_option
 @server_options
 @click.option(
     "--why",
@@ -263,6 +273,7 @@ def list_strategies(console: Console) -> None:
     table.add_column("what it is")
     for strategy in load_all(names_in_tree()):
         kind = "trap" if isinstance(strategy.declared, Trap) else "hidden" if strategy.name == TWIN else ""
+        kind = kind or ("core" if strategy.declared.core else "")
         table.add_row(strategy.name, kind, strategy.summary)
     console.print(table)
 

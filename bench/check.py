@@ -17,7 +17,7 @@ from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
 from bench.server import Server, open_server
-from bench.strategy import ROOT, TWIN, LoadedStrategy, load, load_all, names_in_tree
+from bench.strategy import ROOT, TWIN, LoadedStrategy, load, load_all, references_in
 from bench.tables import print_figures
 from bench.words import printable
 
@@ -30,7 +30,7 @@ CONTROL_FILE = ROOT / "bench" / "probes" / f"{CONTROL}.py"
 class CheckOptions:
     """What the user asked for, as the command line gives it."""
 
-    names: str | None
+    names: str
     choice: str
     """Of the server; see `bench.server.open_server`, as for the next two."""
     image: str
@@ -126,19 +126,16 @@ def why(strategy: str, probe: str, console: Console) -> None:
     console.print(Text(f"Seen on: {fidelity.server}; kept in {folder.relative_to(ROOT)}", style="dim"))
 
 
-def _strategies(names: str | None) -> list[LoadedStrategy]:
-    if names is None:
-        return [one for one in load_all(names_in_tree()) if can_be_probed(one) and one.name != TWIN]
-    asked = load_all([name.strip() for name in names.split(",") if name.strip()])
-    if not asked:
-        raise UserError(f"--strategies {names!r} names none: give names with commas between, such as create_drop.")
-    for one in asked:
-        if not can_be_probed(one):
-            raise UserError(
-                f"{one.name} is a trap whose tests fail by errors, before they see anything: leave it out; "
-                f"to see the errors, type nox -s bench -- --quick --strategies {one.name}"
-            )
-    return asked
+def _strategies(names: str) -> list[LoadedStrategy]:
+    """Return what can be probed of what was asked for; the twin is the floor, and would see what that sees."""
+    asked = load_all(references_in(names))
+    found = [one for one in asked if can_be_probed(one) and one.name != TWIN]
+    if not found:
+        raise UserError(
+            f"nothing to probe in {names!r}: tests of traps that end in errors see nothing, and {TWIN} is the floor; "
+            f"to see the errors, type nox -s bench -- --quick --strategies {names}"
+        )
+    return found
 
 
 def _newest(strategy: str) -> tuple[Path, Fidelity]:

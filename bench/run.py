@@ -47,7 +47,7 @@ from bench.results import (
 )
 from bench.server import Server, ServerDiedError
 from bench.stopping import Limits
-from bench.strategy import FLOOR, ROOT, TWIN, lasting, load_all, names_in_tree
+from bench.strategy import CORE, FLOOR, ROOT, TWIN, lasting, load_all, references_in
 from bench.version import VERSION, commit
 from bench.workload import LARGEST, SMALLEST, describe
 
@@ -70,7 +70,7 @@ SECONDS_AROUND = 10
 class RunOptions:
     """What the user asked for, as the command line gives it."""
 
-    names: str | None
+    names: str
     tests: int
     sweep: Sequence[str]
     rounds: int | None
@@ -262,14 +262,9 @@ def _limits(options: RunOptions) -> Limits:
     return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget - SECONDS_AROUND)
 
 
-def _references(names: str | None) -> list[str]:
+def _references(names: str) -> list[str]:
     """Return what was asked for, and the floor with its twin, against which all is measured."""
-    asked = names_in_tree() if names is None else [name.strip() for name in names.split(",") if name.strip()]
-    if not asked:
-        raise UserError(
-            f"--strategies {names!r} names none: give names with commas between, such as {FLOOR},create_drop."
-        )
-    return list(dict.fromkeys([FLOOR, TWIN, *map(lasting, asked)]))
+    return list(dict.fromkeys([FLOOR, TWIN, *map(lasting, references_in(names))]))
 
 
 def sizes(tests: int, sweep: Sequence[str]) -> list[Size]:
@@ -345,7 +340,7 @@ def _describe(
 def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
     parts = ["nox", "-s", "bench", "--"]
-    if options.names:
+    if options.names != CORE:
         parts += ["--strategies", options.names]
     parts += ["--tests", str(options.tests)]
     for text in options.sweep:

@@ -29,6 +29,9 @@ FLOOR = "none"
 TWIN = "none_twin"
 """The floor again, hidden: what differs between the two is noise."""
 
+CORE, ALL = "core", "all"
+"""The sets of strategies that a user may name: those of a default run, and all of the tree."""
+
 LoopScope = Literal["function", "class", "module", "package", "session"]
 ExpectedFailures = Literal["all fail", "first passes", "alternates"]
 
@@ -44,11 +47,13 @@ class Strategy:
     :param test_loop_scope: how long the event loop lives in which a test runs.
     :param fixture_loop_scope: the same for async fixtures that do not say it themselves.
     :param hides: behaviours of a real Postgres that tests do not see under this strategy.
+    :param core: whether it belongs to the set `core`, which is what runs when nobody says what.
     """
 
     test_loop_scope: LoopScope = "function"
     fixture_loop_scope: LoopScope = "function"
     hides: Collection[Probe] = ()
+    core: bool = True
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,23 @@ def arguments_for_pytest(module: str, declared: Strategy) -> list[str]:
 def names_in_tree() -> list[str]:
     """Names of all strategies in `strategies/`, sorted."""
     return sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
+
+
+def references_in(text: str) -> list[str]:
+    """
+    Return the references in a list with commas; the sets `core` and `all` stand for those of the tree that are in them.
+
+    :raises UserError: there is none, or a strategy of the tree breaks the contract.
+    """
+    found: list[str] = []
+    for reference in filter(None, (part.strip() for part in text.split(","))):
+        if reference == CORE:
+            found += [strategy.name for strategy in load_all(names_in_tree()) if strategy.declared.core]
+        else:
+            found += names_in_tree() if reference == ALL else [reference]
+    if not found:
+        raise UserError(f"--strategies {text!r} names none: give names such as create_drop, or {CORE} or {ALL}.")
+    return list(dict.fromkeys(found))
 
 
 def lasting(reference: str) -> str:
@@ -218,9 +240,10 @@ def _locate(reference: str) -> tuple[str, Path, Path | None]:
 
 
 def _check_stem(path: Path) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem) or path.stem in {CORE, ALL}:
         raise UserError(
-            f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py."
+            f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py, "
+            f"and neither {CORE} nor {ALL}, which are sets."
         )
 
 

@@ -90,7 +90,8 @@ def test_the_floor_shows_its_leak_and_is_not_ranked(everything: tuple[str, Analy
 def test_traps_fail_as_they_declare(everything: tuple[str, Analysis]) -> None:
     """Each trap's errors come, in the tests that it says, and are shown with their number."""
     output, analysis = everything
-    assert {trap.facts.name: (trap.passed, trap.finding) for trap in analysis.traps} == {
+    loud = [trap for trap in analysis.traps if trap.facts.expected_errors]
+    assert {trap.facts.name: (trap.passed, trap.finding) for trap in loud} == {
         "session_engine_function_loops": (0, ""),
         "module_engine_function_loops": (1, ""),
         "pre_ping_function_loops": (5, ""),
@@ -107,7 +108,7 @@ def test_run_leaves_chart_table_and_raw_samples(everything: tuple[str, Analysis]
     assert "savepoint_rollback" in (full_run / "summary.md").read_text()
     assert str(full_run) in output
     cells = list(read_cells(full_run))
-    assert sum(cell.round == WARM_UP for cell in cells) == 4
+    assert sum(cell.round == WARM_UP for cell in cells) == 6
     assert sum(cell.round != WARM_UP for cell in cells) == 14
     for cell in cells:
         columns = cell.samples

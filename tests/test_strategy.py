@@ -1,12 +1,13 @@
 """The contract of a strategy file, and what a user is told when a file breaks it."""
 
+import shutil
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from bench.errors import UserError
-from bench.strategy import STRATEGIES, load, load_all, names_in_tree
+from bench.strategy import STRATEGIES, load, load_all, names_in_tree, references_in
 
 GOOD = '''
 """Do nothing at all."""
@@ -35,6 +36,34 @@ def refusal(*references: str) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+NOT_CORE = '''
+"""Not in a default run."""
+from strategies.null_pool import db_engine, session_factory
+from bench import Strategy
+
+strategy = Strategy(core=False)
+'''
+
+
+def test_sets_stand_for_their_strategies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`all` is the whole tree, `core` what does not opt out of it; sets and names mix, and nothing is there twice."""
+    (tmp_path / "strategies").mkdir()
+    for name in ("none", "null_pool"):
+        shutil.copy(STRATEGIES / f"{name}.py", tmp_path / "strategies")
+    (tmp_path / "strategies" / "seldom.py").write_text(NOT_CORE.lstrip())
+    monkeypatch.setattr("bench.strategy.STRATEGIES", tmp_path / "strategies")
+    monkeypatch.setattr("strategies.__path__", [str(tmp_path / "strategies"), str(STRATEGIES)])
+    assert references_in("core") == ["none", "null_pool"]
+    assert references_in("all") == ["none", "null_pool", "seldom"]
+    assert references_in("null_pool, core,./mine.py,seldom") == ["null_pool", "none", "./mine.py", "seldom"]
+
+
+def test_list_without_a_strategy() -> None:
+    """Commas alone name nothing, which is one line."""
+    with pytest.raises(UserError, match="names none"):
+        references_in(" , ")
 
 
 @pytest.mark.parametrize("name", names_in_tree())
