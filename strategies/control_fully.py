@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from bench import Probe, Trap
+from bench import KEPT_CONNECTIONS, Probe, Trap
 
 strategy = Trap(
     test_loop_scope="session",
     fixture_loop_scope="session",
     hides={
+        *KEPT_CONNECTIONS,
         Probe.ROWS_GONE,
         Probe.IDENTITY_RESTARTS,
         Probe.SEQUENCES_RESTART,
@@ -28,15 +29,12 @@ strategy = Trap(
         Probe.TWENTY_REQUESTS,
         Probe.SKIP_LOCKED,
         Probe.NOWAIT,
-        Probe.ADVISORY_SESSION_LOCK,
-        Probe.TEMPORARY_TABLE,
         Probe.INDEX_CONCURRENTLY,
         Probe.FAILED_TEST,
         Probe.CANCELLED_TEST,
         Probe.KILLED_PROCESS,
         Probe.OPEN_CONNECTION,
         Probe.RUNNING_TASK,
-        Probe.OWN_LOOP_SCOPE,
         Probe.TWO_WORKERS,
     },
     caught_by={Probe.ROWS_GONE, Probe.FAILED_TEST},

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from bench.probes.conftest import Unchanged
+from bench.probes.protocol import FIRST
 from bench.probes.rows import Sessions, an_email
 
 SECONDS = 1.0
@@ -72,21 +73,23 @@ async def test_temporary_table(db_session: AsyncSession, unchanged: Unchanged) -
     await db_session.commit()
 
 
-async def test_session_setting(db_session: AsyncSession, session_factory: Sessions, unchanged: Unchanged) -> None:
+async def test_session_setting(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
     """A setting is changed; the next test does not find it changed."""
-    settings = await on_every_connection(session_factory, "SELECT coalesce(current_setting('probe.word', true), '')")
-    unchanged("left over" in settings, "whether a setting was changed at the start of a test")
-    await db_session.execute(text("SET probe.word = 'left over'"))
-    await db_session.commit()
+    if turn == FIRST:
+        await commit_statement(session_factory, "SET probe.word = 'left over'")
+        return
+    settings = await on_every_connection(session_factory, engine, "SELECT current_setting('probe.word', true)")
+    assert "left over" not in settings, "the setting of an earlier test holds on a connection"
 
 
-async def test_prepared_statement(db_session: AsyncSession, session_factory: Sessions, unchanged: Unchanged) -> None:
+async def test_prepared_statement(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
     """A statement is prepared; the next test does not find it."""
-    names = "SELECT coalesce(string_agg(name, ' '), '') FROM pg_prepared_statements WHERE name = 'probe_statement'"
-    statements = await on_every_connection(session_factory, names)
-    unchanged("probe_statement" in statements, "whether the statement existed at the start of a test")
-    await db_session.execute(text("PREPARE probe_statement AS SELECT 1"))
-    await db_session.commit()
+    if turn == FIRST:
+        await commit_statement(session_factory, "PREPARE probe_statement AS SELECT 1")
+        return
+    names = "SELECT max(name) FROM pg_prepared_statements WHERE name = 'probe_statement'"
+    statements = await on_every_connection(session_factory, engine, names)
+    assert "probe_statement" not in statements, "the statement of an earlier test is there on a connection"
 
 
 async def test_index_concurrently(session_factory: Sessions) -> None:
@@ -97,24 +100,33 @@ async def test_index_concurrently(session_factory: Sessions) -> None:
         await session.execute(text("DROP INDEX CONCURRENTLY probe_index"))
 
 
-async def test_listen_ends(db_session: AsyncSession, session_factory: Sessions, unchanged: Unchanged) -> None:
+async def test_listen_ends(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
     """A session listens; no connection of the next test does."""
-    channels = "SELECT coalesce(string_agg(c, ' '), '') FROM pg_listening_channels() AS c WHERE c = 'probe_listen'"
-    listening = await on_every_connection(session_factory, channels)
-    unchanged("probe_listen" in listening, "whether a connection listened at the start of a test")
-    await db_session.execute(text("LISTEN probe_listen"))
-    await db_session.commit()
+    if turn == FIRST:
+        await commit_statement(session_factory, "LISTEN probe_listen")
+        return
+    channels = "SELECT max(channel) FROM pg_listening_channels() AS channel WHERE channel = 'probe_listen'"
+    listening = await on_every_connection(session_factory, engine, channels)
+    assert "probe_listen" not in listening, "a connection still listens for an earlier test"
 
 
-async def on_every_connection(sessions: Sessions, query: str) -> list[str]:
+async def commit_statement(sessions: Sessions, statement: str) -> None:
+    """Run a statement in a session of its own, on one connection: more would push it out of the pool."""
+    async with sessions() as session:
+        await session.execute(text(statement))
+        await session.commit()
+
+
+async def on_every_connection(sessions: Sessions, engine: AsyncEngine, query: str) -> list[str | None]:
     """
-    Ask for a text on each connection that sessions may be given: all that wait in the pool.
+    Ask for a text on every connection that a test may be given: this one's own, and all that wait in the pool.
 
-    Sessions at work at the same time have connections of their own; which one is given first is the pool's affair.
+    Which of them a test is given is chance; what any of them carries reaches some test.
     """
     async with contextlib.AsyncExitStack() as stack:
-        answers = []
+        session = await stack.enter_async_context(sessions())
+        answers = [(await session.execute(text(query))).scalar_one()]
         for _ in range(POOLED):
-            session = await stack.enter_async_context(sessions())
-            answers.append((await session.execute(text(query))).scalar_one())
+            connection = await stack.enter_async_context(engine.connect())
+            answers.append((await connection.execute(text(query))).scalar_one())
         return answers
