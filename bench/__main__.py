@@ -106,6 +106,12 @@ def looptrap() -> None:
     help="Without --rounds: begin no round that would end later than so. Such as 90s, 3m, 1h.",
 )
 @server_options
+@click.option(
+    "--fsync/--no-fsync",
+    default=True,
+    show_default=True,
+    help="Whether a server of ours waits for its disk; many test servers do not.",
+)
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Of the random order.  [default: a new one]")
 @click.option(
     "--out",

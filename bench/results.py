@@ -273,6 +273,8 @@ class Configuration:
     """Whether the probes run."""
     need: tuple[str, ...] = ()
     """Probes that a strategy must pass to be ranked."""
+    fsync: bool = True
+    """Whether a server of ours waits for its disk."""
 
 
 @dataclass(frozen=True)

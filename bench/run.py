@@ -79,6 +79,7 @@ class RunOptions:
     choice: str
     image: str
     allow_remote: bool
+    fsync: bool
     seed: int | None
     out: Path | None
     cell_timeout: float
@@ -93,9 +94,10 @@ class _Source:
     choice: str
     image: str
     allow_remote: bool
+    fsync: bool
 
     def open(self) -> AbstractContextManager[Server]:
-        return bench.server.open_server(self.choice, image=self.image, allow_remote=self.allow_remote)
+        return bench.server.open_server(self.choice, image=self.image, allow_remote=self.allow_remote, fsync=self.fsync)
 
 
 def run_and_report(options: RunOptions, console: Console) -> "Analysis":
@@ -123,7 +125,7 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
         create_run(folder, run)
         return run
 
-    source = _Source(options.choice, options.image, options.allow_remote)
+    source = _Source(options.choice, options.image, options.allow_remote, options.fsync)
     return _measure_and_report(plan, folder, source, begin, console)
 
 
@@ -158,7 +160,7 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
             f"{shown(folder)} was made on a server by its DSN, which is not kept: say --server DSN beside --resume, "
             f"or set {bench.server.DSN_VARIABLE}."
         )
-    source = _Source(choice, asked.image, allow_remote or asked.allow_remote)
+    source = _Source(choice, asked.image, allow_remote or asked.allow_remote, asked.fsync)
 
     def go_on(server: Server) -> Run:
         return _go_on(folder, server)
@@ -326,6 +328,7 @@ def _describe(
             cell_timeout=options.cell_timeout,
             check=options.check,
             need=need,
+            fsync=options.fsync,
         ),
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
@@ -353,6 +356,8 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
     if server.facts.kind == "container":
         parts += ["--image", options.image]
+    if not options.fsync:
+        parts.append("--no-fsync")
     return shlex.join(parts)
 
 

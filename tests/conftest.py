@@ -27,8 +27,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A real Postgres that lives as long as the tests."""
-    with open_server("embedded", image="", allow_remote=False) as server:
+    """A real Postgres that lives as long as the tests, and so need not wait for its disk."""
+    with open_server("embedded", image="", allow_remote=False, fsync=False) as server:
         yield server
 
 

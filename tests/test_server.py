@@ -180,12 +180,22 @@ def test_facts_of_the_embedded_server(server: Server) -> None:
     facts = server.facts
     assert (facts.kind, facts.transport, facts.image) == ("embedded", "unix socket", "")
     assert int(facts.version.partition(".")[0]) >= 13
-    assert facts.settings["fsync"] in {"on", "off"}
+    assert facts.settings["fsync"] == "off"
+
+
+def test_server_of_a_dsn_is_not_set(server: Server) -> None:
+    """What a user runs is left as it is: --no-fsync is answered with what to type there."""
+    with (
+        pytest.raises(UserError, match="ALTER SYSTEM SET fsync = off"),
+        open_server(server.admin_dsn, image="", allow_remote=False, fsync=False),
+    ):
+        pass
 
 
 def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
     """Server and folder are gone after `with`, though a database was left and somebody is connected."""
     with open_server("embedded", image="", allow_remote=False) as server:
+        assert server.facts.settings["fsync"] == "on"
         server.create_database("looptrap_left")
         assert processes_in(temporary)
     assert_nothing_left(temporary)

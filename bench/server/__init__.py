@@ -23,18 +23,21 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def open_server(choice: str, *, image: str, allow_remote: bool) -> Iterator[Server]:
+def open_server(choice: str, *, image: str, allow_remote: bool, fsync: bool = True) -> Iterator[Server]:
     """
     Give a running server, and leave nothing of ours behind, however it ends.
 
     :param choice: `auto`, `container`, `embedded`, or a DSN.
     :param image: of a container.
     :param allow_remote: whether a DSN may lead to another host.
+    :param fsync: False for a server that does not wait for its disk; not with a DSN.
     :raises UserError: there is no such server to be had.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(_set_handlers, {number: signal.getsignal(number) for number in _STOPPING})
         server = stack.enter_context(_choose(choice, image, allow_remote=allow_remote))
+        if not fsync:
+            server.turn_fsync_off()
         stack.callback(_drop_what_is_left, server)
         # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
         stack.callback(_set_handlers, dict.fromkeys(_STOPPING, signal.SIG_IGN))

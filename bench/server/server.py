@@ -10,6 +10,7 @@ import functools
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import asyncpg
@@ -124,6 +125,27 @@ class Server:
         """Write all dirty pages, so that no cell pays for its predecessor; nothing where the role may not."""
         if self._may_checkpoint:
             self._execute("CHECKPOINT")
+
+    def turn_fsync_off(self) -> None:
+        """
+        Make the server commit without waiting for its disk, for as long as it lives.
+
+        :raises UserError: it is not ours.
+        """
+        if self.facts.kind == "dsn":
+            raise UserError(
+                "--no-fsync: the server of a DSN is not ours to set. Type ALTER SYSTEM SET fsync = off and "
+                "SELECT pg_reload_conf() there, or use --server embedded or container."
+            )
+        self._execute("ALTER SYSTEM SET fsync = off")
+        self._execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + CONNECT_SECONDS
+        # It reads its configuration when it gets round to it.
+        while (settings := asyncio.run(_on(self.admin_dsn, _look)).settings)["fsync"] != "off":
+            if time.monotonic() > deadline:
+                raise UserError("--no-fsync: something stronger than ALTER SYSTEM turns fsync on in this server.")
+            time.sleep(0.01)
+        self.facts = replace(self.facts, settings=settings)
 
     def _execute(self, statement: str) -> None:
         async def run(connection: "asyncpg.Connection[Any]") -> None:
