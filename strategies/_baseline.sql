@@ -1,0 +1,233 @@
+-- Installed by baseline_restore.py into its copy of the migrated database: a baseline of what is there, triggers that
+-- note what a test touches, and restore(), which puts back what was noted. Everything lies in the schema
+-- baseline_restore. The restoring connection has baseline_restore.restoring set, so that its own work is not noted.
+
+CREATE SCHEMA baseline_restore;
+
+-- Without a key: writers that note the same table must not wait for each other. 0 stands for a changed schema.
+CREATE UNLOGGED TABLE baseline_restore.touched (relation oid NOT NULL);
+
+CREATE TABLE baseline_restore.sequences (
+    sequence oid NOT NULL, name text NOT NULL, last_value bigint NOT NULL, is_called boolean NOT NULL, cached boolean NOT NULL
+);
+
+-- SECURITY DEFINER, since the role that writes to a table need not be allowed to write here.
+CREATE FUNCTION baseline_restore.note_table() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO baseline_restore.touched VALUES (TG_RELID);
+    RETURN NULL;
+END
+$$;
+
+-- Temporary tables go with their connection, and are none of the schema.
+CREATE FUNCTION baseline_restore.note_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF current_setting('baseline_restore.restoring', true) IS NOT NULL THEN
+        RETURN;
+    ELSIF TG_EVENT = 'sql_drop' THEN
+        PERFORM FROM pg_event_trigger_dropped_objects() WHERE NOT is_temporary;
+    ELSE
+        PERFORM FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp';
+    END IF;
+    IF FOUND THEN
+        INSERT INTO baseline_restore.touched VALUES (0);
+    END IF;
+END
+$$;
+
+DO $install$
+DECLARE
+    -- Up to so many rows of a table are copied back whole; of a larger one those whose keys were noted.
+    few CONSTANT integer := 200;
+    noted CONSTANT text := 'FOR EACH STATEMENT WHEN (current_setting(''baseline_restore.restoring'', true) IS NULL)';
+    beyond oid[] := '{0}';
+    body text := '';
+    sequences_now text;
+    item record;
+    key_columns text;
+    same_key text;
+    event text;
+    rows_there integer;
+    put_back text;
+BEGIN
+    FOR item IN
+        SELECT
+            c.oid,
+            c.relkind = 'r' AS holds_rows,
+            format('%I.%I', n.nspname, c.relname) AS name,
+            format('baseline_restore.rows_%s', c.oid) AS rows,
+            format('baseline_restore.keys_%s', c.oid) AS keys,
+            format('baseline_restore.note_keys_%s', c.oid) AS note_keys,
+            -- A statement that names a parent writes to its children, and only the parent's trigger tells.
+            ARRAY(
+                WITH RECURSIVE above (relation) AS (
+                    SELECT c.oid UNION SELECT i.inhparent FROM pg_inherits AS i JOIN above ON i.inhrelid = relation
+                )
+                SELECT relation FROM above
+            ) AS noted_as,
+            EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS in_tree,
+            (
+                SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+                FROM pg_attribute
+                WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+            ) AS columns,
+            -- These fire while rows are put back.
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('A', 'R'))
+            OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid AND ev_enabled IN ('A', 'R')) AS interferes,
+            -- Rows that break these cannot be put back.
+            EXISTS (
+                SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'n') AND NOT convalidated
+            ) AS unchecked
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+            AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'baseline_restore')
+    LOOP
+        rows_there := 0;
+        key_columns := NULL;
+        IF item.holds_rows THEN
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT %s) AS rows', item.name, few + 1) INTO rows_there;
+        END IF;
+        IF item.interferes OR rows_there > 0 AND (item.unchecked OR item.columns IS NULL) THEN
+            beyond := beyond || item.noted_as;
+        ELSIF item.holds_rows THEN
+            put_back := format('DELETE FROM ONLY %s; ', item.name);
+            IF rows_there > 0 THEN
+                EXECUTE format('CREATE UNLOGGED TABLE %s AS SELECT %s FROM ONLY %s', item.rows, item.columns, item.name);
+                put_back := put_back || format(
+                    'INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s; ',
+                    item.name, item.columns, item.columns, item.rows
+                );
+            END IF;
+            IF rows_there > few AND NOT item.in_tree THEN
+                -- Compared by the operators of the key's own index, whatever their schema.
+                SELECT
+                    string_agg(quote_ident(a.attname), ', ' ORDER BY k.place),
+                    string_agg(
+                        format('one.%I OPERATOR(%I.%s) key.%I', a.attname, n.nspname, o.oprname, a.attname),
+                        ' AND ' ORDER BY k.place
+                    )
+                INTO key_columns, same_key
+                FROM pg_index AS i
+                JOIN pg_class AS x ON x.oid = i.indexrelid
+                JOIN pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
+                CROSS JOIN generate_series(0, i.indnkeyatts - 1) AS k (place)
+                JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place]
+                JOIN pg_opclass AS c ON c.oid = i.indclass[k.place]
+                JOIN pg_amop AS p ON p.amopfamily = c.opcfamily AND p.amopstrategy = 3
+                    AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+                JOIN pg_operator AS o ON o.oid = p.amopopr
+                JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+                WHERE i.indrelid = item.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                GROUP BY i.indexrelid, i.indisprimary, i.indnkeyatts
+                HAVING bool_and(a.attnotnull AND a.attgenerated = '') AND count(*) = i.indnkeyatts
+                ORDER BY i.indisprimary DESC, i.indexrelid
+                LIMIT 1;
+            END IF;
+            body := body || format(E'    IF touched && %L::oid[] THEN %s\n', item.noted_as, put_back);
+            IF key_columns IS NOT NULL THEN
+                EXECUTE format('CREATE UNIQUE INDEX ON %s (%s)', item.rows, key_columns);
+                EXECUTE format('ANALYZE %s', item.rows);
+                EXECUTE format('CREATE UNLOGGED TABLE %s AS SELECT %s FROM %s WITH NO DATA', item.keys, key_columns, item.rows);
+                EXECUTE format(
+                    'CREATE FUNCTION %1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $note$ BEGIN'
+                    ' IF TG_OP <> ''INSERT'' THEN INSERT INTO %2$s SELECT %3$s FROM rows_before; END IF;'
+                    ' IF TG_OP <> ''DELETE'' THEN INSERT INTO %2$s SELECT %3$s FROM rows_after; END IF;'
+                    ' RETURN NULL; END $note$',
+                    item.note_keys, item.keys, key_columns
+                );
+                body := body || format(
+                    E'    ELSIF EXISTS (SELECT FROM %2$s) THEN'
+                    ' DELETE FROM ONLY %1$s AS one USING %2$s AS key WHERE %3$s;'
+                    ' INSERT INTO %1$s (%4$s) OVERRIDING SYSTEM VALUE'
+                    ' SELECT %4$s FROM %5$s AS one WHERE EXISTS (SELECT FROM %2$s AS key WHERE %3$s);\n'
+                    '    END IF;\n    DELETE FROM %2$s;\n',
+                    item.name, item.keys, same_key, item.columns, item.rows
+                );
+                FOREACH event IN ARRAY ARRAY[
+                    'INSERT ON %s REFERENCING NEW TABLE AS rows_after',
+                    'DELETE ON %s REFERENCING OLD TABLE AS rows_before',
+                    'UPDATE ON %s REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after'
+                ] LOOP
+                    EXECUTE format(
+                        'CREATE TRIGGER %I AFTER ' || event || ' %s EXECUTE FUNCTION %s()',
+                        'baseline_restore_' || split_part(event, ' ', 1), item.name, noted, item.note_keys
+                    );
+                END LOOP;
+            ELSE
+                body := body || E'    END IF;\n';
+            END IF;
+        END IF;
+        EXECUTE format(
+            'CREATE TRIGGER baseline_restore_note AFTER %s TRUNCATE ON %s %s EXECUTE FUNCTION baseline_restore.note_table()',
+            CASE WHEN key_columns IS NULL THEN 'INSERT OR UPDATE OR DELETE OR' END, item.name, noted
+        );
+    END LOOP;
+
+    -- Writes in replica role count, too.
+    FOR item IN
+        SELECT tgrelid::regclass AS name, tgname FROM pg_trigger WHERE starts_with(tgname, 'baseline_restore_')
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', item.name, item.tgname);
+    END LOOP;
+
+    FOR item IN
+        SELECT s.seqrelid, s.seqcache, format('%I.%I', n.nspname, c.relname) AS name
+        FROM pg_sequence AS s
+        JOIN pg_class AS c ON c.oid = s.seqrelid AND c.relpersistence <> 't'
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LOOP
+        EXECUTE format(
+            'INSERT INTO baseline_restore.sequences SELECT %s, %L, last_value, is_called, %L FROM %s',
+            item.seqrelid, item.name, item.seqcache > 1, item.name
+        );
+    END LOOP;
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        sequences_now := 'pg_get_sequence_data(kept.sequence) AS now';
+    ELSE
+        SELECT format('(%s) AS now (sequence, last_value, is_called)', coalesce(
+            string_agg(format('SELECT %s::oid, last_value, is_called FROM %s', sequence, name), ' UNION ALL '),
+            'SELECT 0::oid, 0, false'
+        )) INTO sequences_now FROM baseline_restore.sequences;
+    END IF;
+    EXECUTE format(
+        $restore$
+CREATE FUNCTION baseline_restore.restore(OUT restored boolean, OUT ended text) LANGUAGE plpgsql AS $body$
+#variable_conflict use_column
+DECLARE
+    touched oid[];
+    item record;
+BEGIN
+    -- The test is over: what it left in a transaction would hold locks, or commit into the next test.
+    SELECT string_agg(format('backend %%s, %%s: %%s', pid, state, query), '; ' ORDER BY pid), bool_and(pg_terminate_backend(pid, 5000))
+    INTO ended, restored
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid();
+    WITH noted AS (DELETE FROM baseline_restore.touched RETURNING relation)
+    SELECT coalesce(array_agg(DISTINCT relation), '{}') INTO touched FROM noted;
+    restored := NOT touched && %L::oid[];
+    IF NOT restored THEN RETURN; END IF;
+%s
+    FOR item IN
+        SELECT kept.*
+        FROM baseline_restore.sequences AS kept
+        JOIN %s ON %s
+        WHERE (now.last_value, now.is_called) IS DISTINCT FROM (kept.last_value, kept.is_called)
+    LOOP
+        -- A new file for the sequence makes connections forget the values that they hold in advance.
+        IF item.cached THEN EXECUTE format('ALTER SEQUENCE %%s RESTART', item.name); END IF;
+        PERFORM setval(item.sequence, item.last_value, item.is_called);
+    END LOOP;
+END
+$body$
+        $restore$,
+        beyond, body, sequences_now,
+        CASE WHEN sequences_now LIKE 'pg_get%' THEN 'true' ELSE 'now.sequence = kept.sequence' END
+    );
+END
+$install$;
+
+CREATE EVENT TRIGGER baseline_restore_note ON ddl_command_end EXECUTE FUNCTION baseline_restore.note_ddl();
+CREATE EVENT TRIGGER baseline_restore_note_drop ON sql_drop EXECUTE FUNCTION baseline_restore.note_ddl();
+ALTER EVENT TRIGGER baseline_restore_note ENABLE ALWAYS;
+ALTER EVENT TRIGGER baseline_restore_note_drop ENABLE ALWAYS;
