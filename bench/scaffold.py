@@ -8,10 +8,19 @@ from bench.strategy import STRATEGIES, names_in_tree
 
 TEMPLATE = STRATEGIES / "savepoint_rollback.py"
 
+DOCSTRING = """
+{name}: say in one line what it does to each test.
+
+Say in one to four lines how it works, and what to know before one takes it.
+
+Take it when (say in one or two sentences for whom it is the right one; of a trap: Take it never, and what instead).
+Prior art: [name](https://example.org).
+"""
+
 
 def new_strategy(name: str) -> Path:
     """
-    Copy the strategy that most people start from.
+    Copy the strategy that most people start from, with a docstring that asks for what it has to say.
 
     :raises UserError: the name cannot be one, or is taken.
     """
@@ -20,9 +29,6 @@ def new_strategy(name: str) -> Path:
     if name in names_in_tree():
         raise UserError(f"strategies/{name}.py exists already: choose another name, or edit that file.")
     path = STRATEGIES / f"{name}.py"
-    path.write_text(TEMPLATE.read_text().replace(_summary(), f"{name}: say in one line what it does to each test.", 1))
+    before, _, code = TEMPLATE.read_text().split('"""', 2)
+    path.write_text(f'{before}"""{DOCSTRING.format(name=name)}"""{code}')
     return path
-
-
-def _summary() -> str:
-    return TEMPLATE.read_text().splitlines()[1]

@@ -1,8 +1,13 @@
 """
-An outer transaction that sessions join in SQLAlchemy's default way, with no word about it.
+An outer transaction that sessions join in SQLAlchemy's default way, without a word.
 
 A rollback of the application, after a conflict say, rolls back the outer transaction: what the test had committed is
 gone, and what it commits later stays in the database for good.
+
+Take it never: it works until a test rolls back. Say `join_transaction_mode="create_savepoint"`: that is
+savepoint_rollback.
+Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/changelog/whatsnew_20.html#new-transaction-join-modes-for-session),
+[its default](https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.join_transaction_mode).
 """
 
 from collections.abc import AsyncIterator

@@ -1,7 +1,11 @@
 """
-One engine with `NullPool`, a new event loop for every test, and one transaction that is rolled back.
+One engine with `NullPool`, a new event loop for every test, one transaction rolled back.
 
 No connection outlives its checkout, so none meets a second loop; each test pays for opening one.
+
+Take it when every test is to have an event loop of its own, and what is said of savepoint_rollback holds.
+Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#using-multiple-asyncio-event-loops),
+[asyncpg #863](https://github.com/MagicStack/asyncpg/issues/863).
 """
 
 from collections.abc import AsyncIterator
