@@ -63,7 +63,7 @@ def new(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Make those parts of README and docs anew that come from the reference run and the catalogue of probes."""
+    """Make those parts of README and docs anew that come from strategies, probes and the reference run."""
     harness(session, "docs")
 
 

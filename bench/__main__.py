@@ -253,7 +253,7 @@ def cost_of_looking(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN
 
 @looptrap.command()
 def docs() -> None:
-    """Make those parts of README and docs anew that come from the reference run and the catalogue of probes."""
+    """Make those parts of README and docs anew that come from strategies, probes and the reference run."""
     from bench.documentation import update_pages  # noqa: PLC0415 - as above
     from bench.run import shown  # noqa: PLC0415 - as above
 

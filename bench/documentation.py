@@ -1,27 +1,41 @@
 """
-The parts of README and docs that are made from the catalogue of probes and the reference run, so that they cannot lie.
+The parts of README and docs that are made from strategies, probes and the reference run, so that they cannot lie.
 
 Each stands between `<!-- made: NAME -->` and `<!-- end -->`; `nox -s docs` makes them anew, and a test sees whether
 that would change anything. What is written by hand stands outside.
 """
 
+import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from bench.analysis import Analysis, analyse
+from bench.docstrings import read_docstring
 from bench.errors import UserError
 from bench.fidelity import columns_of, probe_table
 from bench.probes import Family, Probe
 from bench.report import in_order, noise_sentence, strategy_lines, trap_lines
 from bench.results import read_cells, read_fidelity, read_run
-from bench.strategy import ROOT
+from bench.strategy import (
+    ALL,
+    CORE,
+    FLOOR,
+    ROOT,
+    STRATEGIES,
+    TWIN,
+    LoadedStrategy,
+    Strategy,
+    Trap,
+    load_all,
+    names_in_tree,
+)
 from bench.tables import escaped, markdown_table
 from bench.words import headline
 
 REFERENCE = ROOT / "results" / "reference"
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "probes.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "probes.md", ROOT / "docs" / "strategies.md")
 
 _PART = re.compile(r"(?<=<!-- made: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -32,33 +46,38 @@ def update_pages() -> list[Path]:
 
     :raises UserError: there is no reference run, or a page asks for a part that nobody makes.
     """
-    analysis = reference()
     changed = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        if (new := made(text, analysis)) != text:
+        if (new := made(text)) != text:
             page.write_text(new, encoding="utf-8")
             changed.append(page)
     return changed
 
 
+@functools.cache
 def reference() -> Analysis:
     """Return what the committed run says."""
     return analyse(read_run(REFERENCE), read_cells(REFERENCE), read_fidelity(REFERENCE))
 
 
-def made(text: str, analysis: Analysis) -> str:
-    """Return a page with all of its parts made anew."""
+def made(text: str) -> str:
+    """
+    Return a page with all of its parts made anew.
+
+    :raises UserError: it asks for a part that nobody makes, or for one of the reference run, and there is none.
+    """
 
     def part(found: re.Match[str]) -> str:
         if found[1] not in _PARTS:
             raise UserError(f"nobody makes the part '{found[1]}': valid are {', '.join(_PARTS)}.")
-        return f"{found[1]}{found[2]}" + "".join(f"{line}\n" for line in _PARTS[found[1]](analysis))
+        return f"{found[1]}{found[2]}" + "".join(f"{line}\n" for line in _PARTS[found[1]]())
 
     return _PART.sub(part, text)
 
 
-def _results(analysis: Analysis) -> Iterator[str]:
+def _results() -> Iterator[str]:
+    analysis = reference()
     yield f"**{escaped(headline(analysis))}.**"
     yield ""
     yield from strategy_lines(analysis)
@@ -70,14 +89,19 @@ def _results(analysis: Analysis) -> Iterator[str]:
     yield f"Made by `{analysis.run.command}`."
 
 
-def _probes(_: Analysis) -> Iterator[str]:
+def _probes() -> Iterator[str]:
     for family in Family:
         yield f"### {family.heading}"
         yield ""
         yield f"Needed by {family.needed_by}."
         yield ""
         rows = [("probe", "what a real Postgres does", "what is lost where it is not seen")]
-        rows += [(f"[{probe}]({probe.link})", probe.sees, probe.lost) for probe in Probe if probe.family == family]
+        # docs/strategies.md leads to each of them.
+        rows += [
+            (f'<a id="{probe}"></a>[{probe}]({probe.link})', probe.sees, probe.lost)
+            for probe in Probe
+            if probe.family == family
+        ]
         for number, row in enumerate(rows):
             yield "| " + " | ".join(row) + " |"
             if not number:
@@ -85,9 +109,89 @@ def _probes(_: Analysis) -> Iterator[str]:
         yield ""
 
 
-def _sights(analysis: Analysis) -> Iterator[str]:
+def _sights() -> Iterator[str]:
+    analysis = reference()
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
 
 
-_PARTS: dict[str, Callable[[Analysis], Iterator[str]]] = {"results": _results, "probes": _probes, "sights": _sights}
+def _strategies() -> Iterator[str]:
+    tree = [strategy for strategy in load_all(names_in_tree()) if strategy.name != TWIN]
+    traps = [strategy for strategy in tree if isinstance(strategy.declared, Trap)]
+    floor = [strategy for strategy in tree if strategy.name == FLOOR]
+    ranked = [strategy for strategy in tree if strategy not in (*traps, *floor)]
+    yield from _chapter("Strategies", "Timed, probed and ranked.", ranked)
+    yield from _chapter("Traps", "Kept because people write them, and because they fail as they declare.", traps)
+    introduction = (
+        f"What the tests cost by themselves. It runs twice in every round, the second time hidden as `{TWIN}`: "
+        "[what differs between the two is noise](method.md#the-aa-check)."
+    )
+    yield from _chapter("The floor", introduction, floor)
+    peers = sorted(path.stem for path in (STRATEGIES / "peers").glob("[!_]*.py"))
+    if peers:
+        introduction = "What packages of others do, through adapters that are strategies like any other."
+        yield from _chapter("Peers", introduction, load_all([f"strategies.peers.{name}" for name in peers]))
+
+
+def _chapter(heading: str, introduction: str, strategies: Sequence[LoadedStrategy]) -> Iterator[str]:
+    yield f"## {heading}"
+    yield ""
+    yield introduction
+    yield ""
+    for strategy in strategies:
+        yield from _section(strategy)
+
+
+def _section(strategy: LoadedStrategy) -> Iterator[str]:
+    said, declared = read_docstring(strategy.path), strategy.declared
+    yield f"### {strategy.name}"
+    yield ""
+    place = strategy.path.relative_to(ROOT)
+    for paragraph in (f"[`{place}`](../{place}): {said.summary}", said.how, said.take_it):
+        if paragraph:
+            yield paragraph
+            yield ""
+    if isinstance(declared, Trap):
+        yield f"- **How it fails:** {_failing(declared)}."
+    yield from _hidden(declared)
+    scopes = f"tests `{declared.test_loop_scope}`, async fixtures `{declared.fixture_loop_scope}`"
+    yield f"- **Event loop scopes:** {scopes}."
+    yield f"- **Set:** {_set_of(strategy)}."
+    if said.prior_art:
+        yield f"- **Prior art:** {said.prior_art}"
+    yield ""
+
+
+def _set_of(strategy: LoadedStrategy) -> str:
+    if strategy.path.parent != STRATEGIES:
+        return f"`{strategy.path.parent.name}`"
+    return f"`{CORE}`, and so in a default run" if strategy.declared.core else f"`{ALL}` only"
+
+
+def _failing(declared: Trap) -> str:
+    if not declared.errors:
+        return f"without an error; caught by {_linked(declared.caught_by)}"
+    errors = " and ".join(f"`{error.exception}: ... {error.words}`" for error in declared.errors)
+    return f"{declared.failures}, with {errors}"
+
+
+def _hidden(declared: Strategy) -> Iterator[str]:
+    if isinstance(declared, Trap) and declared.errors:
+        yield "- **What it hides:** not probed, since its tests end in errors."
+        return
+    yield f"- **What it hides:** {len(set(declared.hides))} of {len(Probe)} behaviours."
+    for family in Family:
+        if of_family := [probe for probe in declared.hides if probe.family == family]:
+            yield f"  - {family.heading}: {_linked(of_family)}"
+
+
+def _linked(probes: Collection[Probe]) -> str:
+    return ", ".join(f"[{probe}](probes.md#{probe})" for probe in Probe if probe in probes)
+
+
+_PARTS: dict[str, Callable[[], Iterator[str]]] = {
+    "results": _results,
+    "probes": _probes,
+    "sights": _sights,
+    "strategies": _strategies,
+}

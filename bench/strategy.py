@@ -260,7 +260,7 @@ def _declaration(module: ModuleType, path: Path) -> Strategy:
     if not isinstance(declared, Strategy):
         raise UserError(
             f"{where} lacks `strategy`: add strategy = Strategy(test_loop_scope=..., fixture_loop_scope=...); "
-            "docs/strategies.md shows how."
+            "docs/adding-a-strategy.md shows how."
         )
     # A module with pytest_plugins may get its fixtures from there; the plugin finds out when it runs.
     if not hasattr(module, "session_factory") and not hasattr(module, "pytest_plugins"):

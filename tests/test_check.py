@@ -84,8 +84,8 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
     """
     Probing all strategies gives what they declare, and outcome by outcome what docs/probes.md was made from.
 
-    So does the strategy that docs/strategies.md shows. The control passes every probe. Of a strategy that declares
-    wrongly both mistakes are found, nothing else is, and `--why` has the detail.
+    So does the strategy that docs/adding-a-strategy.md shows. The control passes every probe. Of a strategy that
+    declares wrongly both mistakes are found, nothing else is, and `--why` has the detail.
     """
     path = tmp_path / "declares_wrongly.py"
     path.write_text(DECLARES_WRONGLY.lstrip())
