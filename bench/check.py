@@ -50,7 +50,7 @@ def check(options: CheckOptions, console: Console) -> bool:
         raise unwritable(FOLDER, error) from error
     with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
         facts = server.facts
-        console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True)
+        console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
         try:
             probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
         except KeyboardInterrupt:

@@ -4,7 +4,8 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 
 import psutil
 
@@ -28,6 +29,17 @@ def describe_machine() -> Machine:
         governor=_governor(),
         virtualisation=_virtualisation(),
     )
+
+
+def filesystem_of(folder: Path) -> str:
+    """Return the name of the file system that a folder is on, such as `ext4`; empty where it cannot be known."""
+    mounts = {partition.mountpoint: partition.fstype for partition in psutil.disk_partitions(all=True)}
+    return nearest_mount(folder.resolve(), mounts)
+
+
+def nearest_mount(folder: PurePath, mounts: Mapping[str, str]) -> str:
+    """Return what is mounted on a folder, or on the nearest of those that it is in; empty where nothing is."""
+    return next((mounts[str(place)] for place in (folder, *folder.parents) if str(place) in mounts), "")
 
 
 def _governor(root: Path = Path("/")) -> str:

@@ -215,6 +215,10 @@ class ServerFacts:
     architecture: str = ""
     """That the server was built for, such as `x86_64`; another than the machine's means emulation."""
 
+    def __str__(self) -> str:
+        """Return what a person reads of it: `embedded, Postgres 18.4 on ext4`."""
+        return f"{self.kind}, Postgres {self.version}" + (f" on {self.filesystem}" if self.filesystem else "")
+
 
 @dataclass(frozen=True)
 class Machine:

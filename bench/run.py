@@ -178,9 +178,7 @@ def _measure_and_report(
                 with source.open() as server:
                     run = begin(server)
                     facts = server.facts
-                    console.print(
-                        f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False, soft_wrap=True
-                    )
+                    console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
                     started = time.monotonic()
                     if run.configuration.check:
                         _check(plan, folder, server, run.database_prefix, console)

@@ -71,7 +71,7 @@ def run_trials(
     """
     with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
         facts = server.facts
-        console.print(f"Server: {facts.kind}, Postgres {facts.version} ({facts.why}).", markup=False)
+        console.print(f"Server: {facts} ({facts.why}).", markup=False)
         token = secrets.token_hex(4)
         rounds = [
             _round(number, options, contenders if number != WARM_UP else contenders[:1], server, token, counted=counted)

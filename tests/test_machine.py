@@ -183,3 +183,19 @@ def test_the_harness_knows_its_own(tmp_path: Path) -> None:
     else:
         assert commit() == ""
     assert commit(tmp_path) == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that is known is Linux's")
+def test_filesystem_of_a_folder(tmp_path: Path) -> None:
+    """A folder's file system is that of the mount that it is in; every folder is on one."""
+    assert machine.filesystem_of(Path("/proc/self/fd")) == "proc"
+    assert machine.filesystem_of(tmp_path) != ""
+
+
+def test_nearest_mount_counts() -> None:
+    """Of mounts inside each other the innermost holds a folder, and a name that only begins alike is another folder."""
+    mounts = {"/": "ext4", "/data": "tmpfs", "/data/deep": "xfs"}
+    assert machine.nearest_mount(Path("/data/here"), mounts) == "tmpfs"
+    assert machine.nearest_mount(Path("/data/deep"), mounts) == "xfs"
+    assert machine.nearest_mount(Path("/database"), mounts) == "ext4"
+    assert machine.nearest_mount(Path("/database"), {}) == ""

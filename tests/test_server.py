@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from bench.errors import UserError
 from bench.results import CELLS_FILE, read_cells, read_run
 from bench.server import Server, embedded, open_server
+from bench.server.container import filesystem_in
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 
@@ -190,6 +191,27 @@ def test_server_of_a_dsn_is_not_set(server: Server) -> None:
         open_server(server.admin_dsn, image="", allow_remote=False, fsync=False),
     ):
         pass
+
+
+def test_filesystem_behind_a_dsn(server: Server) -> None:
+    """A superuser on this machine learns what file system the data are on; another role may not, and it stays open."""
+    with open_server(server.admin_dsn, image="", allow_remote=False) as found:
+        assert found.facts.filesystem == server.facts.filesystem != ""
+        assert str(found.facts) == f"dsn, Postgres {found.facts.version} on {server.facts.filesystem}"
+    with (
+        role(server, "CREATEDB") as (_, dsn),
+        open_server(with_password(dsn, PASSWORD), image="", allow_remote=False) as found,
+    ):
+        assert found.facts.filesystem == ""
+        assert str(found.facts) == f"dsn, Postgres {found.facts.version}"
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/postgresql/data", "/var/lib/postgresql/18/docker"])
+def test_filesystem_in_a_container(folder: str) -> None:
+    """The data of a container are on a volume, whose file system is another than that of its root."""
+    volume = folder if folder.endswith("data") else "/var/lib/postgresql"
+    text = f"{folder}\noverlay / overlay rw,relatime 0 0\nproc /proc proc rw 0 0\n/dev/vda1 {volume} ext4 rw 0 0\n"
+    assert filesystem_in(text) == "ext4"
 
 
 def test_nothing_left_after_the_normal_end(temporary: Path) -> None:

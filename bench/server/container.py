@@ -4,11 +4,13 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
 from bench.errors import UserError
+from bench.machine import nearest_mount
 from bench.server.server import Server
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 2
 PORT = 5432
-DATA_FOLDER = "/var/lib/postgresql"
+
+# Postgres's images say in PGDATA where the data are, which depends on their version.
+_DATA_AND_MOUNTS = 'echo "$PGDATA" && cat /proc/mounts'
 
 
 def find_image(image: str) -> str:
@@ -96,9 +100,16 @@ def start(image: str, why: str) -> Iterator[Server]:
             raise UserError(
                 f"a container of {image} does not start: {reason}. Try another --image, or --server embedded."
             ) from error
-        looked = container.exec(["stat", "-f", "-c", "%T", DATA_FOLDER])
-        filesystem = looked.output.decode().strip() if looked.exit_code == 0 else ""
+        looked = container.exec(["sh", "-c", _DATA_AND_MOUNTS])
+        filesystem = filesystem_in(looked.output.decode()) if looked.exit_code == 0 else ""
         yield Server(url, kind="container", why=why, filesystem=filesystem, image=f"{image} {digest}")
+
+
+def filesystem_in(text: str) -> str:
+    """Return the name of the file system that a folder is on: the text's first line; the rest is `/proc/mounts`."""
+    folder, *lines = text.splitlines()
+    mounts = {line.split()[1]: line.split()[2] for line in lines}
+    return nearest_mount(PurePosixPath(folder), mounts)
 
 
 def _remove(container: "PostgresContainer") -> None:

@@ -6,12 +6,15 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg
+import psutil
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bench.errors import UserError
+from bench.machine import filesystem_of
 from bench.server.server import CONNECT_SECONDS, Server
 
 EXAMPLE = "postgresql://user:password@localhost:5432/postgres"
@@ -30,8 +33,7 @@ def connect(dsn: str, why: str, *, allow_remote: bool) -> Iterator[Server]:
         raise UserError(
             f"{_shown(url)} is not on this machine: say --allow-remote if it is yours to make databases on."
         )
-    _try(url)
-    yield Server(url, kind="dsn", why=why)
+    yield Server(url, kind="dsn", why=why, filesystem=_try(url))
 
 
 def _parse(dsn: str) -> URL:
@@ -62,11 +64,11 @@ def _host(url: URL) -> str:
     return url.host or str(url.query.get("host", "")) or os.environ.get("PGHOST", "")
 
 
-def _try(url: URL) -> None:
-    """Connect once, and ask whether databases may be made."""
+def _try(url: URL) -> str:
+    """Connect once, ask whether databases may be made, and return the file system of the data."""
     shown = _shown(url)
     try:
-        permitted = asyncio.run(_may_create_databases(url))
+        permitted, filesystem = asyncio.run(_look(url))
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise UserError(f"{shown} refuses user or password: {_first_line(error)}. Correct the DSN.") from error
     except asyncpg.InvalidCatalogNameError as error:
@@ -79,16 +81,30 @@ def _try(url: URL) -> None:
             f"{shown}: {url.username or 'the user'} may not create databases. As a superuser, type: "
             f'ALTER ROLE "{url.username or "..."}" CREATEDB'
         )
+    return filesystem
 
 
-async def _may_create_databases(url: URL) -> bool:
+async def _look(url: URL) -> tuple[bool, str]:
     connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS)
     try:
-        return bool(
-            await connection.fetchval("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+        permitted = await connection.fetchval(
+            "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
         )
+        # No row for a role that may not know.
+        folder = await connection.fetchval("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+        return bool(permitted), _filesystem(folder, connection.get_server_pid())
     finally:
         await connection.close()
+
+
+def _filesystem(folder: str | None, backend: int) -> str:
+    """Return the name of the file system that a running backend's data are on; empty where it cannot be known."""
+    # A backend works in the data folder. Where its number is another process's, or nobody's, it runs elsewhere: in a
+    # container, say, whose port is one of this machine, and whose folders are not.
+    with contextlib.suppress(psutil.Error, ValueError):
+        if folder is not None and Path(psutil.Process(backend).cwd()) == Path(folder).resolve():
+            return filesystem_of(Path(folder))
+    return ""
 
 
 def _shown(url: URL) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
 from bench.identity import identity, known
+from bench.machine import filesystem_of
 from bench.server.server import Server
 
 if TYPE_CHECKING:
@@ -57,12 +58,6 @@ def start(why: str) -> Iterator[Server]:
     finally:
         # Ctrl-C in the middle of the start leaves a server that nobody has been told of.
         _clear(folder)
-
-
-def filesystem_of(folder: Path) -> str:
-    """Return the name of the file system that a folder is on, such as `ext4`; empty where it cannot be known."""
-    mounts = {Path(partition.mountpoint): partition.fstype for partition in psutil.disk_partitions(all=True)}
-    return next((mounts[parent] for parent in (folder.resolve(), *folder.resolve().parents) if parent in mounts), "")
 
 
 def _start(data: Path) -> "PostgresServer":
