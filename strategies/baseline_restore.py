@@ -1,14 +1,13 @@
 """
-Put back what each test touched, exactly, in a copy of the database; the application commits for real.
+Put back exactly what each test touched; the application commits for real.
 
-Triggers note which tables a test writes to, and one statement restores their rows and all sequences; a test that
-changes the schema costs a new copy. A transaction that a test leaves open is ended, with a warning. It needs a
-superuser. Never put back: large objects, roles, foreign tables, sent notifications, what pooled connections keep.
+In a copy of the database triggers note which tables a test writes to, and one statement restores their rows and all
+sequences; a test that changes the schema costs a new copy. A transaction that a test leaves open is ended, with a
+warning. It needs a superuser; docs/baseline-restore.md says how it works, and what it never puts back.
 
 Take it when commits must be real, on several connections, and a test must not cost more than a rollback.
-Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database) and
-[Carbon Health](https://carbonhealth.com/blog-post/cleaning-postgresql-db-between-integration-tests-efficiently) note
-touched tables by triggers, and empty them.
+Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database),
+[touched tables](https://carbonhealth.com/blog-post/cleaning-postgresql-db-between-integration-tests-efficiently).
 """
 
 import os
