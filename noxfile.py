@@ -22,7 +22,9 @@ def harness(session: nox.Session, command: str) -> None:
 
 def run_tests(session: nox.Session) -> None:
     """Run pytest, a file on each processor: nothing in the tests depends on how long it takes."""
-    session.run("python", "-m", "pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
+    # In the order of tests/conftest.py, and not those first that have the most tests, which are the shortest.
+    options = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+    session.run("python", "-m", "pytest", *options, *session.posargs)
 
 
 @nox.session

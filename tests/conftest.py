@@ -22,7 +22,17 @@ settings.load_profile("looptrap")
 # A suite that was started in the background ignores Ctrl-C, and would pass that on to the processes that it stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST = ("looking", "run", "check", "resume", "server", "plugin", "docs", "heatmap", "calibrate", "recorder")
+"""Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long; within a file, and among the others, nothing changes."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session")
