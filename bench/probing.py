@@ -33,6 +33,9 @@ from bench.strategy import LoadedStrategy, Trap, arguments_for_pytest
 PATIENCE = 12.0
 """Seconds without a word after which a process is killed; no probe takes half of that by itself."""
 
+PATIENCE_AT_START = 60.0
+"""The same before its first word: two workers of pytest-xdist import everything anew, on a machine that may be busy."""
+
 POLL = 0.05
 
 AT_A_TIME = 4
@@ -231,9 +234,10 @@ class _Prober:
             process.join()
         if (refused := self._folder / REFUSED_FILE).exists():
             raise UserError(f"strategy {strategy.name}: {refused.read_text()}")
-        last = output.read_text(errors="replace").strip().splitlines()[-1:]
-        ended = f"no end within {PATIENCE:g} s: killed" if hung else f"exit code {process.exitcode}: {''.join(last)}"
+        last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
         lines = told_file.read_text().splitlines() if told_file.exists() else []
+        patience = PATIENCE if lines else PATIENCE_AT_START
+        ended = f"no end within {patience:g} s: killed" if hung else f"exit code {process.exitcode}: {''.join(last)}"
         return [_TOLD.validate_json(line) for line in lines], ended
 
     def _wait(self, process: BaseProcess, told_file: Path) -> bool:
@@ -246,7 +250,7 @@ class _Prober:
             now = told_file.stat().st_size if told_file.exists() else 0
             if now != size:
                 size, since = now, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
+            elif time.monotonic() - since > (PATIENCE if size else PATIENCE_AT_START):
                 return True
         return False
 
