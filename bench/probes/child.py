@@ -16,11 +16,16 @@ import pytest
 from bench.strategy import ROOT
 
 LIBRARIES = (
+    "alembic.command",
     "alembic.config",
     "asyncpg",
+    "bench.app.main",
+    "click",
     "fastapi",
     "httpx",
     "pytest_asyncio.plugin",
+    "rich.console",
+    "rich.table",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "sqlalchemy.ext.asyncio",
 )
