@@ -1,6 +1,7 @@
 """A run that is stopped, in whatever way, goes on where it was, and no finished cell is lost or run twice."""
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +18,15 @@ import asyncpg
 import psutil
 import pytest
 
+from bench.cell import PROCESS_FILE
 from bench.results import CELLS_FILE, RUN_FILE, Cell, read_cells, read_run
+from bench.schedule import CELL_FOLDER
 from bench.server import Server
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 
-KILLS = 20
+SPREADS = (0, 0.1, 0.5)
+"""Seconds within which a kill comes after its moment."""
 PATIENCE = 120
 """Seconds within which a cell is over on any machine."""
 
@@ -79,6 +83,30 @@ def wait_for_cells(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
+def made_since(path: Path, moment: float) -> bool:
+    """Whether a file or folder is there that an earlier process did not leave."""
+    try:
+        return path.stat().st_mtime >= moment
+    except FileNotFoundError:
+        return False
+
+
+def in_the_midst_of(folder: Path, began: float, count: int) -> dict[str, Callable[[], bool]]:
+    """
+    Return for each part of a run how to see that it is in it.
+
+    :param began: when its process was started.
+    :param count: how many cells were finished then.
+    """
+    cell = folder / CELL_FOLDER
+    return {
+        "start": lambda: True,
+        "before a cell's process": lambda: made_since(cell, began),
+        "cell": lambda: made_since(cell / PROCESS_FILE, began),
+        "record and what follows": lambda: len(whole_lines(folder)) > count,
+    }
+
+
 def keys(folder: Path) -> list[tuple[str, int]]:
     """Return strategy and round of each cell."""
     return [(cell.strategy, cell.round) for cell in read_cells(folder)]
@@ -96,18 +124,25 @@ def databases(server: Server, prefix: str) -> list[str]:
     return asyncio.run(look())
 
 
-def test_killed_twenty_times_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
-    """SIGKILL at 20 random moments, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left."""
+def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
+    """
+    SIGKILL in every part of a run, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left.
+
+    The parts are what a run goes through over and over, so that each is hit, which moments chosen by chance would do
+    only if they were many: at once, and twice by chance after. A record that is torn has a test of its own, below.
+    """
     folder, moments = tmp_path / "run", random.Random(3)  # noqa: S311 - moments, not secrets
     begin = ("--strategies", "none", "--tests", 1, "--rounds", 1000, "--no-check", "--out", folder)
     seen: set[bytes] = set()
-    for kill in range(KILLS):
+    for spread, part in itertools.product(SPREADS, in_the_midst_of(folder, 0, 0)):
         there = (folder / RUN_FILE).exists()
+        reached = in_the_midst_of(folder, time.time(), len(seen))[part]
         with started(server, *(("--resume", folder) if there else begin)) as process:
-            if kill % 2:
-                # So that some come late, however slow the machine is.
-                wait_for_cells(folder, len(seen) + 1)
-            time.sleep(moments.uniform(0, 2))
+            deadline = time.monotonic() + PATIENCE
+            while not reached():
+                assert time.monotonic() < deadline, part
+                time.sleep(0.002)
+            time.sleep(moments.uniform(0, spread))
             assert process.poll() is None, process.communicate()[0]
         now = whole_lines(folder)
         assert seen <= set(now)
