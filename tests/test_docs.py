@@ -15,6 +15,7 @@ from bench.growth import grow
 from bench.heatmap import draw_heat_map
 from bench.report import in_order, write_summary
 from bench.results import read_cells, read_run
+from bench.server import Server
 from bench.strategy import ROOT, load
 from tests.conftest import Command
 
@@ -101,10 +102,10 @@ def example_strategy(folder: Path) -> Path:
     return path
 
 
-def test_example_strategy_runs(tmp_path: Path, looptrap: Command) -> None:
+def test_example_strategy_runs(tmp_path: Path, server: Server, looptrap: Command) -> None:
     """The strategy that docs/adding-a-strategy.md shows passes the workload."""
     path = example_strategy(tmp_path)
-    arguments = ("--server", "embedded", "--tests", 14, "--rounds", 1, "--no-check", "--strategies", path)
+    arguments = ("--server", server.admin_dsn, "--tests", 14, "--rounds", 1, "--no-check", "--strategies", path)
     done = looptrap("run", *arguments, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^from_the_docs .* 14/14 ", done.stdout, re.MULTILINE), done.stdout

@@ -8,6 +8,7 @@ import pytest
 
 from bench.analysis import Analysis, analyse
 from bench.results import WARM_UP, Size, read_cells, read_run
+from bench.server import Server
 from bench.strategy import ROOT
 from tests.conftest import Command
 
@@ -45,9 +46,10 @@ strategy = Trap(
 '''
 
 
-def run(looptrap: Command, folder: Path, *arguments: object) -> tuple[str, Analysis]:
-    """Run a small bench on the embedded server; return what was printed and what the files say."""
-    done = looptrap("run", "--server", "embedded", "--no-check", "--out", folder, *arguments)
+def run(looptrap: Command, server: Server | None, folder: Path, *arguments: object) -> tuple[str, Analysis]:
+    """Run a small bench on the tests' server, or on one of its own; return what it printed and what the files say."""
+    where = "embedded" if server is None else server.admin_dsn
+    done = looptrap("run", "--server", where, "--no-check", "--out", folder, *arguments)
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stderr == ""
     return done.stdout, analyse(read_run(folder), read_cells(folder))
@@ -64,7 +66,7 @@ def everything(looptrap: Command, full_run: Path) -> tuple[str, Analysis]:
     """The output and the analysis of that run."""
     output = full_run.with_suffix(".txt")
     if not output.exists():
-        output.write_text(run(looptrap, full_run, "--tests", 9, "--rounds", 2, "--seed", 4)[0])
+        output.write_text(run(looptrap, None, full_run, "--tests", 9, "--rounds", 2, "--seed", 4)[0])
     return output.read_text(), analyse(read_run(full_run), read_cells(full_run))
 
 
@@ -155,29 +157,30 @@ def test_command_in_the_summary_makes_such_a_run_again(everything: tuple[str, An
     assert command in (full_run / "summary.md").read_text()
 
 
-def test_new_strategy_is_in_the_race_with_nothing_else_edited(tmp_path: Path, looptrap: Command) -> None:
+def test_new_strategy_is_in_the_race_with_nothing_else_edited(
+    tmp_path: Path, server: Server, looptrap: Command
+) -> None:
     """`new` writes a file that runs as it is and appears in table and chart."""
     tree = tmp_path / "clone"
     ignored = shutil.ignore_patterns(".git", ".nox", "results", "__pycache__", ".*_cache")
     shutil.copytree(ROOT, tree, ignore=ignored)
     written = looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree))
     assert written.returncode == 0, written.stderr
-    arguments = ("--server", "embedded", "--tests", 3, "--rounds", 2, "--strategies", "my_way")
+    arguments = ("--server", server.admin_dsn, "--tests", 3, "--rounds", 1, "--strategies", "my_way")
     done = looptrap("run", *arguments, "--no-check", "--out", tmp_path / "run", cwd=tree, PYTHONPATH=str(tree))
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^my_way .* 6/6 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^my_way .* 3/3 ", done.stdout, re.MULTILINE)
     assert "my_way" in (tmp_path / "run" / "charts" / "cost.svg").read_text()
     assert looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree)).returncode == 2
 
 
-def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, looptrap: Command) -> None:
+def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, server: Server, looptrap: Command) -> None:
     """A hang, a crash, an undeclared leak and a tame trap do not stop the run: each is told, none is ranked."""
     for name, text in {"hangs": HANGS, "dies": DIES, "leaks": LEAKS, "tame_trap": TAME_TRAP}.items():
         (tmp_path / f"{name}.py").write_text(text.lstrip())
     paths = ",".join(str(tmp_path / f"{name}.py") for name in ("hangs", "dies", "leaks", "tame_trap"))
-    output, analysis = run(
-        looptrap, tmp_path / "run", "--strategies", paths, "--tests", 3, "--rounds", 1, "--cell-timeout", 20
-    )
+    arguments = ("--strategies", paths, "--tests", 3, "--rounds", 1, "--cell-timeout", 20)
+    output, analysis = run(looptrap, server, tmp_path / "run", *arguments)
     results = {result.facts.name: result for result in analysis.strategies}
     assert not any(result.ranked for result in results.values())
     assert "ran out of time in round 1: killed after 20 s" in results["hangs"].why_unranked
@@ -194,7 +197,7 @@ def test_two_runs_agree_on_the_witnesses(
     """Another run sends exactly as many statements, and writes as much log within 2 % or 0.5 kB; compare says so."""
     again = tmp_path / "again"
     arguments = ("--strategies", "create_drop,savepoint_rollback", "--tests", 9, "--rounds", 2, "--seed", 5)
-    _, second = run(looptrap, again, *arguments)
+    _, second = run(looptrap, None, again, *arguments)
     first = {result.facts.name: result for result in everything[1].strategies}
     for result in second.strategies:
         other = first[result.facts.name]
@@ -214,19 +217,19 @@ def test_two_runs_agree_on_the_witnesses(
     assert "All gates hold" in held.stdout
 
 
-def test_noise_that_drowns_the_result_is_an_exit_code(tmp_path: Path, looptrap: Command) -> None:
+def test_noise_that_drowns_the_result_is_an_exit_code(tmp_path: Path, server: Server, looptrap: Command) -> None:
     """One round has no interval, so the run is unusable: with --strict it ends with 3, and shows what there is."""
-    arguments = ("--server", "embedded", "--strategies", "none", "--tests", 1, "--rounds", 1, "--out", tmp_path / "run")
-    done = looptrap("run", *arguments, "--no-check", "--strict")
+    arguments = ("--strategies", "none", "--tests", 1, "--rounds", 1, "--out", tmp_path / "run")
+    done = looptrap("run", *arguments, "--server", server.admin_dsn, "--no-check", "--strict")
     assert done.returncode == 3, done.stderr
     assert "Noise: unusable" in done.stdout
 
 
-def test_sweep_shows_how_cost_grows(tmp_path: Path, looptrap: Command) -> None:
+def test_sweep_shows_how_cost_grows(tmp_path: Path, server: Server, looptrap: Command) -> None:
     """Each size runs in each round; more tables cost create_drop more statements, and tables tell the growth."""
     arguments = ("--strategies", "create_drop", "--tests", 3, "--rounds", 1)
     sweep = ("--sweep", "tests=3,6", "--sweep", "tables=5,12", "--sweep", "rows=0,10")
-    output, _ = run(looptrap, tmp_path / "run", *arguments, *sweep)
+    output, _ = run(looptrap, server, tmp_path / "run", *arguments, *sweep)
     timed = [cell for cell in read_cells(tmp_path / "run") if cell.round != WARM_UP]
     sizes = [Size(3, 5, 0), Size(3, 5, 10), Size(3, 12, 0), Size(6, 5, 0)]
     for name in ("none", "none_twin", "create_drop"):
