@@ -51,9 +51,6 @@ def check(options: CheckOptions, console: Console) -> bool:
     with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
         facts = server.facts
         console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
-        # The control copies a database for every test, and a database that is dropped waits for the disk.
-        if facts.kind != "dsn":
-            server.turn_fsync_off()
         try:
             probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
         except KeyboardInterrupt:
@@ -93,13 +90,14 @@ def probe_into(
     folder: Path, strategies: Sequence[LoadedStrategy], server: Server, database_prefix: str, console: Console
 ) -> None:
     """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
-    probe_all(
-        [strategy for strategy in strategies if can_be_probed(strategy)],
-        server,
-        database_prefix,
-        lambda fidelity: keep_fidelity(folder, fidelity),
-        console,
-    )
+    with server.without_fsync():
+        probe_all(
+            [strategy for strategy in strategies if can_be_probed(strategy)],
+            server,
+            database_prefix,
+            lambda fidelity: keep_fidelity(folder, fidelity),
+            console,
+        )
 
 
 def control() -> LoadedStrategy:

@@ -218,6 +218,9 @@ def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
     """Server and folder are gone after `with`, though a database was left and somebody is connected."""
     with open_server("embedded", image="", allow_remote=False) as server:
         assert server.facts.settings["fsync"] == "on"
+        with server.without_fsync():
+            assert on(server.admin_dsn, "SHOW fsync") == ["off"]
+        assert on(server.admin_dsn, "SHOW fsync") == ["on"]
         server.create_database("looptrap_left")
         assert processes_in(temporary)
     assert_nothing_left(temporary)

@@ -6,10 +6,11 @@ each time, so that none is open while a cell is measured.
 """
 
 import asyncio
+import contextlib
 import functools
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -126,9 +127,21 @@ class Server:
         if self._may_checkpoint:
             self._execute("CHECKPOINT")
 
+    @contextlib.contextmanager
+    def without_fsync(self) -> Iterator[None]:
+        """Have it not wait for its disk while nothing is timed; the server of a DSN is left as it is."""
+        if self.facts.kind == "dsn" or self.facts.settings["fsync"] == "off":
+            yield
+            return
+        self._set_fsync("off")
+        try:
+            yield
+        finally:
+            self._set_fsync("on")
+
     def turn_fsync_off(self) -> None:
         """
-        Make the server commit without waiting for its disk, for as long as it lives.
+        Have it not wait for its disk for as long as it lives.
 
         :raises UserError: it is not ours.
         """
@@ -137,15 +150,18 @@ class Server:
                 "--no-fsync: the server of a DSN is not ours to set. Type ALTER SYSTEM SET fsync = off and "
                 "SELECT pg_reload_conf() there, or use --server embedded or container."
             )
-        self._execute("ALTER SYSTEM SET fsync = off")
+        self._set_fsync("off")
+        self.facts = replace(self.facts, settings={**self.facts.settings, "fsync": "off"})
+
+    def _set_fsync(self, value: Literal["on", "off"]) -> None:
+        self._execute(f"ALTER SYSTEM SET fsync = {value}")
         self._execute("SELECT pg_reload_conf()")
         deadline = time.monotonic() + CONNECT_SECONDS
         # It reads its configuration when it gets round to it.
-        while (settings := asyncio.run(_on(self.admin_dsn, _look)).settings)["fsync"] != "off":
+        while asyncio.run(_on(self.admin_dsn, _look)).settings["fsync"] != value:
             if time.monotonic() > deadline:
-                raise UserError("--no-fsync: something stronger than ALTER SYSTEM turns fsync on in this server.")
+                raise UserError(f"this server does not heed ALTER SYSTEM SET fsync = {value}.")
             time.sleep(0.01)
-        self.facts = replace(self.facts, settings=settings)
 
     def _execute(self, statement: str) -> None:
         async def run(connection: "asyncpg.Connection[Any]") -> None:
