@@ -143,7 +143,8 @@ def _database(server: Server, name: str) -> Iterator[str]:
     try:
         yield url
     finally:
-        server.drop_database(name)
+        # With what a strategy has made beside it, and had no time to drop if its process was killed.
+        server.drop_databases(name)
 
 
 def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list[str]:
