@@ -113,8 +113,17 @@ class LoadedStrategy:
             expected_failures=trap.failures if trap and trap.errors else "",
             is_trap=trap is not None,
             caught_by=tuple(probe.value for probe in Probe if trap and probe in trap.caught_by),
-            source_sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            source_sha256=hashlib.sha256(b"".join(path.read_bytes() for path in self._sources())).hexdigest(),
         )
+
+    def _sources(self) -> list[Path]:
+        """Return its file, and those files beside it, such as `_databases.py`, that it names or that these name."""
+        found = [self.path]
+        beside = sorted(path for path in self.path.parent.glob("_[!_]*") if path.is_file())
+        for source in found:
+            text = source.read_text()
+            found += [path for path in beside if path not in found and re.search(rf"\b{path.stem}\b", text)]
+        return found
 
 
 def loop_scope_options(declared: Strategy) -> dict[str, str]:

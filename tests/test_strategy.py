@@ -110,7 +110,7 @@ def test_unknown_name_gets_the_nearest() -> None:
 def test_unknown_name_without_neighbours_gets_all() -> None:
     """A name like no other is answered with all there are, and the command that shows them."""
     message = refusal("zzz")
-    assert "create_drop, engine_per_test" in message
+    assert ", ".join(names_in_tree()) in message
     assert "--list" in message
 
 
@@ -172,3 +172,18 @@ def test_facts_of_a_trap_repeat_its_declaration() -> None:
     assert facts.is_trap
     assert facts.expected_errors == (("RuntimeError", "attached to a different loop"),)
     assert facts.expected_failures == "alternates"
+
+
+def test_source_is_all_that_a_strategy_is_made_of(tmp_path: Path) -> None:
+    """The checksum of a strategy changes with a file that its module names, and not with one beside it."""
+    for name in ("_shared.py", "_rows.sql", "_other.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "_shared.py").write_text("ROWS = '_rows.sql'")
+    path = write(tmp_path, "made_of_parts", GOOD.replace("import pytest\n", "import pytest\nimport _shared\n"))
+    sums = [load(path).facts().source_sha256]
+    for name in ("_other.py", "_shared.py", "_rows.sql"):
+        with (tmp_path / name).open("a") as file:
+            file.write("\n# changed\n")
+        sums.append(load(path).facts().source_sha256)
+    assert sums[0] == sums[1]
+    assert len(set(sums)) == 3
