@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import QueuePool
 
 from bench.probes.conftest import Unchanged
 from bench.probes.protocol import FIRST
@@ -15,9 +16,6 @@ from bench.probes.rows import Sessions, an_email
 
 SECONDS = 1.0
 """A notification comes within a millisecond."""
-
-POOLED = 5
-"""The most connections that SQLAlchemy's pool keeps unless it is told otherwise."""
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +124,8 @@ async def on_every_connection(sessions: Sessions, engine: AsyncEngine, query: st
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(sessions())
         answers = [(await session.execute(text(query))).scalar_one()]
-        for _ in range(POOLED):
+        waiting = engine.pool.checkedin() if isinstance(engine.pool, QueuePool) else 0
+        for _ in range(waiting):
             connection = await stack.enter_async_context(engine.connect())
             answers.append((await connection.execute(text(query))).scalar_one())
         return answers
