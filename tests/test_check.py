@@ -21,7 +21,7 @@ from bench.probes import Probe
 from bench.probing import can_be_probed, probe_all
 from bench.results import Fidelity, read_fidelity, read_run
 from bench.server import Server
-from bench.strategy import ROOT, TWIN, load, load_all, names_in_tree
+from bench.strategy import ROOT, TWIN, load, load_all, references_in
 from tests.conftest import Command, assert_one_line
 from tests.test_docs import example_strategy
 
@@ -82,15 +82,15 @@ def check(tree: Path, server: Server, looptrap: Command) -> Iterator[Command]:
 
 def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tree: Path, tmp_path: Path) -> None:
     """
-    Probing all strategies gives what they declare, and outcome by outcome what docs/probes.md was made from.
+    Probing all strategies gives what they declare, and of core, outcome by outcome, what docs/probes.md was made from.
 
     So does the strategy that docs/adding-a-strategy.md shows. The control passes every probe. Of a strategy that
     declares wrongly both mistakes are found, nothing else is, and `--why` has the detail.
     """
     path = tmp_path / "declares_wrongly.py"
     path.write_text(DECLARES_WRONGLY.lstrip())
-    names = [one.name for one in load_all(names_in_tree()) if can_be_probed(one) and one.name != TWIN]
-    done = check("--strategies", ",".join([*names, str(path), str(example_strategy(tmp_path))]))
+    core = {one.name for one in load_all(references_in("core")) if can_be_probed(one) and one.name != TWIN}
+    done = check("--strategies", ",".join(["all", str(path), str(example_strategy(tmp_path))]))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "What declares_wrongly is to declare: hides={Probe.IDENTITY_RESTARTS, " in done.stdout
     assert re.findall("^FINDING: (.*)$", done.stdout, re.MULTILINE) == [
@@ -98,7 +98,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
         "declares_wrongly hides notify without declaring it: add it to `hides`.",
     ]
     found, documented = read_fidelity(tree / "results" / "check"), read_fidelity(REFERENCE)
-    assert documented.keys() == {CONTROL, *names}
+    assert documented.keys() == {CONTROL, *core}
     for name, fidelity in documented.items():
         expected = {sight.probe: sight.outcome for sight in fidelity.sights}
         assert {sight.probe: sight.outcome for sight in found[name].sights} == expected, name
