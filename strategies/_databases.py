@@ -1,0 +1,65 @@
+"""
+What strategies with databases of their own share: to make and drop databases, and a migrated one for each worker.
+
+They import from here and name it as a plugin, of which pytest would warn: PYTEST_DONT_REWRITE.
+"""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bench.process import ADMIN_DSN
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
+
+
+async def drop(server: AsyncEngine, database: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    quote = server.dialect.identifier_preparer.quote_identifier
+    async with server.connect() as connection:
+        await connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quote(database)} WITH (FORCE)")
+
+
+async def replace(server: AsyncEngine, database: str, template: str, options: str = "") -> None:
+    """Replace a database by a copy of another one, to which nobody may be connected."""
+    await drop(server, database)
+    quote = server.dialect.identifier_preparer.quote_identifier
+    async with server.connect() as connection:
+        await connection.exec_driver_sql(f"CREATE DATABASE {quote(database)} TEMPLATE {quote(template)} {options}")
+
+
+def upgrade(connection: Connection, config: Config) -> None:
+    """Run `alembic upgrade head` on a connection that is open."""
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server() -> AsyncIterator[AsyncEngine]:
+    """An engine on the maintenance database, for what cannot run inside a transaction."""
+    url = make_url(os.environ[ADMIN_DSN]).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def worker_database(server: AsyncEngine, database_url: str, alembic_config: Config) -> AsyncIterator[URL]:
+    """A new, migrated database; each worker of pytest-xdist has its own, so that none waits for another."""
+    url = make_url(database_url)
+    url = url.set(database=f"{url.database}_{WORKER}")
+    await replace(server, str(url.database), "template1")
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(upgrade, alembic_config)
+        await engine.dispose()
+        yield url
+    finally:
+        await drop(server, str(url.database))

@@ -1,0 +1,47 @@
+"""What strategies that empty tables share: which tables and sequences, and a connection of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+# Partitions go with the table that they are of; an extension's tables are not the application's.
+TABLES = """
+    SELECT pg_class.oid::regclass::text
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p') AND NOT relispartition
+        AND NOT EXISTS (
+            SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+        )
+"""
+
+RESTARTS = """
+    SELECT format('setval(%L, %s, %L)', format('%I.%I', schemaname, sequencename),
+                  coalesce(last_value, start_value), last_value IS NOT NULL)
+    FROM pg_sequences
+"""
+
+
+@asynccontextmanager
+async def own_connection(url: URL, **settings: str) -> AsyncIterator[AsyncConnection]:
+    """Open a connection that commits each statement, and on which a lock that does not come is an error, not a hang."""
+    server_settings = {"lock_timeout": "5s", **settings}
+    engine = create_async_engine(
+        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"server_settings": server_settings}
+    )
+    async with engine.connect() as connection:
+        yield connection
+
+
+async def tables_to_empty(connection: AsyncConnection) -> list[str]:
+    """Return the quoted names of the tables without rows: right after the migrations, the others are reference data."""
+    names = (await connection.exec_driver_sql(TABLES)).scalars().all()
+    looks = {name: await connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {name})") for name in names}
+    return [name for name, look in looks.items() if not look.scalar()]
+
+
+async def sequences_to_set(connection: AsyncConnection) -> list[str]:
+    """Return, for each sequence, the call that sets it back to where it is now."""
+    return list((await connection.exec_driver_sql(RESTARTS)).scalars())
