@@ -1,0 +1,59 @@
+"""
+A database per test, copied from a migrated template by CREATE DATABASE ... STRATEGY = file_copy.
+
+Postgres copies the template's files between two checkpoints, and logs little; to drop a copy it makes another one. A
+copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on;
+from 18 on with `file_copy_method = clone`, so that files share blocks where the file system can (Btrfs, XFS, APFS).
+
+Take it when tests need all that a database is, and the migrated template is large or the file system can clone.
+Prior art: [CREATE DATABASE](https://www.postgresql.org/docs/current/sql-createdatabase.html),
+[cloning](https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-FILE-COPY-METHOD).
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Strategy
+from strategies._databases import drop, replace
+
+strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session", core=False)
+
+pytest_plugins = ["strategies._databases"]
+
+# Where Postgres does not know the setting, or the system cannot clone, there is no row and nothing is set.
+CLONE = """
+    SELECT set_config(name, 'clone', false) FROM pg_settings
+    WHERE name = 'file_copy_method' AND 'clone' = ANY (enumvals)
+"""
+
+
+async def renew(server: AsyncEngine, copy: URL, template: URL) -> None:
+    """Replace the copy by a new one."""
+    await replace(server, str(copy.database), str(template.database), "STRATEGY = file_copy")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(server: AsyncEngine, worker_database: URL) -> AsyncIterator[AsyncEngine]:
+    """One engine for all tests, on a copy that is there from the start, for fixtures of a wider scope."""
+    copy = worker_database.set(database=f"{worker_database.database}_copy")
+    async with server.connect() as connection:  # the only one of its pool, since no two are needed at a time
+        await connection.exec_driver_sql(CLONE)
+    await renew(server, copy, worker_database)
+    engine = create_async_engine(copy)
+    yield engine
+    await engine.dispose()
+    await drop(server, str(copy.database))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(
+    server: AsyncEngine, worker_database: URL, db_engine: AsyncEngine
+) -> async_sessionmaker[AsyncSession]:
+    """Sessions that commit for real, in a copy that the next test's replaces."""
+    # Postgres waits a tenth of a second for connections that it has to end.
+    await db_engine.dispose()
+    await renew(server, db_engine.url, worker_database)
+    return async_sessionmaker(db_engine, expire_on_commit=False)

@@ -1,0 +1,79 @@
+"""
+A database per test, copied from a migrated template in the background, while other tests run.
+
+A few databases take turns: the one that a test is done with is dropped and copied anew, and goes to the end of the
+queue. The server does no less than for copies on demand.
+
+Take it when tests need all that a database is, and leave the server time for a copy.
+Prior art: [IntegreSQL](https://github.com/allaboutapps/integresql).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bench import Probe, Strategy
+from strategies._databases import drop, replace
+
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides={Probe.SESSION_FIXTURE, Probe.MODULE_FIXTURE},
+    core=False,
+)
+
+pytest_plugins = ["strategies._databases"]
+
+COPIES = 4  # one for the test that runs; the others are ready or in the making
+
+
+class Copy:
+    """A database that is made in the background, again and again, and its engine."""
+
+    def __init__(self, server: AsyncEngine, template: URL, number: int) -> None:
+        self._server, self._template = server, str(template.database)
+        self._name = f"{self._template}_{number}"
+        self.engine = create_async_engine(template.set(database=self._name))
+        self.renew()
+
+    def renew(self) -> None:
+        """Start to make it; an error waits in the task for the test whose turn it is."""
+        self.made = asyncio.create_task(replace(self._server, self._name, self._template))
+
+    async def drop(self) -> None:
+        """Drop it once it is made, or failed to be."""
+        await asyncio.wait([self.made])
+        await self.engine.dispose()
+        await drop(self._server, self._name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def copies(server: AsyncEngine, worker_database: URL) -> AsyncIterator[deque[Copy]]:
+    """The copies that no test uses, the earliest first."""
+    copies = deque(Copy(server, worker_database, number) for number in range(COPIES))
+    yield copies
+    for copy in copies:
+        await copy.drop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db_engine(copies: deque[Copy]) -> AsyncIterator[AsyncEngine]:
+    """An engine whose database is a new copy."""
+    copy = copies.popleft()
+    try:
+        await copy.made
+        yield copy.engine
+    finally:
+        await copy.engine.dispose()
+        copy.renew()
+        copies.append(copy)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(db_engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions that commit for real."""
+    return async_sessionmaker(db_engine, expire_on_commit=False)
