@@ -1,0 +1,80 @@
+"""
+Roll each test back, with one connection for which all sessions wait in turn.
+
+The sessions' pool has one connection, inside the test's outer transaction; there, BEGIN, COMMIT and ROLLBACK are a
+savepoint's. So concurrent requests are answered, one transaction after the other: lock waits, deadlocks, isolation and
+interleaving cannot be seen. Who begins a second transaction while the same task still has one waits for itself: after
+3 seconds, "QueuePool limit of size 1 overflow 0 reached".
+
+Take it when the code under test serves requests at the same time or opens sessions of its own, one after the other, and
+speed matters more than what happens between transactions.
+Prior art: [Ecto's SQL sandbox](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html) in shared mode,
+[Rails' shared connection](https://github.com/rails/rails/pull/28083).
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
+
+from bench import ONE_TRANSACTION, Probe, Strategy
+
+strategy = Strategy(
+    test_loop_scope="session",
+    fixture_loop_scope="session",
+    hides=ONE_TRANSACTION
+    - {Probe.SECOND_CONNECTION, Probe.TWO_REQUESTS, Probe.TWENTY_REQUESTS, Probe.SAME_KEY, Probe.RUNNING_TASK}
+    | {Probe.ADVISORY_SESSION_LOCK, Probe.PREPARED_STATEMENT},
+    core=False,
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An ordinary engine, for fixtures of a wider scope than a test."""
+    engine = create_async_engine(migrated_database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_engine(db_engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """An engine with one connection, on which each transaction is a savepoint."""
+    # AUTOCOMMIT, so that neither SQLAlchemy nor the driver begins or ends the transaction around the savepoints.
+    engine = create_async_engine(
+        db_engine.url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0, pool_timeout=3
+    )
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SAVEPOINT shared")
+
+    @event.listens_for(engine.sync_engine, "commit")
+    def commit(connection: Connection) -> None:
+        connection.exec_driver_sql("RELEASE SAVEPOINT shared")
+
+    @event.listens_for(engine.sync_engine, "rollback")
+    def rollback(connection: Connection) -> None:
+        if not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT shared")
+
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def session_factory(shared_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions that take turns on one connection, inside a transaction that they cannot commit."""
+    async with shared_engine.connect() as connection:
+        outer: Any = (await connection.get_raw_connection()).driver_connection
+        await outer.execute("BEGIN")
+    yield async_sessionmaker(shared_engine, expire_on_commit=False)
+    if isinstance(shared_engine.pool, QueuePool) and shared_engine.pool.checkedout():
+        # A task or a connection that the test forgot would keep all others waiting.
+        outer.terminate()
+        await shared_engine.dispose()
+    elif not outer.is_closed():
+        await outer.execute("ROLLBACK")
