@@ -30,7 +30,6 @@ strategy = Strategy(
         Probe.COLUMN_GONE,
         Probe.RUNNING_TASK,
     },
-    core=False,
 )
 
 pytest_plugins = ["strategies._databases"]

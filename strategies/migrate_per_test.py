@@ -31,6 +31,7 @@ strategy = Strategy(
         Probe.RUNNING_TASK,
         Probe.TWO_WORKERS,
     },
+    core=False,
 )
 
 

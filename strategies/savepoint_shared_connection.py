@@ -28,7 +28,6 @@ strategy = Strategy(
     hides=ONE_TRANSACTION
     - {Probe.SECOND_CONNECTION, Probe.TWO_REQUESTS, Probe.TWENTY_REQUESTS, Probe.SAME_KEY, Probe.RUNNING_TASK}
     | {Probe.ADVISORY_SESSION_LOCK, Probe.PREPARED_STATEMENT},
-    core=False,
 )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from bench import Strategy
 from strategies._databases import drop, replace
 
-strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session", core=False)
+strategy = Strategy(test_loop_scope="session", fixture_loop_scope="session")
 
 pytest_plugins = ["strategies._databases"]
 

@@ -32,7 +32,6 @@ strategy = Strategy(
         Probe.OPEN_CONNECTION,
         Probe.RUNNING_TASK,
     },
-    core=False,
 )
 
 pytest_plugins = ["strategies._databases"]
