@@ -158,6 +158,21 @@ def test_database_is_made_and_dropped(server: Server) -> None:
     assert name not in databases(server)
 
 
+def test_template_is_dropped(server: Server) -> None:
+    """A database of ours that somebody has made a template of, which Postgres would not drop, is dropped."""
+    name = f"looptrap_{uuid.uuid4().hex[:8]}"
+    server.create_database(name)
+
+    async def make_template() -> None:
+        connection = await asyncpg.connect(server.admin_dsn)
+        await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE true')
+        await connection.close()
+
+    asyncio.run(make_template())
+    server.drop_database(name)
+    assert name not in databases(server)
+
+
 def test_dropping_twice_is_no_error(server: Server) -> None:
     """Clearing up may come twice."""
     server.drop_database("looptrap_never_was")

@@ -104,7 +104,13 @@ class Server:
         :raises ValueError: the name is not one of ours.
         """
         _check_ours(name)
-        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+        try:
+            self._execute(drop)
+        except asyncpg.WrongObjectTypeError:
+            # Whoever made a template of it was killed before making it droppable again.
+            self._execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
+            self._execute(drop)
         self._ours.discard(name)
 
     def drop_databases(self, prefix: str = "") -> None:
