@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.strategy import ALL, CORE, TWIN, Trap, load_all, names_in_tree
+from bench.strategy import ALL, CORE, PEERS, TWIN, Trap, load_all, names_in_tree, peers_in_tree
 from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000
@@ -70,14 +70,27 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-strategies_option = click.option(
-    "--strategies",
-    "names",
-    metavar="A,B",
-    default=CORE,
-    show_default=True,
-    help=f"Names, dotted names, paths, or the sets {CORE} and {ALL}: those of a default run, all in strategies/.",
-)
+def strategies_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which strategies are meant."""
+    for option in (
+        click.option("--peers", is_flag=True, help=f"Add the set {PEERS}: packages that others publish."),
+        click.option(
+            "--strategies",
+            "names",
+            metavar="A,B",
+            default=CORE,
+            show_default=True,
+            help=f"Names, dotted names, paths, or the sets {CORE}, {ALL} and {PEERS}: those of a default run, all in "
+            "strategies/, all in strategies/peers/.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def with_peers(names: str, *, peers: bool) -> str:
+    """Return the names that --strategies gives, and with --peers the set of them."""
+    return f"{names},{PEERS}" if peers else names
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -86,7 +99,7 @@ def looptrap() -> None:
 
 
 @looptrap.command()
-@strategies_option
+@strategies_options
 @click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
 @click.option(
     "--sweep",
@@ -141,7 +154,17 @@ def looptrap() -> None:
 )
 @click.option("--list", "only_list", is_flag=True, help="List the strategies and stop.")
 @click.pass_context
-def run(ctx: click.Context, /, *, only_list: bool, strict: bool, resume: Path | None, **options: Any) -> None:  # noqa: ANN401 - click has checked them
+def run(
+    ctx: click.Context,
+    /,
+    *,
+    names: str,
+    peers: bool,
+    only_list: bool,
+    strict: bool,
+    resume: Path | None,
+    **options: Any,  # noqa: ANN401 - click has checked them
+) -> None:
     """Run strategies against a real Postgres, then show table and chart."""
     console = Console()
     if only_list:
@@ -151,7 +174,7 @@ def run(ctx: click.Context, /, *, only_list: bool, strict: bool, resume: Path | 
     from bench.run import RunOptions, resume_and_report, run_and_report  # noqa: PLC0415
 
     if resume is None:
-        analysis = run_and_report(RunOptions(**options), console)
+        analysis = run_and_report(RunOptions(names=with_peers(names, peers=peers), **options), console)
     else:
         _refuse_beside_resume(ctx)
         analysis = resume_and_report(resume, options["choice"], console, allow_remote=options["allow_remote"])
@@ -163,7 +186,8 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
     """Refuse what would change a run in its middle."""
     for param in ctx.command.params:
         said = ctx.get_parameter_source(str(param.name)) is not click.core.ParameterSource.DEFAULT
-        if said and param.name not in {"resume", "choice", "allow_remote", "strict"}:
+        # Beside it, --peers chooses nox's environment alone.
+        if said and param.name not in {"resume", "choice", "allow_remote", "strict", "peers"}:
             raise click.UsageError(f"{param.opts[0]} cannot be said beside --resume: a run goes on as it was begun.")
 
 
@@ -179,7 +203,7 @@ def report(run: Path, need: str | None) -> None:
 
 
 @looptrap.command()
-@strategies_option
+@strategies_options
 @server_options
 @click.option(
     "--why",
@@ -188,7 +212,7 @@ def report(run: Path, need: str | None) -> None:
     help="Show what came of a probe, with its detail, from the newest outcomes that are kept.",
 )
 @click.pass_context
-def check(ctx: click.Context, /, *, why: tuple[str, str] | None, **options: Any) -> None:  # noqa: ANN401 - as above
+def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str] | None, **options: Any) -> None:  # noqa: ANN401 - as above
     """Run the probes: what do tests see of a real Postgres, and is it what strategies declare? Exit 1 if not."""
     from bench.check import CheckOptions  # noqa: PLC0415 - as above
     from bench.check import check as find_out  # noqa: PLC0415 - as above
@@ -196,7 +220,7 @@ def check(ctx: click.Context, /, *, why: tuple[str, str] | None, **options: Any)
 
     if why is not None:
         explain(*why, Console())
-    elif not find_out(CheckOptions(**options), Console()):
+    elif not find_out(CheckOptions(names=with_peers(names, peers=peers), **options), Console()):
         ctx.exit(1)
 
 
@@ -272,15 +296,17 @@ def new(name: str) -> None:
 
 
 def list_strategies(console: Console) -> None:
-    """Print every strategy of the tree with its summary."""
+    """Print every strategy of the tree with its summary, and why one cannot run here."""
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
     table.add_column("")
     table.add_column("what it is")
-    for strategy in load_all(names_in_tree()):
-        kind = "trap" if isinstance(strategy.declared, Trap) else "hidden" if strategy.name == TWIN else ""
-        kind = kind or ("core" if strategy.declared.core else "")
-        table.add_row(strategy.name, kind, strategy.summary)
+    for strategy in load_all([*names_in_tree(), *peers_in_tree()]):
+        declared = strategy.declared
+        kind = "peer" if declared.peer else "trap" if isinstance(declared, Trap) else ""
+        kind = kind or ("hidden" if strategy.name == TWIN else "core" if declared.core else "")
+        unable = f" Cannot run here: {strategy.unable}" if strategy.unable else ""
+        table.add_row(strategy.name, kind, strategy.summary + unable)
     console.print(table)
 
 

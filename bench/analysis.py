@@ -302,6 +302,8 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
 
 
 def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
+    if facts.unable:
+        return f"cannot run here: {facts.unable}"
     reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
     reasons += [f"it {trouble}" for trouble in own[own["own_fault"].astype(bool)]["trouble"]]
     finished, in_warm_up = own["trouble"] == "", own["round"] == WARM_UP

@@ -50,7 +50,7 @@ _NOT_PASSED_ON = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
 
-OPTIONS = (*_WITHOUT, "-p", "pytest_asyncio.plugin")
+OPTIONS = (*_WITHOUT, "-p", "asyncio")
 """Of pytest, whenever it runs tests under a strategy; the environment is that of `environment`."""
 
 
@@ -152,7 +152,7 @@ def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list
     recorder = ("-p", "bench.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
     return [
         *(sys.executable, "-m", "pytest", *OPTIONS, *recorder),
-        *arguments_for_pytest(order.strategy.module, order.strategy.declared),
+        *arguments_for_pytest(order.strategy.module, order.strategy.plugins, order.strategy.declared),
         "bench/workload",
         *(f"--tests={size.tests}", f"--tables={size.tables}", f"--rows={size.rows}"),
         *_QUIET,

@@ -17,7 +17,7 @@ from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
 from bench.server import Server, open_server
-from bench.strategy import ROOT, TWIN, LoadedStrategy, load, load_all, references_in
+from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
 from bench.tables import print_figures
 from bench.words import printable
 
@@ -43,7 +43,8 @@ def check(options: CheckOptions, console: Console) -> bool:
 
     :raises UserError: an option, a strategy, the server or the folder is not usable.
     """
-    strategies = _strategies(options.names)
+    asked = load_all(references_in(options.names))
+    strategies = _strategies(asked, options.names)
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,6 +57,9 @@ def check(options: CheckOptions, console: Console) -> bool:
         except KeyboardInterrupt:
             console.print(f"Stopped. What was ready is kept in {FOLDER}", markup=False, soft_wrap=True)
             raise
+    for strategy in asked:
+        if strategy.unable:
+            console.print(f"{strategy.name} cannot run here: {strategy.unable}", markup=False, soft_wrap=True)
     return _show([strategy.facts() for strategy in strategies], console)
 
 
@@ -127,10 +131,9 @@ def why(strategy: str, probe: str, console: Console) -> None:
     console.print(Text(f"Seen on: {fidelity.server}; kept in {folder.relative_to(ROOT)}", style="dim"))
 
 
-def _strategies(names: str) -> list[LoadedStrategy]:
+def _strategies(asked: Sequence[LoadedStrategy], names: str) -> list[LoadedStrategy]:
     """Return what can be probed of what was asked for; the twin is the floor, and would see what that sees."""
-    asked = load_all(references_in(names))
-    found = [one for one in asked if can_be_probed(one) and one.name != TWIN]
+    found = [one for one in able(asked) if can_be_probed(one) and one.name != TWIN]
     if not found:
         raise UserError(
             f"nothing to probe in {names!r}: tests of traps that end in errors see nothing, and {TWIN} is the floor; "

@@ -29,7 +29,7 @@ from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
 from bench.process import CONTRACT_BROKEN, DATABASE_URL
-from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options
+from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options, plugins_of
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 
@@ -59,9 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if len(modules) > 1:
         refuse(f"one strategy at a time, not {' and '.join(sorted(module.__name__ for module in modules))}.")
     module = config.stash[_STRATEGY_MODULE] = modules[0]
-    command = shlex.join(
-        ["python", "-m", "pytest", *arguments_for_pytest(module.__name__, module.strategy), "bench/workload"]
-    )
+    arguments = arguments_for_pytest(module.__name__, plugins_of(module), module.strategy)
+    command = shlex.join(["python", "-m", "pytest", *arguments, "bench/workload"])
     for option, value in loop_scope_options(module.strategy).items():
         given = config.getini(option)
         if given != value:

@@ -217,7 +217,7 @@ class _Prober:
         strategy = self._strategy
         command = [
             *OPTIONS,
-            *arguments_for_pytest(strategy.module, strategy.declared),
+            *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
             *("-q", "--no-header", "--tb=short", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
             *arguments,
         ]

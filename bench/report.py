@@ -145,7 +145,7 @@ def print_summary(analysis: Analysis, growth: Growth, folder: Path, console: Con
 def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
     suite = result.suite_seconds(tests)
     return (
-        printable(result.facts.name),
+        printable(result.facts.peer or result.facts.name),
         NOTHING if result.per_test is None else significant(result.per_test.value * 1000),
         _interval(result.per_test),
         result.letters or NOTHING,
@@ -211,7 +211,7 @@ def _trap_row(trap: TrapResult) -> tuple[str, ...]:
         f"{facts.expected_failures}, with {errors}" if errors else f"no error; caught by {', '.join(facts.caught_by)}"
     )
     return (
-        printable(facts.name),
+        printable(facts.peer or facts.name),
         printable(declared),
         trap_verdict(trap),
         _errors(trap) or "none",

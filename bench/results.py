@@ -8,7 +8,7 @@ Schema history
     1   first version, before any release; no longer read
     2   the size of each cell, transactions, processor time and memory of each test, load and steal; more of the
         machine; the configuration that a resume needs; no longer read
-    3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy
+    3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy; peers
 """
 
 import contextlib
@@ -195,6 +195,10 @@ class StrategyFacts:
     caught_by: tuple[str, ...] = ()
     """Of a trap without errors: the probes that show what is wrong with it."""
     source_sha256: str = ""
+    peer: str = ""
+    """Of one that adapts a published package: name and version, such as `pytest-postgresql 10.0.0`."""
+    unable: str = ""
+    """Why it could not run there, so that it has no cells; empty where it could."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ from bench.results import (
 )
 from bench.server import Server, ServerDiedError
 from bench.stopping import Limits
-from bench.strategy import CORE, FLOOR, ROOT, TWIN, lasting, load_all, references_in
+from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
 from bench.version import VERSION, commit
 from bench.workload import LARGEST, SMALLEST, describe
 
@@ -108,8 +108,9 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
     :raises KeyboardInterrupt: the user stopped it; what was finished is on disk, and it says where.
     """
     references = _references(options.names)
+    strategies = load_all(references)
     plan = schedule.Plan(
-        strategies=load_all(references),
+        strategies=able(strategies),
         sizes=sizes(options.tests, options.sweep),
         limits=_limits(options),
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
@@ -121,7 +122,7 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
     folder = _folder(options.out)
 
     def begin(server: Server) -> Run:
-        run = _describe(options, references, plan, need, server)
+        run = _describe(options, references, strategies, plan, need, server)
         create_run(folder, run)
         return run
 
@@ -141,8 +142,9 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
     if run.decisions:
         raise UserError(f"{shown(folder)} is complete: to see it, type nox -s report -- {shlex.quote(shown(folder))}")
     asked = run.configuration
+    strategies = load_all(asked.strategies)
     plan = schedule.Plan(
-        strategies=load_all(asked.strategies),
+        strategies=able(strategies),
         sizes=(run.workload.size, *run.workload.sweep),
         limits=Limits(
             run.limits.fewest,
@@ -152,7 +154,7 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
         seed=run.seed,
         cell_timeout=asked.cell_timeout,
     )
-    _check_same(folder, run, plan)
+    _check_same(folder, run, strategies, plan)
     if run.server.kind != "dsn":
         choice = run.server.kind
     elif choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
@@ -226,13 +228,13 @@ def _go_on(folder: Path, server: Server) -> Run:
     return run
 
 
-def _check_same(folder: Path, run: Run, plan: schedule.Plan) -> None:
+def _check_same(folder: Path, run: Run, strategies: Sequence[LoadedStrategy], plan: schedule.Plan) -> None:
     """Refuse to go on where cells before and after would not be of the same kind."""
     # A kernel counts a few kB of memory more or less as it starts, and a power cut is what a run may go on after.
     now = replace(describe_machine(), memory_bytes=run.machine.memory_bytes)
     _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
-    for then, strategy in zip(run.strategies, plan.strategies, strict=True):
+    for then, strategy in zip(run.strategies, strategies, strict=True):
         _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts())
 
 
@@ -309,8 +311,13 @@ def _folder(out: Path | None) -> Path:
     return folder
 
 
-def _describe(
-    options: RunOptions, references: Sequence[str], plan: schedule.Plan, need: tuple[str, ...], server: Server
+def _describe(  # noqa: PLR0917 - called in one place, above
+    options: RunOptions,
+    references: Sequence[str],
+    strategies: Sequence[LoadedStrategy],
+    plan: schedule.Plan,
+    need: tuple[str, ...],
+    server: Server,
 ) -> Run:
     return Run(
         schema=SCHEMA,
@@ -331,7 +338,7 @@ def _describe(
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
         decisions=(),
-        strategies=tuple(strategy.facts() for strategy in plan.strategies),
+        strategies=tuple(strategy.facts() for strategy in strategies),
         workload=describe(plan.sizes[0], plan.sizes[1:]),
         server=server.facts,
         machine=describe_machine(),

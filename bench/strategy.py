@@ -8,6 +8,7 @@ A strategy is a pytest plugin module with a module-level `strategy`, an instance
 import difflib
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import re
 import sys
@@ -23,17 +24,39 @@ from bench.results import StrategyFacts
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = ROOT / "strategies"
+PEER_FOLDER = "peers"
 
 FLOOR = "none"
 """The strategy without isolation."""
 TWIN = "none_twin"
 """The floor again, hidden: what differs between the two is noise."""
 
-CORE, ALL = "core", "all"
-"""The sets of strategies that a user may name: those of a default run, and all of the tree."""
+CORE, ALL, PEERS = "core", "all", "peers"
+"""The sets that a user may name: what a default run has, all in `strategies/`, all in `strategies/peers/`."""
 
 LoopScope = Literal["function", "class", "module", "package", "session"]
 ExpectedFailures = Literal["all fail", "first passes", "alternates"]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """
+    The published package that a strategy adapts.
+
+    :param distribution: its name on PyPI.
+    :param unable: why it cannot run here; empty where it can.
+    """
+
+    distribution: str
+    unable: str = ""
+
+    @property
+    def version(self) -> str:
+        """The version that is installed; empty where none is."""
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +71,14 @@ class Strategy:
     :param fixture_loop_scope: the same for async fixtures that do not say it themselves.
     :param hides: behaviours of a real Postgres that tests do not see under this strategy.
     :param core: whether it belongs to the set `core`, which is what runs when nobody says what.
+    :param peer: the package that it adapts, of a strategy in `strategies/peers/`.
     """
 
     test_loop_scope: LoopScope = "function"
     fixture_loop_scope: LoopScope = "function"
     hides: Collection[Probe] = ()
     core: bool = True
+    peer: Peer | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,8 @@ class LoadedStrategy:
     name: str
     module: str
     """What `-p` takes."""
+    plugins: tuple[str, ...]
+    """What the module names in its `pytest_plugins`."""
     path: Path
     summary: str
     """The first line of the module's docstring."""
@@ -101,8 +128,9 @@ class LoadedStrategy:
 
     def facts(self) -> StrategyFacts:
         """What stands in `run.json` about it."""
-        declared = self.declared
-        trap = declared if isinstance(declared, Trap) else None
+        declared, peer = self.declared, self.declared.peer
+        # What cannot run cannot fail as it declares, either.
+        trap = declared if isinstance(declared, Trap) and not self.unable else None
         return StrategyFacts(
             name=self.name,
             summary=self.summary,
@@ -114,7 +142,14 @@ class LoadedStrategy:
             is_trap=trap is not None,
             caught_by=tuple(probe.value for probe in Probe if trap and probe in trap.caught_by),
             source_sha256=hashlib.sha256(b"".join(path.read_bytes() for path in self._sources())).hexdigest(),
+            peer=f"{peer.distribution} {peer.version}".rstrip() if peer else "",
+            unable=self.unable,
         )
+
+    @property
+    def unable(self) -> str:
+        """Why it cannot run here; empty where it can."""
+        return self.declared.peer.unable if self.declared.peer else ""
 
     def _sources(self) -> list[Path]:
         """Return its file, and those files beside it, such as `_databases.py`, that it names or that these name."""
@@ -134,21 +169,36 @@ def loop_scope_options(declared: Strategy) -> dict[str, str]:
     }
 
 
-def arguments_for_pytest(module: str, declared: Strategy) -> list[str]:
-    """Return the arguments of pytest that run tests under a strategy; which tests, is for the caller to add."""
+def arguments_for_pytest(module: str, plugins: Sequence[str], declared: Strategy) -> list[str]:
+    """
+    Return the arguments of pytest that run tests under a strategy; which tests, is for the caller to add.
+
+    :param plugins: what the module names in its `pytest_plugins`.
+    """
     scopes = [f"-o{option}={value}" for option, value in loop_scope_options(declared).items()]
-    # The harness's plugin first: of two plugins' fixtures of one name the later wins, and a strategy may override.
-    return ["-p", "bench.plugin", "-p", module, *scopes]
+    # Of two plugins' fixtures of one name the later wins, and a strategy may override those of the harness and of the
+    # plugins that it builds on. Left to pytest, what it names in `pytest_plugins` would come after it.
+    loaded = [argument for name in ("bench.plugin", *plugins, module) for argument in ("-p", name)]
+    return [*loaded, *scopes]
 
 
 def names_in_tree() -> list[str]:
     """Names of all strategies in `strategies/`, sorted."""
-    return sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
+    return _names_in(STRATEGIES)
+
+
+def peers_in_tree() -> list[str]:
+    """Names of all strategies in `strategies/peers/`, sorted."""
+    return _names_in(STRATEGIES / PEER_FOLDER)
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
 def references_in(text: str) -> list[str]:
     """
-    Return the references in a list with commas; the sets `core` and `all` stand for those of the tree that are in them.
+    Return the references in a list with commas; the sets `core`, `all` and `peers` stand for what is in them.
 
     :raises UserError: there is none, or a strategy of the tree breaks the contract.
     """
@@ -156,10 +206,14 @@ def references_in(text: str) -> list[str]:
     for reference in filter(None, (part.strip() for part in text.split(","))):
         if reference == CORE:
             found += [strategy.name for strategy in load_all(names_in_tree()) if strategy.declared.core]
+        elif reference == PEERS:
+            found += peers_in_tree()
         else:
             found += names_in_tree() if reference == ALL else [reference]
     if not found:
-        raise UserError(f"--strategies {text!r} names none: give names such as create_drop, or {CORE} or {ALL}.")
+        raise UserError(
+            f"--strategies {text!r} names none: give names such as create_drop, or {CORE}, {ALL} or {PEERS}."
+        )
     return list(dict.fromkeys(found))
 
 
@@ -186,6 +240,23 @@ def load_all(references: Sequence[str]) -> list[LoadedStrategy]:
     return list(loaded.values())
 
 
+def able(strategies: Sequence[LoadedStrategy]) -> list[LoadedStrategy]:
+    """
+    Return those strategies that can run here.
+
+    :raises UserError: a peer could, but its package is not installed.
+    """
+    found = [strategy for strategy in strategies if not strategy.unable]
+    for strategy in found:
+        peer = strategy.declared.peer
+        if peer and not peer.version:
+            raise UserError(
+                f"{strategy.name} adapts {peer.distribution}, which is not installed in this environment: "
+                f"`nox -s bench -- --{PEERS}` has one of its own for it and installs it there."
+            )
+    return found
+
+
 def load(reference: str) -> LoadedStrategy:
     """
     Load one strategy; see `load_all`.
@@ -205,6 +276,7 @@ def load(reference: str) -> LoadedStrategy:
     return LoadedStrategy(
         name=path.stem,
         module=module_name,
+        plugins=plugins_of(module),
         path=path,
         summary=_summary(module, path),
         declared=_declaration(module, path),
@@ -224,17 +296,18 @@ def _locate(reference: str) -> tuple[str, Path, Path | None]:
             raise UserError(
                 f"strategy file {reference} does not exist: give the path of a .py file, or a name of --list."
             )
-        if path.parent == STRATEGIES:
-            return f"strategies.{path.stem}", path, None
+        if path.parent in {STRATEGIES, STRATEGIES / PEER_FOLDER}:
+            return _module_in_tree(path), path, None
         _check_stem(path)
         found = importlib.util.find_spec(path.stem)
         if found is not None and found.origin != str(path):
             raise UserError(f"strategy file {reference} has the name of the module {found.origin}: rename the file.")
         return path.stem, path, path.parent
-    if reference in names_in_tree():
-        path = STRATEGIES / f"{reference}.py"
-        _check_stem(path)
-        return f"strategies.{reference}", path, None
+    for folder in (STRATEGIES, STRATEGIES / PEER_FOLDER):
+        if reference in _names_in(folder):
+            path = folder / f"{reference}.py"
+            _check_stem(path)
+            return _module_in_tree(path), path, None
     if "." in reference:
         try:
             found = importlib.util.find_spec(reference)
@@ -243,17 +316,27 @@ def _locate(reference: str) -> tuple[str, Path, Path | None]:
         if found is None or found.origin is None:
             raise UserError(f"strategy module '{reference}' is not installed: install it, or give a name of --list.")
         return reference, Path(found.origin), None
-    near = difflib.get_close_matches(reference, names_in_tree(), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(reference, [*names_in_tree(), *peers_in_tree()], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"valid are {', '.join(names_in_tree())};"
     raise UserError(f"unknown strategy '{reference}': {hint} `nox -s bench -- --list` shows all.")
 
 
+def _module_in_tree(path: Path) -> str:
+    return ".".join(path.relative_to(STRATEGIES.parent).with_suffix("").parts)
+
+
 def _check_stem(path: Path) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem) or path.stem in {CORE, ALL}:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem) or path.stem in {CORE, ALL, PEERS}:
         raise UserError(
             f"strategy file {_shown(path)}: a name is lower case, digits and _, such as schema_per_test.py, "
-            f"and neither {CORE} nor {ALL}, which are sets."
+            f"and none of {CORE}, {ALL} and {PEERS}, which are sets."
         )
+
+
+def plugins_of(module: ModuleType) -> tuple[str, ...]:
+    """Return what a module names in its `pytest_plugins`."""
+    named = getattr(module, "pytest_plugins", ())
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def _summary(module: ModuleType, path: Path) -> str:
