@@ -1,5 +1,8 @@
 """The sessions: what a person types. Each is thin; the work is done by `python -m bench`, pytest, ruff and mypy."""
 
+import re
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -11,13 +14,22 @@ DEPENDENCIES = PROJECT["project"]["dependencies"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 SQLALCHEMIES = ["2.0", "2.1"]
 
+PEERS = {"peers", *(path.stem for path in Path("strategies/peers").glob("[a-z]*.py"))}
+
 
 def harness(session: nox.Session, command: str) -> None:
     """Run a command of the harness, in an environment that has what it needs."""
+    if PEERS.intersection(re.findall(r"\w+", " ".join(session.posargs))):
+        session.notify("peers", [command, *session.posargs])
+        return
     session.install(*DEPENDENCIES)
+    run_harness(session, command, *session.posargs)
+
+
+def run_harness(session: nox.Session, *arguments: str) -> None:
+    """Run a command of the harness in this environment."""
     # After Ctrl-C it stops its server and drops its databases; nox's own patience is 0.3 seconds.
-    arguments = ["-m", "bench", command, *session.posargs]
-    session.run("python", *arguments, interrupt_timeout=60, terminate_timeout=60)
+    session.run("python", "-m", "bench", *arguments, interrupt_timeout=60, terminate_timeout=60)
 
 
 def run_tests(session: nox.Session) -> None:
@@ -49,6 +61,13 @@ def compare(session: nox.Session) -> None:
 def check(session: nox.Session) -> None:
     """Find out what tests see of a real Postgres under each strategy: nox -s check -- --strategies create_drop."""
     harness(session, "check")
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Run a command where the packages are that peers adapt; bench and check come here when peers are asked for."""
+    session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "peers"))
+    run_harness(session, *session.posargs)
 
 
 @nox.session

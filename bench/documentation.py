@@ -29,6 +29,7 @@ from bench.strategy import (
     Trap,
     load_all,
     names_in_tree,
+    peers_in_tree,
 )
 from bench.tables import escaped, markdown_table
 from bench.words import headline
@@ -127,10 +128,8 @@ def _strategies() -> Iterator[str]:
         "[what differs between the two is noise](method.md#the-aa-check)."
     )
     yield from _chapter("The floor", introduction, floor)
-    peers = sorted(path.stem for path in (STRATEGIES / "peers").glob("[!_]*.py"))
-    if peers:
-        introduction = "What packages of others do, through adapters that are strategies like any other."
-        yield from _chapter("Peers", introduction, load_all([f"strategies.peers.{name}" for name in peers]))
+    introduction = "What packages of others do, through [adapters](peers.md) that are strategies like any other."
+    yield from _chapter("Peers", introduction, load_all(peers_in_tree()))
 
 
 def _chapter(heading: str, introduction: str, strategies: Sequence[LoadedStrategy]) -> Iterator[str]:
