@@ -1,5 +1,5 @@
 """
-A database for each worker of pytest-xdist, in which each test's outer transaction is rolled back.
+A database for each worker of pytest-xdist, in which each test is rolled back.
 
 It is made and migrated anew for each run. Workers share no row and no lock, and none migrates what another one is
 migrating; within a worker all is as with `savepoint_rollback`.

@@ -1,13 +1,13 @@
 """
-Delete all rows after each test by a function on the server; the application commits for real.
+Delete all rows after each test by a function of the server's; commits are real.
 
 It is made when a run starts, lives as long as its connection, and keeps its plans. On that connection no triggers fire,
 those of foreign keys included, so no order is needed; only a superuser may ask for that, or who was granted SET ON
 PARAMETER session_replication_role. Tables that hold rows after the migrations are left alone; sequences are set back.
 
 Take it when tests need real commits, the schema is large, and triggers on DELETE are in the way.
-Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder), for one call,
-[session_replication_role](https://www.postgresql.org/docs/current/runtime-config-client.html), for no order.
+Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder),
+[session_replication_role](https://www.postgresql.org/docs/current/runtime-config-client.html).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

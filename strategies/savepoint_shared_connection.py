@@ -8,7 +8,7 @@ interleaving cannot be seen. Who begins a second transaction while the same task
 
 Take it when the code under test serves requests at the same time or opens sessions of its own, one after the other, and
 speed matters more than what happens between transactions.
-Prior art: [Ecto's SQL sandbox](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html) in shared mode,
+Prior art: [Ecto's SQL sandbox](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html),
 [Rails' shared connection](https://github.com/rails/rails/pull/28083).
 """
 

@@ -1,5 +1,5 @@
 """
-A schema per test, which all connections find through `search_path`, with tables made from the models.
+A schema per test, found through `search_path`, with tables made from the models.
 
 The application commits for real. What only a migration makes is missing, and so is whatever names its schema or
 connects without the setting. The schema has the same name in every test, so that connections can be kept.

@@ -1,5 +1,5 @@
 """
-A database per test, copied from a migrated template by CREATE DATABASE ... STRATEGY = file_copy.
+A database per test, copied from a migrated template with STRATEGY = file_copy.
 
 Postgres copies the template's files between two checkpoints, and logs little; to drop a copy it makes another one. A
 copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on;

@@ -1,5 +1,5 @@
 """
-A database per test, copied from a migrated template by CREATE DATABASE ... STRATEGY = wal_log.
+A database per test, copied from a migrated template with STRATEGY = wal_log.
 
 Postgres reads the template page by page and logs every page of the copy; only to drop one it makes a checkpoint. A
 copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on.

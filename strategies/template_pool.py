@@ -1,5 +1,5 @@
 """
-A database per test, copied from a migrated template in the background, while other tests run.
+A database per test, copied from a migrated template while other tests run.
 
 A few databases take turns: the one that a test is done with is dropped and copied anew, and goes to the end of the
 queue. The server does no less than for copies on demand.

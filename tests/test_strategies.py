@@ -101,7 +101,8 @@ def project(
 def run(project: pytest.Pytester, name: str, tests: str) -> pytest.RunResult:
     """Run tests under a strategy of the tree."""
     project.makepyfile(test_it=tests)
-    arguments = arguments_for_pytest(f"strategies.{name}", load(name).declared)
+    loaded = load(name)
+    arguments = arguments_for_pytest(loaded.module, loaded.plugins, loaded.declared)
     return project.runpytest_subprocess("-p", "pytest_asyncio.plugin", *arguments)
 
 
