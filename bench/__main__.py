@@ -100,7 +100,7 @@ def looptrap() -> None:
 
 @looptrap.command()
 @strategies_options
-@click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
+@click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=28, show_default=True, help="Tests per cell.")
 @click.option(
     "--sweep",
     multiple=True,

@@ -16,7 +16,7 @@ from bench.errors import UserError
 from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
-from bench.server import Server, open_server
+from bench.server import Server, open_server, untimed
 from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
 from bench.tables import print_figures
 from bench.words import printable
@@ -94,10 +94,10 @@ def probe_into(
     folder: Path, strategies: Sequence[LoadedStrategy], server: Server, database_prefix: str, console: Console
 ) -> None:
     """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
-    with server.without_fsync():
+    with untimed(server) as place:
         probe_all(
             [strategy for strategy in strategies if can_be_probed(strategy)],
-            server,
+            place,
             database_prefix,
             lambda fidelity: keep_fidelity(folder, fidelity),
             console,

