@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from bench import statistics
 from bench.analysis import Analysis, analyse
 from bench.docstrings import read_docstring
 from bench.errors import UserError
 from bench.fidelity import columns_of, probe_table
 from bench.probes import Family, Probe
 from bench.report import in_order, noise_sentence, strategy_lines, trap_lines
-from bench.results import read_cells, read_fidelity, read_run
+from bench.results import WARM_UP, read_cells, read_fidelity, read_run
 from bench.strategy import (
     ALL,
     CORE,
@@ -32,11 +35,19 @@ from bench.strategy import (
     peers_in_tree,
 )
 from bench.tables import escaped, markdown_table
-from bench.words import headline
+from bench.words import headline, significant
 
 REFERENCE = ROOT / "results" / "reference"
+FRONTIER = (ROOT / "results" / "frontier", ROOT / "results" / "frontier-no-fsync")
+"""Runs of the two strategies that docs/baseline-restore.md sets side by side, for several numbers of tables."""
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "probes.md", ROOT / "docs" / "strategies.md")
+
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "baseline-restore.md",
+    ROOT / "docs" / "probes.md",
+    ROOT / "docs" / "strategies.md",
+)
 
 _PART = re.compile(r"(?<=<!-- made: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -188,8 +199,33 @@ def _linked(probes: Collection[Probe]) -> str:
     return ", ".join(f"[{probe}](probes.md#{probe})" for probe in Probe if probe in probes)
 
 
+def _frontier() -> Iterator[str]:
+    below, above = "savepoint_rollback", "baseline_restore"
+    rows = [("tables", "fsync", f"{below}, ms", f"{above}, ms", "ratio", "95 % interval")]
+    commands = []
+    for folder in FRONTIER:
+        run, cells = read_run(folder), list(read_cells(folder))
+        commands.append(f"Made by `{run.command}`.")
+        for size in sorted((run.workload.size, *run.workload.sweep), key=lambda size: size.tables):
+            timed = [cell for cell in cells if cell.size == size and cell.round != WARM_UP]
+            one, other = (
+                {cell.round: float(np.median(cell.per_test)) for cell in timed if cell.strategy == name}
+                for name in (below, above)
+            )
+            paired = sorted(one.keys() & other.keys())
+            costs = [np.array([costs[number] for number in paired]) for costs in (one, other)]
+            value, low, high = statistics.ratio(costs[1], costs[0])
+            shown = [significant(float(statistics.cost(seconds).value) * 1000) for seconds in costs]
+            rows.append(
+                (str(size.tables), run.server.settings["fsync"], *shown, f"{value:.2f}", f"{low:.2f} to {high:.2f}")
+            )
+    yield from markdown_table(rows, "rlrrrr")
+    yield from commands
+
+
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "results": _results,
+    "frontier": _frontier,
     "probes": _probes,
     "sights": _sights,
     "strategies": _strategies,

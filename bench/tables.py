@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bench.words import printable
 
-NAME_WIDTH = 24
+NAME_WIDTH = 28
 """A name of this length stays whole, whatever else has to fold."""
 
 
