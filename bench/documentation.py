@@ -201,7 +201,7 @@ def _linked(probes: Collection[Probe]) -> str:
 
 def _frontier() -> Iterator[str]:
     below, above = "savepoint_rollback", "baseline_restore"
-    rows = [("tables", "fsync", f"{below}, ms", f"{above}, ms", "ratio", "95 % interval")]
+    rows: list[tuple[str, ...]] = [("tables", "fsync", f"{below}, ms", f"{above}, ms", "ratio", "95 % interval")]
     commands = []
     for folder in FRONTIER:
         run, cells = read_run(folder), list(read_cells(folder))
