@@ -331,10 +331,10 @@ def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
 
 def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
     wide = console.width >= WIDE
-    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    shown = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="bold")
     columns = [number for number in range(len(rows[0])) if wide or number != FIRST]
     for number in columns:
-        title = rows[0][number] if wide else textwrap.fill(rows[0][number], 8)
+        title = rows[0][number] if wide else textwrap.fill(rows[0][number], 7, break_long_words=False)
         side: Literal["left", "right"] = "left" if number in {NAME, LETTERS} else "right"
         shown.add_column(Text(title), justify=side, no_wrap=number != NAME, overflow="fold")
     for row in rows[1:]:
