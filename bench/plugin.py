@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -28,7 +28,7 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
-from bench.process import CONTRACT_BROKEN, DATABASE_URL
+from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL
 from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options, plugins_of
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
@@ -123,6 +123,12 @@ def ballast(pytestconfig: pytest.Config) -> Ballast:
 
 
 @pytest.fixture(scope="session")
+def server_url() -> str:
+    """URL of the server's maintenance database, for strategies that make databases: `postgresql+asyncpg://...`."""
+    return make_url(os.environ[ADMIN_DSN]).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
 def metadata(ballast: Ballast) -> MetaData:
     """All tables of the schema, for strategies that create them without migrations."""
     add_tables(Base.metadata, ballast)
@@ -137,6 +143,17 @@ def alembic_config(database_url: str, ballast: Ballast) -> AlembicConfig:
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     config.attributes["ballast"] = ballast
     return config
+
+
+@pytest.fixture(scope="session")
+def migrate(alembic_config: AlembicConfig) -> Callable[[Connection], None]:
+    """What runs `alembic upgrade head` on a connection that is open: `await connection.run_sync(migrate)`."""
+
+    def upgrade(connection: Connection) -> None:
+        alembic_config.attributes["connection"] = connection
+        command.upgrade(alembic_config, "head")
+
+    return upgrade
 
 
 @pytest.fixture(scope="session")

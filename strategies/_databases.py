@@ -5,16 +5,12 @@ They import from here and name it as a plugin, of which pytest would warn: PYTES
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-
-from bench.process import ADMIN_DSN
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
 
@@ -34,23 +30,18 @@ async def replace(server: AsyncEngine, database: str, template: str, options: st
         await connection.exec_driver_sql(f"CREATE DATABASE {quote(database)} TEMPLATE {quote(template)} {options}")
 
 
-def upgrade(connection: Connection, config: Config) -> None:
-    """Run `alembic upgrade head` on a connection that is open."""
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[AsyncEngine]:
+async def server(server_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on the maintenance database, for what cannot run inside a transaction."""
-    url = make_url(os.environ[ADMIN_DSN]).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
     yield engine
     await engine.dispose()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def worker_database(server: AsyncEngine, database_url: str, alembic_config: Config) -> AsyncIterator[URL]:
+async def worker_database(
+    server: AsyncEngine, database_url: str, migrate: Callable[[Connection], None]
+) -> AsyncIterator[URL]:
     """A new, migrated database; each worker of pytest-xdist has its own, so that none waits for another."""
     url = make_url(database_url)
     url = url.set(database=f"{url.database}_{WORKER}")
@@ -58,7 +49,7 @@ async def worker_database(server: AsyncEngine, database_url: str, alembic_config
     engine = create_async_engine(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(upgrade, alembic_config)
+            await connection.run_sync(migrate)
         await engine.dispose()
         yield url
     finally:

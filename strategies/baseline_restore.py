@@ -18,11 +18,10 @@ from typing import Any
 
 import asyncpg
 import pytest_asyncio
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from bench import KEPT_CONNECTIONS, Strategy
-from bench.process import ADMIN_DSN
 
 strategy = Strategy(
     test_loop_scope="session",
@@ -43,12 +42,17 @@ SETTINGS = {
 """Of the connection that restores. Set once, since a change of the role makes Postgres forget its plans."""
 
 
+def dsn(url: URL) -> str:
+    """Return a URL as asyncpg takes it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 class Copy:
     """A worker's own copy of a database, and the connection that restores it."""
 
-    def __init__(self, source_url: str) -> None:
+    def __init__(self, source_url: str, server_url: str) -> None:
         source = make_url(source_url)
-        self._source = source.database
+        self._source, self._server_dsn = source.database, dsn(make_url(server_url))
         name = f"{self._source}_{os.environ.get('PYTEST_XDIST_WORKER', 'copy')}"
         self.url = source.set(database=name)
         self._restoring: asyncpg.Connection[Any] | None = None
@@ -57,8 +61,7 @@ class Copy:
         """Make it anew from the source, which no test writes to, and install what restores it."""
         await self.drop()
         await self._administrate(f'CREATE DATABASE "{self.url.database}" TEMPLATE "{self._source}"')
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._restoring = await asyncpg.connect(dsn, server_settings=SETTINGS)
+        self._restoring = await asyncpg.connect(dsn(self.url), server_settings=SETTINGS)
         await self._restoring.execute(INSTALL)
 
     async def restore(self) -> tuple[bool, str | None]:
@@ -80,7 +83,7 @@ class Copy:
         await self._administrate(f'DROP DATABASE IF EXISTS "{self.url.database}" WITH (FORCE)')
 
     async def _administrate(self, statement: str) -> None:
-        connection = await asyncpg.connect(os.environ[ADMIN_DSN])
+        connection = await asyncpg.connect(self._server_dsn)
         try:
             await connection.execute(statement)
         finally:
@@ -88,9 +91,9 @@ class Copy:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def copy(migrated_database_url: str) -> AsyncIterator[Copy]:
+async def copy(migrated_database_url: str, server_url: str) -> AsyncIterator[Copy]:
     """One copy for all tests, made anew whatever an earlier process left."""
-    copy = Copy(migrated_database_url)
+    copy = Copy(migrated_database_url, server_url)
     await copy.make()
     yield copy
     await copy.drop()

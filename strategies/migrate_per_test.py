@@ -10,7 +10,7 @@ pytest](https://www.scien.cx/2025/08/06/function-level-database-migrations-with-
 [Alembic](https://alembic.sqlalchemy.org/en/latest/cookbook.html#sharing-a-connection-across-one-or-more-programmatic-migration-commands).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
 from alembic import command
@@ -43,12 +43,6 @@ async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def upgrade(connection: Connection, config: Config) -> None:
-    """Run `alembic upgrade head` on a connection that is open."""
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
 def downgrade(connection: Connection, config: Config) -> None:
     """Run `alembic downgrade base` on a connection that is open."""
     config.attributes["connection"] = connection
@@ -57,11 +51,11 @@ def downgrade(connection: Connection, config: Config) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def session_factory(
-    db_engine: AsyncEngine, alembic_config: Config
+    db_engine: AsyncEngine, migrate: Callable[[Connection], None], alembic_config: Config
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
     """Sessions that commit for real, into a schema that lives for one test."""
     async with db_engine.begin() as connection:
-        await connection.run_sync(upgrade, alembic_config)
+        await connection.run_sync(migrate)
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     async with db_engine.begin() as connection:
         await connection.run_sync(downgrade, alembic_config)

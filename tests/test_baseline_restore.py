@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.process import ADMIN_DSN
 from bench.server import Server
 from strategies.baseline_restore import SETTINGS, Copy
 from tests.kinds_of_state import CASES, OWN_TYPES, TABLES, Case, typed_tables
@@ -127,10 +126,9 @@ def subject(server: Server) -> Iterator[Subject]:
             await connection.execute(statements)
         await connection.close()
 
-    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        patch.setenv(ADMIN_DSN, server.admin_dsn)
+    with asyncio.Runner() as runner:
         runner.run(create())
-        subject = Subject(Copy(url), runner)
+        subject = Subject(Copy(url, server.admin_dsn), runner)
         yield subject
         runner.run(subject.copy.drop())
         server.drop_database(name)

@@ -9,7 +9,6 @@ dearer than Postgres's default.
 Prior art: [pgtestdbpy](https://github.com/leontrolski/pgtestdbpy), [pgtestdb](https://github.com/peterldowns/pgtestdb).
 """
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -40,11 +39,11 @@ strategy = Strategy(
 
 
 @pytest.fixture(scope="session")
-def templates(database_url: str, alembic_config: Config) -> Iterator[tuple[Any, Any]]:
+def templates(server_url: str, database_url: str, alembic_config: Config) -> Iterator[tuple[Any, Any]]:
     """What pgtestdbpy needs for a clone; while it is in use there are a role and a template."""
     import pgtestdbpy
 
-    admin, ours = make_url(os.environ["LOOPTRAP_ADMIN_DSN"]), make_url(database_url)
+    admin, ours = make_url(server_url), make_url(database_url)
     name = f"{ours.database}_template"
     address = {"host": quote(admin.host or str(admin.query["host"]), safe=""), "port": admin.port or 5432}
 

@@ -33,7 +33,7 @@ strategy = Strategy(
 
 
 @pytest.fixture
-def clone_url(migrated_database_url: str) -> Iterator[URL]:
+def clone_url(migrated_database_url: str, server_url: str) -> Iterator[URL]:
     """The URL of a database that lives for one test."""
     from pytest_postgresql.janitor import DatabaseJanitor
 
@@ -47,7 +47,7 @@ def clone_url(migrated_database_url: str) -> Iterator[URL]:
         port=template.port or 5432,
         dbname=clone.database,
         template_dbname=template.database,
-        maintenance_dbname=make_url(os.environ["LOOPTRAP_ADMIN_DSN"]).database,
+        maintenance_dbname=make_url(server_url).database,
     ):
         yield clone
 
