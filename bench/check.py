@@ -66,11 +66,11 @@ def check(options: CheckOptions, console: Console) -> bool:
 def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
     """Print how much is seen and what is not as declared, draw the heat map, and tell whether all is as declared."""
     # Not at the top: matplotlib is not to be waited for by what only shows a detail.
-    from bench.heatmap import draw_heat_map  # noqa: PLC0415
+    from bench.charts.heatmap import picture  # noqa: PLC0415
 
     outcomes = read_fidelity(FOLDER)
     columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])
-    _, png = draw_heat_map(columns, FOLDER)
+    _, png = picture(columns).write(FOLDER)
     console.print()
     print_figures("What tests see of a real Postgres", family_table(columns), console)
     found = complaints(strategies, outcomes)

@@ -17,12 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse
-from bench.charts import draw_cost
+from bench.charts import cost, heatmap
 from bench.errors import UserError
 from bench.export import write_benchmark_json
 from bench.fidelity import columns_of, complaints, family_table, probe_table, seen
 from bench.growth import Growth, grow, sentences, tables
-from bench.heatmap import draw_heat_map
 from bench.probes import Probe
 from bench.results import Machine, Run, StrategyFacts, read_cells, read_fidelity, read_run
 from bench.tables import bullets, escaped, markdown_table, print_figures
@@ -62,9 +61,9 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
     growth = grow(run, read_cells(folder))
     try:
-        draw_cost(analysis, folder / CHARTS)
+        cost.picture(analysis).write(folder / CHARTS)
         if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
-            draw_heat_map(columns, folder / CHARTS)
+            heatmap.picture(columns).write(folder / CHARTS)
         write_summary(analysis, growth, folder)
         write_benchmark_json(analysis, read_cells(folder), folder)
     except OSError as error:

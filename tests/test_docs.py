@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.charts import draw_cost
+from bench.charts import cost, heatmap
 from bench.check import control
 from bench.documentation import PAGES as MADE_PAGES
 from bench.documentation import REFERENCE, made, reference
 from bench.fidelity import CONTROL, columns_of
 from bench.growth import grow
-from bench.heatmap import draw_heat_map
 from bench.report import in_order, write_summary
 from bench.results import read_cells, read_run
 from bench.server import Server
@@ -37,8 +36,9 @@ def nox_commands() -> list[str]:
 def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
     """Charts and summary of the reference run are what its raw samples and outcomes give today."""
     analysis = reference()
-    draw_cost(analysis, tmp_path)
-    draw_heat_map(columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]), tmp_path)
+    cost.picture(analysis).write(tmp_path)
+    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    heatmap.picture(columns).write(tmp_path)
     for name in ("cost.svg", "fidelity.svg"):
         assert (tmp_path / name).read_text() == (REFERENCE / "charts" / name).read_text()
     summary = write_summary(analysis, grow(analysis.run, read_cells(REFERENCE)), tmp_path)

@@ -22,7 +22,7 @@ from bench.probes import Probe
 from bench.report import phase_table, print_summary, report_run, table, trap_table, witness_table, write_summary
 from bench.results import Cell, Failure, Samples, Size, append_cell, create_run, keep_fidelity
 from tests.test_analysis import by_name
-from tests.test_charts import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
+from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 from tests.test_fidelity import outcomes_of
 
 STRANGE = "[red]x[/red] a|b a\\|b `c` **d** __e__ <b>&amp; [f](g) ~h~ $i$ :smile: #1"

@@ -1,39 +1,42 @@
 """
-From what probes saw to a picture: `heat_map_figure` makes it, `draw_heat_map` writes it as SVG and PNG.
+What tests see of a real Postgres: a row for each probe and a column for each strategy.
 
-A row for each probe and a column for each strategy. Colours lead the eye to what is missing, and each cell also says
-its outcome in a word. Reads records, probes nothing. All lengths are points, and a page grows with its rows and
-columns. Looks may change freely; but a figure drawn twice from one input must stay the same to the byte.
+Colours lead the eye to what is missing, and each cell also says its outcome in a word. All lengths are points, and a
+page grows with its rows and columns. Looks may change freely.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.fidelity import listed, seen, sight_of
-from bench.probes import Family, Probe
-from bench.results import Fidelity
-from bench.typesetting import (
+from bench.charts import Picture
+from bench.charts.typesetting import (
+    BAND,
     BOLD,
+    BROWN,
     GAP,
     GREY,
     INK,
     LINE_HEIGHT,
     MARGIN,
     MUTED,
+    ON_BROWN,
     ORANGE,
+    PALE,
+    PAPER,
     PLAIN,
     Look,
     context,
     drawable,
-    save,
     text_width,
     wrap,
 )
+from bench.fidelity import listed, seen, sight_of
+from bench.probes import Family, Probe
+from bench.results import Fidelity
 
 HOW_TO_READ = (
     'How to read: "sees": as with a real Postgres. "hides": otherwise, without an error. "breaks": an error or a hang. '
@@ -41,8 +44,7 @@ HOW_TO_READ = (
 )
 MEANINGS = "docs/probes.md says what each probe is."
 NOT_PROBED = "-"
-PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: Okabe and Ito's vermilion, dark enough for white words
-COLOURS = {"sees": (PALE, GREY), "hides": (ORANGE, INK), "breaks": (BROWN, "white"), NOT_PROBED: ("white", GREY)}
+COLOURS = {"sees": (PALE, GREY), "hides": (ORANGE, INK), "breaks": (BROWN, ON_BROWN), NOT_PROBED: (PAPER, GREY)}
 """Of an outcome's cell and word; each outcome differs from the others in grey print too."""
 
 ROW, INDENT, PADDING, GROOVE = 13.5, 8.0, 4.0, 1.0
@@ -54,17 +56,13 @@ SLANT = 45
 """Degrees by which the columns' heads rise."""
 
 
-def draw_heat_map(columns: Sequence[Fidelity], folder: Path) -> tuple[Path, Path]:
-    """Write the figure to `fidelity.svg` and `fidelity.png` in `folder`, and return their paths."""
-    with context():
-        return save(heat_map_figure(columns), heat_map_headline(columns), folder / "fidelity")
-
-
-def heat_map_figure(columns: Sequence[Fidelity]) -> Figure:
+def picture(columns: Sequence[Fidelity]) -> Picture:
     """Draw what came of every probe under strategies, one at least: columns as they are given, rows by family."""
     grid = _grid(columns)
     page = _Page(grid.page_width)
-    page.write(heat_map_headline(columns), TITLE_SIZE, BOLD)
+    sentence = _headline(columns)
+    page.write(sentence, TITLE_SIZE, BOLD)
+    below_headline = page.y
     page.y += 2
     page.write(_how_to_read(columns), NOTE_SIZE, MUTED)
     page.y += GAP
@@ -78,10 +76,12 @@ def heat_map_figure(columns: Sequence[Fidelity]) -> Figure:
             _place_probe(page, grid, probe)
     page.y += GAP / 2
     page.write(_origin(columns), NOTE_SIZE, MUTED)
-    return page.figure()
+    with context():
+        figure = page.figure()
+    return Picture("fidelity", "What tests see of a real Postgres", sentence, figure, below_headline)
 
 
-def heat_map_headline(columns: Sequence[Fidelity]) -> str:
+def _headline(columns: Sequence[Fidelity]) -> str:
     """Say in one sentence under which strategies tests see the most and the least."""
     counts = {column.strategy: len(seen(column)) for column in columns}
     most, least = (
@@ -131,7 +131,7 @@ class _Page:
 
     def figure(self) -> Figure:
         height = self.y + MARGIN
-        figure = Figure(figsize=(self.width / 72, height / 72), facecolor="white")
+        figure = Figure(figsize=(self.width / 72, height / 72), facecolor=PAPER)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(height, 0))
         axes.set_axis_off()
         for box in self.boxes:

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
-from bench.charts import cost_figure, draw_cost
+from bench.charts.cost import picture
 from bench.results import (
     SCHEMA,
     Configuration,
@@ -218,7 +218,7 @@ def words_in(svg: Path) -> str:
 @cache
 def drawn(name: str) -> tuple[Figure, list[tuple[str, Bbox]]]:
     """Return the figure of one of `ANALYSES`, and every text on it with the box that it fills."""
-    figure = cost_figure(ANALYSES[name])
+    figure = picture(ANALYSES[name]).figure
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
@@ -257,7 +257,7 @@ def test_the_axis_has_ticks(name: str) -> None:
 def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
     """The SVG holds, as text, every strategy with its summary and value, every trap with its errors, and the origin."""
     analysis = ANALYSES[name]
-    words = words_in(draw_cost(analysis, tmp_path)[0])
+    words = words_in(picture(analysis).write(tmp_path)[0])
     joined = words.replace(" ", "")  # a long name may be broken over two lines
     for result in analysis.strategies:
         assert result.facts.name in joined
@@ -280,7 +280,7 @@ def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
 
 def test_a_trap_says_whether_it_failed_as_declared(tmp_path: Path) -> None:
     """A trap that failed as declared says so with its count; one that did not says so loudly."""
-    words = words_in(draw_cost(analysis_of(), tmp_path)[0])
+    words = words_in(picture(analysis_of()).write(tmp_path)[0])
     assert "fails as declared: 100 of 100 tests RuntimeError: ... attached to a different loop (100)" in words
     assert "fails as declared: 99 of 100 tests InterfaceError: ... another operation is in progress (98)" in words
     assert "DID NOT FAIL AS DECLARED: 50 of 100 tests should fail" in words
@@ -288,31 +288,31 @@ def test_a_trap_says_whether_it_failed_as_declared(tmp_path: Path) -> None:
 
 def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
     """The reference line and the shaded band say what they are; without a twin there is no band to speak of."""
-    assert "dashed: the floor (none), 3.52 ms; shaded: A/A band" in words_in(draw_cost(analysis_of(), tmp_path)[0])
+    assert "dashed: the floor (none), 3.52 ms; shaded: A/A band" in words_in(picture(analysis_of()).write(tmp_path)[0])
     alone = analysis_of(noise=replace(QUIET, twin_ratio=None))
-    assert "shaded" not in words_in(draw_cost(alone, tmp_path)[0])
+    assert "shaded" not in words_in(picture(alone).write(tmp_path)[0])
 
 
 def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
     """Of a run that was stopped, the footer says how many rounds there are of how many that were planned."""
     stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
     stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=("create_drop crashed in round 4.",))
-    words = words_in(draw_cost(stopped, tmp_path)[0])
+    words = words_in(picture(stopped).write(tmp_path)[0])
     assert "100 tests x 3 of 7 rounds" in words
     assert "Cells that did not finish: 1." in words
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """A committed chart does not change when it is drawn again from the same run."""
-    first, second = (draw_cost(analysis_of(), tmp_path / name) for name in ("one", "two"))
+    first, second = (picture(analysis_of()).write(tmp_path / name) for name in ("one", "two"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> None:
     """A matplotlibrc that changes fonts and colours does not change the chart, and drawing leaves no trace in it."""
-    first = draw_cost(analysis_of(), tmp_path / "one")
+    first = picture(analysis_of()).write(tmp_path / "one")
     with rc_context({"font.size": 20, "axes.facecolor": "black", "svg.fonttype": "path"}):
-        second = draw_cost(analysis_of(), tmp_path / "two")
+        second = picture(analysis_of()).write(tmp_path / "two")
         assert rcParams["svg.fonttype"] == "path"
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
@@ -322,7 +322,7 @@ def test_strange_text_is_drawn_as_text(tmp_path: Path) -> None:
     strange = trap_of(
         "strange", [OTHER_LOOP], {"ValueError: $x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c": 1}, finding="no"
     )
-    words = words_in(draw_cost(analysis_of(traps=[strange]), tmp_path)[0])
+    words = words_in(picture(analysis_of(traps=[strange])).write(tmp_path)[0])
     assert "ValueError: $x^2$ <b>&amp; \ufffd[31mred\ufffd \ufffd\ufffd (1)" in words
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from matplotlib import rc_context, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path as Outline
@@ -20,10 +20,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 from matplotlib.typing import ColorType
 
-from bench.heatmap import COLOURS, NOT_PROBED, draw_heat_map, heat_map_figure, heat_map_headline
+from bench.charts.heatmap import COLOURS, NOT_PROBED, picture
+from bench.charts.typesetting import DARK, MARGIN, ON_BROWN, PAPER
 from bench.probes import Family, Probe
 from bench.results import Fidelity, Sight
-from bench.typesetting import MARGIN
 
 OUTCOMES: tuple[Literal["sees", "hides", "breaks"], ...] = ("sees", "sees", "hides", "breaks", "sees")
 EMBEDDED = "embedded, Postgres 18.4"
@@ -78,7 +78,7 @@ def texts_in(svg: Path) -> list[str]:
 @cache
 def drawn(name: str, dpi: int) -> tuple[Figure, list[Text]]:
     """Return the figure of one of `HEAT_MAPS`, ready to be measured, and every text on it."""
-    figure = heat_map_figure(HEAT_MAPS[name])
+    figure = picture(HEAT_MAPS[name]).figure
     figure.set_dpi(dpi)
     FigureCanvasAgg(figure)
     (axes,) = figure.axes
@@ -131,7 +131,7 @@ def test_every_outcome_is_a_word_in_a_cell_of_its_own(name: str, tmp_path: Path)
     """The SVG holds the word of each outcome once per cell, and a dash for each probe that a record lacks."""
     columns = HEAT_MAPS[name]
     expected = Counter(sight.outcome for column in columns for sight in column.sights)
-    found = Counter(texts_in(draw_heat_map(columns, tmp_path)[0]))
+    found = Counter(texts_in(picture(columns).write(tmp_path)[0]))
     assert {outcome: found[outcome] for outcome in ("sees", "hides", "breaks")} == expected
     assert found[NOT_PROBED] == len(columns) * len(Probe) - expected.total()
 
@@ -155,8 +155,8 @@ def test_a_cell_stands_in_its_probes_row_and_its_strategys_column() -> None:
 def test_a_probe_that_a_record_lacks_is_explained(tmp_path: Path) -> None:
     """Only a heat map that has a dash says what a dash means."""
     explanation = '"-": not probed, counted as not seen.'
-    assert explanation in " ".join(texts_in(draw_heat_map(OLDER, tmp_path)[0]))
-    assert explanation not in " ".join(texts_in(draw_heat_map(USUAL[:2], tmp_path)[0]))
+    assert explanation in " ".join(texts_in(picture(OLDER).write(tmp_path)[0]))
+    assert explanation not in " ".join(texts_in(picture(USUAL[:2]).write(tmp_path)[0]))
 
 
 def test_rows_follow_the_catalogue() -> None:
@@ -176,7 +176,7 @@ def test_columns_stand_in_the_order_given() -> None:
 
 def test_counts_stand_in_the_headings(tmp_path: Path) -> None:
     """A strategy's column says how many of all probes its tests see, and of each family's."""
-    texts = texts_in(draw_heat_map([seeing("some", 10)], tmp_path)[0])
+    texts = texts_in(picture([seeing("some", 10)]).write(tmp_path)[0])
     families = [[probe for probe in Probe if probe.family == family] for family in Family]
     seen = [len({*list(Probe)[:10]} & {*family}) for family in families]
     assert f"10 of {len(Probe)}" in texts
@@ -222,12 +222,15 @@ def test_words_keep_to_their_cells(name: str, dpi: int) -> None:
 
 
 def test_words_can_be_read_on_their_colours() -> None:
-    """Text has a contrast of at least 4.5 to what it stands on, as WCAG 2 asks for."""
+    """Text has a contrast of at least 4.5 to what it stands on, as WCAG 2 asks for, on a light screen and a dark one."""
     for name in ("usual", "older records"):
         for text, box in words_and_boxes(name, 100):
-            assert contrast(text.get_color(), box.get_facecolor()) >= 4.5, text.get_text()
-    beside = {text.get_color() for text in drawn("usual", 100)[1]} - {"white"}
-    assert min(contrast(color, "white") for color in beside) >= 4.5
+            word, ground = str(text.get_color()), to_hex(box.get_facecolor())
+            assert contrast(word, ground) >= 4.5, text.get_text()
+            assert contrast(DARK.get(word, word), DARK[ground]) >= 4.5, text.get_text()
+    beside = {str(text.get_color()) for text in drawn("usual", 100)[1]} - {ON_BROWN}
+    assert min(contrast(color, PAPER) for color in beside) >= 4.5
+    assert min(contrast(DARK[color], DARK[PAPER]) for color in beside) >= 4.5
 
 
 def test_outcomes_differ_in_grey_print() -> None:
@@ -247,25 +250,25 @@ def test_a_usual_heat_map_fits_a_laptop() -> None:
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """A committed heat map does not change when it is drawn again from the same outcomes."""
-    first, second = (draw_heat_map(USUAL[:3], tmp_path / name) for name in ("one", "two"))
+    first, second = (picture(USUAL[:3]).write(tmp_path / name) for name in ("one", "two"))
     assert [path.name for path in first] == ["fidelity.svg", "fidelity.png"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> None:
     """A matplotlibrc that changes fonts and colours does not change the heat map, and drawing leaves no trace in it."""
-    first = draw_heat_map(USUAL[:2], tmp_path / "one")
+    first = picture(USUAL[:2]).write(tmp_path / "one")
     with rc_context(
         {"font.size": 20, "axes.facecolor": "black", "patch.force_edgecolor": True, "svg.fonttype": "path"}
     ):
-        second = draw_heat_map(USUAL[:2], tmp_path / "two")
+        second = picture(USUAL[:2]).write(tmp_path / "two")
         assert rcParams["svg.fonttype"] == "path"
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     """A name with formulas, markup, terminal codes or unknown signs neither breaks nor alters the heat map."""
-    texts = texts_in(draw_heat_map(HEAT_MAPS["strange names"], tmp_path)[0])
+    texts = texts_in(picture(HEAT_MAPS["strange names"]).write(tmp_path)[0])
     shown = ("$x_{y}", "$x^2$", "<b>&amp;", "\ufffd[31mred\ufffd", "two lines", "\ufffd\ufffd")
     assert [text for text in texts if text in shown] == list(shown)
 
@@ -273,7 +276,7 @@ def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
 def test_a_long_name_stands_in_one_piece(tmp_path: Path) -> None:
     """A name of 80 characters is the head of its column, whole."""
     columns = HEAT_MAPS["two with very long names"]
-    texts = texts_in(draw_heat_map(columns, tmp_path)[0])
+    texts = texts_in(picture(columns).write(tmp_path)[0])
     assert all(column.strategy in texts for column in columns)
 
 
@@ -293,15 +296,15 @@ HEADLINES = {
 def test_the_headline_names_the_fullest_and_the_least(expected: str, tmp_path: Path) -> None:
     """The title names the strategies under which tests see the most and the least, with all that are equal."""
     columns = HEADLINES[expected]
-    assert heat_map_headline(columns) == expected
-    assert " ".join(texts_in(draw_heat_map(columns, tmp_path)[0])).startswith(expected)
+    assert picture(columns).sentence == expected
+    assert " ".join(texts_in(picture(columns).write(tmp_path)[0])).startswith(expected)
 
 
 def test_the_footer_names_the_servers(tmp_path: Path) -> None:
     """The server stands at the foot once; where records are of several, all of them do."""
     elsewhere = replace(USUAL[1], server="dsn, Postgres 16.2")
     one, several = (
-        " ".join(texts_in(draw_heat_map([*USUAL[:2], *more], tmp_path)[0])) for more in ([], [elsewhere, elsewhere])
+        " ".join(texts_in(picture([*USUAL[:2], *more]).write(tmp_path)[0])) for more in ([], [elsewhere, elsewhere])
     )
     assert f"Probed on: {EMBEDDED}. " in one
     assert f"Probed on: {EMBEDDED}; dsn, Postgres 16.2. " in several

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,25 @@ from matplotlib.textpath import text_to_path
 
 from bench.words import printable
 
-INK, GREY, LIGHT = "#1f1f1f", "#595959", "#dcdcdc"
-BLUE, ORANGE = "#0072B2", "#E69F00"  # of Okabe and Ito's colour-blind safe palette
+PAPER, INK, GREY, LIGHT = "#ffffff", "#1f1f1f", "#595959", "#dcdcdc"
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"  # Okabe and Ito's colour-blind safe palette
+PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: their vermilion, dark enough for white words
+ON_BROWN = "#fffffe"  # white words, which stay white where the paper turns dark
+
+DARK = {
+    PAPER: "#15171a",
+    INK: "#ececec",
+    GREY: "#a9adb3",
+    LIGHT: "#3b3f45",
+    BLUE: "#56b4e9",
+    ORANGE: "#855b00",
+    GREEN: "#2fc49a",
+    PURPLE: "#d98fb8",
+    PALE: "#1c2b38",
+    BROWN: "#a8460a",
+    BAND: "#2b2e33",
+}
+"""What each colour turns into on a screen that is set to dark; every colour of a picture is one of these."""
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
 
 MARGIN, GAP = 18.0, 14.0
@@ -49,10 +67,25 @@ def save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
-    # A date or matplotlib's version in the file would change the picture of an unchanged run.
-    figure.savefig(svg, metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
-    figure.savefig(png, dpi=200, metadata={"Software": None})
+    drawn = StringIO()
+    with context():
+        # A date or matplotlib's version in the file would change the picture of an unchanged run.
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
+        figure.savefig(png, dpi=200, metadata={"Software": None})
+    svg.write_text(drawn.getvalue().replace("</style>", f"{_looks()}</style>", 1), encoding="utf-8")
     return svg, png
+
+
+def _looks() -> str:
+    """Return what an SVG says of itself beyond its own attributes, for viewers that know the screen's colours."""
+    dark = "".join(
+        f'[style*="{what}: {light}"]{{{what}: {dark} !important}}'
+        for light, dark in DARK.items()
+        for what in ("fill", "stroke")
+    )
+    # Where the font is missing, one of nearly the same widths stands in.
+    font = f'text{{font-family: "{FONT}", Verdana, sans-serif !important}}'
+    return f"{font}@media screen and (prefers-color-scheme: dark){{{dark}}}"
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:

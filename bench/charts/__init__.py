@@ -1,0 +1,32 @@
+"""
+The pictures of a run, one module each: from statements about a run to a figure, and a sentence that says what to see.
+
+Nothing here measures, reads files or keeps global state of matplotlib. A figure drawn twice from one run must stay the
+same to the byte: charts are committed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bench.charts.typesetting import save
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, and what to see in it."""
+
+    stem: str
+    """The name of its files."""
+    title: str
+    """What it shows, in a few words, the same for every run."""
+    sentence: str
+    """What to see in it, computed from the run; the figure's headline."""
+    figure: Figure
+    below_headline: float
+    """Points from the top at which the headline ends: a page that says the sentence itself shows what is below."""
+
+    def write(self, folder: Path) -> tuple[Path, Path]:
+        """Write it as SVG and PNG into `folder`, which is made, and return their paths."""
+        return save(self.figure, self.sentence, folder / self.stem)
