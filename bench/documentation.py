@@ -14,11 +14,11 @@ import numpy as np
 
 from bench import statistics
 from bench.analysis import Analysis, analyse
+from bench.contents import in_order, noise_sentence
 from bench.docstrings import read_docstring
 from bench.errors import UserError
 from bench.fidelity import columns_of, probe_table
 from bench.probes import Family, Probe
-from bench.report import in_order, noise_sentence, strategy_lines, trap_lines
 from bench.results import WARM_UP, read_cells, read_fidelity, read_run
 from bench.strategy import (
     ALL,
@@ -34,6 +34,7 @@ from bench.strategy import (
     names_in_tree,
     peers_in_tree,
 )
+from bench.summary import strategy_lines, trap_lines
 from bench.tables import escaped, markdown_table
 from bench.words import headline, significant
 

@@ -59,6 +59,15 @@ def milliseconds(estimate: Estimate | None) -> str:
     return "-" if estimate is None else f"{significant(estimate.value * 1000)} ms"
 
 
+def duration(seconds: float) -> str:
+    """Return a length of time as `1.97 s`, `2 min 05 s` or `1 h 20 min`."""
+    if seconds < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{significant(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, of_hour = divmod(minutes, 60)
+    return f"{hours} h {of_hour:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
 def printable(text: str) -> str:
     """Return text that came from elsewhere as one line: an error may hold new lines and terminal codes."""
     return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))

@@ -222,7 +222,7 @@ def test_words_keep_to_their_cells(name: str, dpi: int) -> None:
 
 
 def test_words_can_be_read_on_their_colours() -> None:
-    """Text has a contrast of at least 4.5 to what it stands on, as WCAG 2 asks for, on a light screen and a dark one."""
+    """Text has a contrast of at least 4.5 to what it stands on, as WCAG 2 asks for, on light screens and dark ones."""
     for name in ("usual", "older records"):
         for text, box in words_and_boxes(name, 100):
             word, ground = str(text.get_color()), to_hex(box.get_facecolor())

@@ -8,14 +8,15 @@ import pytest
 
 from bench.charts import cost, heatmap
 from bench.check import control
+from bench.contents import in_order
 from bench.documentation import PAGES as MADE_PAGES
 from bench.documentation import REFERENCE, made, reference
 from bench.fidelity import CONTROL, columns_of
 from bench.growth import grow
-from bench.report import in_order, write_summary
 from bench.results import read_cells, read_run
 from bench.server import Server
 from bench.strategy import ROOT, load
+from bench.summary import write_summary
 from tests.conftest import Command
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

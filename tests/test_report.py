@@ -15,12 +15,15 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.analysis import Analysis, Noise
+from bench.console import print_summary
+from bench.contents import phase_table, table, trap_table, witness_table
 from bench.errors import UserError
 from bench.fidelity import CONTROL
 from bench.growth import Growth
 from bench.probes import Probe
-from bench.report import phase_table, print_summary, report_run, table, trap_table, witness_table, write_summary
+from bench.report import report_run
 from bench.results import Cell, Failure, Samples, Size, append_cell, create_run, keep_fidelity
+from bench.summary import write_summary
 from tests.test_analysis import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 from tests.test_fidelity import outcomes_of
@@ -208,11 +211,11 @@ def test_the_markdown_says_where_the_figures_hold(tmp_path: Path) -> None:
 
 
 def test_the_console_says_where_the_results_lie() -> None:
-    """The last lines name the folder and the chart, each path whole on one line, however long."""
+    """The last lines name the folder and the page, each path whole on one line, however long."""
     file = io.StringIO()
     folder = Path("/a/long/way/down") / ("x" * 100)
-    print_summary(analysis_of(), NO_GROWTH, folder, Console(file=file, width=80))
-    assert file.getvalue().splitlines()[-2:] == [f"Results: {folder}", f"Chart:   {folder}/charts/cost.png"]
+    print_summary(analysis_of(), NO_GROWTH, folder / "report.html", Console(file=file, width=80))
+    assert file.getvalue().splitlines()[-2:] == [f"Results: {folder}", f"Report:  {folder}/report.html"]
 
 
 def cell_of(strategy: str, number: int, ms: float, outcomes: str = "." * 12, failures: Sequence[Failure] = ()) -> Cell:
@@ -269,7 +272,7 @@ def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
 
 
 def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
-    """From `run.json` and `cells.jsonl` come both charts, the summary and the table on the console."""
+    """From `run.json` and `cells.jsonl` come charts, page, summary and the table on the console."""
     folder = write_run(tmp_path / "run", CELLS)
     file = io.StringIO()
     analysis = report_run(folder, Console(file=file, width=120))
@@ -279,6 +282,7 @@ def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
         "charts",
         "cost.png",
         "cost.svg",
+        "report.html",
         "run.json",
         "summary.md",
     ]

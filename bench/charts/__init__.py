@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 
 from bench.charts.typesetting import save
 
+FOLDER = "charts"
+"""Of the pictures in the folder of a run."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -26,6 +29,10 @@ class Picture:
     figure: Figure
     below_headline: float
     """Points from the top at which the headline ends: a page that says the sentence itself shows what is below."""
+
+    def svg(self, folder: Path) -> Path:
+        """Return where its SVG is written in the folder of a run."""
+        return folder / FOLDER / f"{self.stem}.svg"
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write it as SVG and PNG into `folder`, which is made, and return their paths."""

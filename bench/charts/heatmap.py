@@ -38,6 +38,8 @@ from bench.fidelity import listed, seen, sight_of
 from bench.probes import Family, Probe
 from bench.results import Fidelity
 
+STEM = "fidelity"
+
 HOW_TO_READ = (
     'How to read: "sees": as with a real Postgres. "hides": otherwise, without an error. "breaks": an error or a hang. '
     "Figures: probes seen."
@@ -78,7 +80,7 @@ def picture(columns: Sequence[Fidelity]) -> Picture:
     page.write(_origin(columns), NOTE_SIZE, MUTED)
     with context():
         figure = page.figure()
-    return Picture("fidelity", "What tests see of a real Postgres", sentence, figure, below_headline)
+    return Picture(STEM, "What tests see of a real Postgres", sentence, figure, below_headline)
 
 
 def _headline(columns: Sequence[Fidelity]) -> str:

@@ -72,11 +72,11 @@ def save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
         # A date or matplotlib's version in the file would change the picture of an unchanged run.
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
         figure.savefig(png, dpi=200, metadata={"Software": None})
-    svg.write_text(drawn.getvalue().replace("</style>", f"{_looks()}</style>", 1), encoding="utf-8")
+    svg.write_text(drawn.getvalue().replace("</style>", f"{looks()}</style>", 1), encoding="utf-8")
     return svg, png
 
 
-def _looks() -> str:
+def looks() -> str:
     """Return what an SVG says of itself beyond its own attributes, for viewers that know the screen's colours."""
     dark = "".join(
         f'[style*="{what}: {light}"]{{{what}: {dark} !important}}'

@@ -1,0 +1,179 @@
+"""
+From an analysis to `report.html`: one page that opens from disk, asks no network for anything and works without script.
+
+`report.html` is the template, `style.css` its looks, `script.js` what it can do beyond being read; all three, and the
+pictures, go into the page. What comes from strategies and errors is escaped by Jinja; only pictures of our own and the
+docstrings' links are markup. Colours are those of the pictures.
+"""
+
+import base64
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bench.analysis import Analysis, Noise, TrapResult
+from bench.answers import Choice, answers, choices
+from bench.charts import Picture, heatmap, typesetting
+from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
+from bench.fidelity import columns_of, seen
+from bench.growth import Growth, sentences
+from bench.page.drawing import drawing
+from bench.page.home import homes, marked_up
+from bench.probes import Family, Probe
+from bench.results import Fidelity
+from bench.words import headline, printable, significant, tests_and_rounds, trap_verdict
+
+PAGE = "report.html"
+_HERE = Path(__file__).parent
+_HEADS = (
+    ("strategy", "text"),
+    ("ms per test", "number"),
+    ("95 % interval", ""),
+    ("ties", "text"),
+    ("100 tests", "number"),
+    ("1,000 tests", "number"),
+    ("10,000 tests", "number"),
+    ("sees", "number"),
+    ("to know", ""),
+)
+"""Of the table that answers which strategy to take, and by what a column is sorted."""
+
+_COLOURS = {
+    "paper": typesetting.PAPER,
+    "ink": typesetting.INK,
+    "grey": typesetting.GREY,
+    "light": typesetting.LIGHT,
+    "blue": typesetting.BLUE,
+    "pale": typesetting.PALE,
+    "band": typesetting.BAND,
+    "orange": typesetting.ORANGE,
+    "brown": typesetting.BROWN,
+    "on-brown": typesetting.ON_BROWN,
+}
+
+
+def write_page(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> Path:
+    """
+    Write the page into the folder of a run, whose pictures have been written, and return its path.
+
+    :raises OSError: it cannot be written.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["foldable"] = _foldable
+    path = folder / PAGE
+    text = environment.get_template("report.html").render(_content(analysis, growth, pictures, folder))
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> dict[str, Any]:
+    run, probed = analysis.run, bool(analysis.outcomes)
+    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    sight = next((picture for picture in pictures if picture.stem == heatmap.STEM), None)
+    script = (_HERE / "script.js").read_text(encoding="utf-8")
+    return {
+        "title": headline(analysis),
+        "run": run,
+        "server": str(run.server),
+        "amount": tests_and_rounds(analysis),
+        "answers": answers(analysis),
+        "alarms": alarms(analysis),
+        "noise": Noise(analysis.noise.verdict, tuple(map(printable, analysis.noise.reasons)), None),
+        "ties": TIES,
+        "probed": probed,
+        "heads": [head for head in _HEADS if probed or head[0] != "sees"],
+        "rows": [_row(choice) for choice in choices(analysis)],
+        "probes_in_all": len(Probe),
+        "families": [_family(family) for family in Family],
+        "need": analysis.need,
+        "needed_families": [family for family in Family if set(_members(family)) <= set(analysis.need)],
+        "traps": [_trap(trap) for trap in analysis.traps],
+        "pictures": [drawing(picture, folder) for picture in pictures if picture is not sight],
+        "notes": sentences(growth),
+        "sight_sentence": sight.sentence if sight else "",
+        "columns": [_column(column) for column in columns],
+        "homes": [*homes(analysis)],
+        "caveats": [*caveats(analysis)],
+        "facts": [*_facts("", dataclasses.asdict(dataclasses.replace(run, strategies=(), decisions=())))],
+        "tables": [
+            (title, {"rows": rows, "words": WORDS.get(title, "").replace("`", "")})
+            for title, rows in figures(analysis, growth).items()
+        ],
+        "colours": {name: (light, typesetting.DARK.get(light, light)) for name, light in _COLOURS.items()},
+        "mark": typesetting.ORANGE,
+        "svg_style": Markup(typesetting.looks()),  # noqa: S704 - our own
+        "style": Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
+        "script": Markup(script),  # noqa: S704 - our own
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def _row(choice: Choice) -> dict[str, Any]:
+    result = choice.result
+    return {
+        "name": result.facts.name,
+        "shown": printable(result.facts.peer or result.facts.name),
+        "ranked": result.ranked,
+        "letters": result.letters,
+        "lacks": "unknown" if choice.lacks is None else " ".join(choice.lacks),
+        "cost": "" if result.per_test is None else result.per_test.value * 1000,
+        "per_test": "-" if result.per_test is None else significant(result.per_test.value * 1000),
+        "interval": interval(result.per_test),
+        "suites": choice.suites,
+        "sees": "" if result.fidelity is None else len(seen(result.fidelity)),
+        "caveat": printable(choice.caveat),
+    }
+
+
+def _trap(trap: TrapResult) -> dict[str, str]:
+    return {
+        "name": trap.facts.name,
+        "shown": printable(trap.facts.peer or trap.facts.name),
+        "summary": marked_up(trap.facts.summary),
+        "happened": trap_verdict(trap),
+        "errors": errors_of(trap) or "none",
+    }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    return {
+        "value": family.value,
+        "heading": family.heading,
+        "needed_by": f"Needed by {family.needed_by}.",
+        "probes": _members(family),
+    }
+
+
+def _members(family: Family) -> list[Probe]:
+    return [probe for probe in Probe if probe.family == family]
+
+
+def _column(column: Fidelity) -> dict[str, Any]:
+    sights = {sight.probe: sight for sight in column.sights}
+    return {
+        "strategy": column.strategy,
+        "sights": sights,
+        "counts": {family.value: len(seen(column, _members(family))) for family in Family},
+        "reasons": [(sights[probe], probe) for probe in Probe if probe in sights and sights[probe].detail],
+    }
+
+
+def _foldable(name: str) -> Markup:
+    """Return a name that may be broken after an underscore."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield names and values of everything that is known of a run, those inside others by dotted names."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _facts(f"{prefix}{name}.", value)
+        elif value not in ("", (), None):
+            yield f"{prefix}{name}", printable(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))

@@ -1,0 +1,79 @@
+"""From an analysis to `summary.md`, in GitHub's Markdown, for a pull request."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.analysis import Analysis
+from bench.answers import answers
+from bench.contents import (
+    PROBES,
+    TIES,
+    TRAPS,
+    WORDS,
+    alarms,
+    caveats,
+    figures,
+    in_order,
+    noise_sentence,
+    not_ranked,
+    table,
+    trap_table,
+)
+from bench.fidelity import columns_of, probe_table
+from bench.growth import Growth, sentences
+from bench.tables import bullets, escaped, markdown_table
+from bench.words import headline, printable
+
+SUMMARY = "summary.md"
+
+
+def write_summary(analysis: Analysis, growth: Growth, folder: Path) -> Path:
+    """Write `summary.md`, in GitHub's Markdown, into `folder`."""
+    path = folder / SUMMARY
+    path.write_text("\n".join(_markdown(analysis, growth)) + "\n", encoding="utf-8")
+    return path
+
+
+def strategy_lines(analysis: Analysis) -> Iterator[str]:
+    """Yield the table of strategies as Markdown."""
+    yield from markdown_table(table(analysis), "lrrlrrrrr")
+
+
+def trap_lines(analysis: Analysis) -> Iterator[str]:
+    """Yield the table of traps as Markdown."""
+    yield from markdown_table(trap_table(analysis), "llll")
+
+
+def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
+    yield f"# {escaped(headline(analysis))}"
+    yield ""
+    yield from bullets([escaped(sentence) for sentence in answers(analysis)[1:]])
+    yield f"**{escaped(noise_sentence(analysis))}**"
+    yield ""
+    yield from bullets([f"**{escaped(sentence)}**" for sentence in alarms(analysis)])
+    yield from strategy_lines(analysis)
+    yield TIES
+    yield ""
+    yield from bullets([escaped(sentence) for sentence in not_ranked(analysis)])
+    if analysis.traps:
+        yield f"## {TRAPS}"
+        yield ""
+        yield from trap_lines(analysis)
+    for title, rows in figures(analysis, growth).items():
+        yield f"## {title}"
+        yield ""
+        yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
+        if title in WORDS:
+            yield WORDS[title]
+            yield ""
+    yield from bullets([escaped(sentence) for sentence in sentences(growth)])
+    if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
+        yield f"## {PROBES}"
+        yield ""
+        yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
+    yield "## Caveats"
+    yield ""
+    yield from bullets([escaped(caveat) for caveat in caveats(analysis)])
+    yield "## Made by"
+    yield ""
+    yield f"    {printable(analysis.run.command)}"
