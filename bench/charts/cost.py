@@ -4,7 +4,6 @@ What a test costs: a dot with its interval for each strategy, and the traps with
 What it says comes from `bench/words.py`. Looks may change freely.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,8 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.charts import Picture
+from bench.charts.axis import milliseconds_reached, place, ticks
+from bench.charts.footer import place_footer
 from bench.charts.sheet import WIDTH, Sheet
 from bench.charts.typesetting import (
     BLUE,
@@ -31,7 +32,7 @@ from bench.charts.typesetting import (
     wrap,
 )
 from bench.strategy import FLOOR
-from bench.words import frequent_errors, headline, milliseconds, tests_and_rounds, trap_verdict
+from bench.words import frequent_errors, headline, milliseconds, trap_verdict
 
 HOW_TO_READ = (
     "Dot: median over tests, then rounds. Line: 95 % interval, if wider. Hollow: not ranked. Same letter: tied."
@@ -52,7 +53,7 @@ def picture(analysis: Analysis) -> Picture:
     sheet.head(headline(analysis), HOW_TO_READ)
     _place_strategies(sheet, analysis)
     _place_traps(sheet, analysis.traps)
-    _place_footer(sheet, analysis)
+    place_footer(sheet, analysis)
     return sheet.picture("cost", "Milliseconds per test")
 
 
@@ -88,13 +89,12 @@ class _Panel:
 
     def x(self, value: float) -> float:
         """Return the place on the page of so many milliseconds."""
-        low, high = self.limits
-        return self.left + self.width * math.log(value / low) / math.log(high / low)
+        return self.left + place(value, self.limits, self.width)
 
     def draw(self, axes: Axes) -> None:
-        ticks = _ticks(*self.limits)
+        shown = ticks(*self.limits)
         axes.set(xscale="log", xlim=self.limits, ylim=(self.bottom, self.top), yticks=[])
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.set_xticks([], minor=True)
         axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
         axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
@@ -123,8 +123,8 @@ def _draw_row(axes: Axes, y: float, result: StrategyResult, reach: float) -> Non
         axes.hlines(y, max(estimate.low * 1000, left), end, color=color, linewidth=2.2, zorder=3)
     face = color if result.ranked else PAPER
     axes.plot(value, y, "o", ms=6.5, color=color, markerfacecolor=face, markeredgewidth=1.5, zorder=4)
-    place: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center_baseline"}
-    axes.annotate(milliseconds(estimate), (end, y), size=VALUE_SIZE, color=INK, bbox=HALO, zorder=5, **place)
+    beside: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center_baseline"}
+    axes.annotate(milliseconds(estimate), (end, y), size=VALUE_SIZE, color=INK, bbox=HALO, zorder=5, **beside)
 
 
 def _place_strategies(sheet: _Sheet, analysis: Analysis) -> None:
@@ -159,29 +159,10 @@ def _panel(sheet: _Sheet, analysis: Analysis) -> _Panel:
         band = (floor.value * twin.low * 1000, floor.value * twin.high * 1000)
     width = WIDTH - MARGIN - TIES - GAP - sheet.panel_left
     room = max((text_width(milliseconds(cost), VALUE_SIZE) for cost in costs.values()), default=0) + 12
-    low, high = _span(list(costs.values()))
+    low, high = milliseconds_reached(list(costs.values()))
     per_point = (high / low) ** (1 / (width - room - GAP))
     limits = (low / per_point**GAP, high * per_point**room)
     return _Panel(sheet.panel_left, width, limits, high, floor, band)
-
-
-def _span(costs: Sequence[Estimate]) -> tuple[float, float]:
-    """Return the milliseconds between which dots and intervals are drawn."""
-    dots = [cost.value * 1000 for cost in costs] or [1.0]
-    ends = [end * 1000 for cost in costs for end in (cost.low, cost.high) if end is not None]
-    # The interval of very few rounds would leave the dots no room, so it may run off the axis.
-    low = max(min(dots + ends), min(dots) / 3)
-    high = min(max(dots + ends), max(dots) * 3)
-    # An axis over less than a factor of three would make noise look like a result.
-    widen = max(1.0, math.sqrt(3 * low / high))
-    return low / widen, high * widen
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    wide = math.log10(high / low)
-    steps = (1, 1.5, 2, 3, 4, 6) if wide < 1 else (1, 2, 5) if wide < 3 else (1,)  # noqa: PLR2004 - decades
-    decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
-    return [step * decade for decade in decades for step in steps if low <= step * decade <= high]
 
 
 def _place_floor_label(sheet: _Sheet, panel: _Panel) -> None:
@@ -212,18 +193,3 @@ def _place_traps(sheet: _Sheet, traps: Sequence[TrapResult]) -> None:
         for error, count in frequent_errors(trap.facts, trap.failures):
             sheet.write(f"{error} ({count})", 8.5, PLAIN, *column)
         sheet.y = max(sheet.y, below_name) + 8
-
-
-def _place_footer(sheet: _Sheet, analysis: Analysis) -> None:
-    run, noise = analysis.run, analysis.noise
-    sheet.y += 6
-    look = MUTED if noise.verdict == "quiet" else LOUD
-    sheet.write(f"Noise: {noise.verdict}. {' '.join(noise.reasons)}", 8, look)
-    if analysis.unfinished:
-        sheet.write(f"Cells that did not finish: {len(analysis.unfinished)}.", 8, LOUD)
-    sheet.y += 3
-    machine, server = run.machine, run.server
-    fsync = server.settings.get("fsync", "unknown")
-    sheet.write(f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {machine.python}", 8, MUTED)
-    sheet.write(f"Postgres {server.version}, {server.kind}, {server.transport}, fsync={fsync}", 8, MUTED)
-    sheet.write(f"{tests_and_rounds(analysis)}, seed {run.seed}, {run.started[:10]}", 8, MUTED)

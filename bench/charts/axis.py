@@ -1,0 +1,37 @@
+"""What log axes of the pictures share: how far they reach, where their ticks stand, and where a value does."""
+
+import math
+from collections.abc import Sequence
+
+from bench.analysis import Estimate
+
+NARROWEST = 3.0
+"""An axis over less than this factor would make noise look like a result."""
+
+
+def milliseconds_reached(costs: Sequence[Estimate]) -> tuple[float, float]:
+    """Return the milliseconds between which dots and intervals are drawn."""
+    dots = [cost.value * 1000 for cost in costs] or [1.0]
+    ends = [end * 1000 for cost in costs for end in (cost.low, cost.high) if end is not None]
+    # The interval of very few rounds would leave the dots no room, so it may run off the axis.
+    return widened(max(min(dots + ends), min(dots) / 3), min(max(dots + ends), max(dots) * 3))
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an axis that holds both values, in the middle of it if they are close."""
+    widen = max(1.0, math.sqrt(NARROWEST * low / high))
+    return low / widen, high * widen
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round values between both, the fewer to a decade the more decades there are."""
+    wide = math.log10(high / low)
+    steps = (1, 1.5, 2, 3, 4, 6) if wide < 1 else (1, 2, 5) if wide < 3 else (1,)  # noqa: PLR2004 - decades
+    decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
+    return [step * decade for decade in decades for step in steps if low <= step * decade <= high]
+
+
+def place(value: float, limits: tuple[float, float], width: float) -> float:
+    """Return how many points from the left end of an axis of that width a value stands."""
+    low, high = limits
+    return width * math.log(value / low) / math.log(high / low)
