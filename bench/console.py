@@ -12,7 +12,8 @@ from rich.text import Text
 
 from bench.analysis import Analysis
 from bench.contents import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
-from bench.growth import Growth, sentences
+from bench.growth import Growth
+from bench.growth_words import sentences
 from bench.tables import print_figures
 from bench.words import headline, printable
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.fidelity import columns_of, complaints, family_table, seen
-from bench.growth import Growth, tables
+from bench.growth import Growth
+from bench.growth_words import tables
 from bench.probes import Probe
 from bench.results import Machine, StrategyFacts
 from bench.words import frequent_errors, printable, significant, tests_and_rounds, trap_verdict

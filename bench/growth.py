@@ -1,12 +1,11 @@
 """
 From the cells of a sweep to how cost grows with tests, tables and rows, and where strategies break even.
 
-Reads records, returns records, and the rows and sentences that a report shows of them; measures and prints nothing.
-Every cell is reduced to a few figures as it comes, so memory does not grow with the number of tests. The methods stand
-in `docs/growth.md` with their reasons: change one only together with it.
+Reads records, returns records; measures and prints nothing. Every cell is reduced to a few figures as it comes, so
+memory does not grow with the number of tests. The methods stand in `docs/growth.md` with their reasons: change one only
+together with it. `bench/growth_words.py` puts into words what came of it.
 """
 
-import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,26 +20,20 @@ from bench.analysis import Estimate, bounds, estimate
 from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
 from bench.strategy import FLOOR, TWIN
-from bench.words import printable, significant
 
 Factor = Literal["tests", "tables", "rows"]
 FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")
 """What a sweep varies, one at a time."""
 
-DISAGREE = 0.10
-"""Line and phases disagree from this share on: the line has the residual in it, of which 5 % mark a cell."""
 FLAT_WITHIN = 1.25
 """A cost is flat where its growth may be none, and is at most this factor: beyond, too little is known."""
 FEWEST_VALUES = 2
 """Through one point goes any line."""
 MOST_TESTS = 100_000
 """A break-even beyond so many tests helps nobody."""
-NOTHING = "-"
 
 _TESTS = np.geomspace(1, MOST_TESTS, 2001)
 """Where total times are compared: steps of 0.6 %, below what two significant digits show."""
-_SLOPES: dict[Factor, tuple[str, float]] = {"tables": ("µs per table", 1e6), "rows": ("µs per 1,000 rows", 1e9)}
-"""In what unit the growth of a test's cost is shown, and how many of it are a second per table, or per row."""
 
 
 @dataclass(frozen=True)
@@ -191,22 +184,16 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     )
 
 
-def tables(growth: Growth) -> dict[str, list[tuple[str, ...]]]:
+def kind_of_growth(ratio: Estimate, noise: float) -> Literal["grows", "falls", "flat", "not known"]:
     """
-    Return, by its title, a table of each number that was swept; the first row of each is its header.
+    Say how a cost runs; that it is flat only where a growth would have been seen.
 
-    The first column is text, all others are numbers.
+    :param ratio: of the cost at one value to that at a smaller one.
+    :param noise: as in `Growth`.
     """
-    shown = {"Wall time of a suite over its number of tests": _lines_table(growth.lines)} if growth.lines else {}
-    for factor, courses in growth.courses.items():
-        shown[f"Cost per test over the number of {factor}"] = _courses_table(factor, courses, growth.noise)
-    return shown
-
-
-def sentences(growth: Growth) -> list[str]:
-    """Say where strategies break even, where line and phases disagree, and which figures are missing and why."""
-    said = [*map(_says, growth.break_evens), *_disagreements(growth.lines), *growth.missing]
-    return [printable(sentence) for sentence in said]
+    if statistics.told_apart(*bounds(ratio), noise):
+        return "grows" if ratio.value > 1 else "falls"
+    return "flat" if ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN else "not known"
 
 
 # --- from cells to figures
@@ -408,85 +395,3 @@ def _centre(figures: Floats) -> Estimate:
     """
     scale = float(np.abs(figures).max()) or 1.0
     return estimate(statistics.Interval(*(np.log(end) * scale for end in statistics.cost(np.exp(figures / scale)))))
-
-
-# --- from growth to words
-
-
-def _lines_table(lines: Iterable[Line]) -> list[tuple[str, ...]]:
-    interval = "95 % interval"
-    header = ("strategy", "fixed s", interval, "by phases", "ms per test", interval, "by phases")
-    return [
-        header,
-        *(
-            (
-                _named(line),
-                *_shown(line.fixed, 1),
-                significant(line.phases_fixed),
-                *_shown(line.per_test, 1000),
-                significant(line.phases_per_test * 1000),
-            )
-            for line in lines
-        ),
-    ]
-
-
-def _courses_table(factor: Factor, courses: Sequence[Course], noise: float) -> list[tuple[str, ...]]:
-    unit, scale = _SLOPES[factor]
-    values = [point.value for course in courses[:1] for point in course.points]
-    rows = [
-        ("strategy", *(f"ms at {value} {factor}" for value in values), "growth", "95 % interval", unit, "95 % interval")
-    ]
-    for course in courses:
-        costs = (_shown(point.per_test, 1000)[0] for point in course.points)
-        ratio = course.points[-1].ratio
-        rows.append((_named(course), *costs, _growth(ratio, noise), _shown(ratio, 1)[1], *_shown(course.slope, scale)))
-    return rows
-
-
-def _growth(ratio: Estimate | None, noise: float) -> str:
-    """Say how a cost grew; that it did not only where a growth would have been seen."""
-    if ratio is None:
-        return NOTHING
-    if statistics.told_apart(*bounds(ratio), noise):
-        return f"x {significant(ratio.value)}"
-    return "flat" if ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN else "not known"
-
-
-def _named(result: Line | Course) -> str:
-    return printable(result.strategy + (f" ({result.mark})" if result.mark else ""))
-
-
-def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
-    """Return figure and interval, times `scale`."""
-    if estimate is None:
-        return NOTHING, NOTHING
-    ends = [NOTHING if end is None else significant(end * scale) for end in (estimate.low, estimate.high)]
-    return significant(estimate.value * scale), NOTHING if NOTHING in ends else " to ".join(ends)
-
-
-def _says(one: BreakEven) -> str:
-    low, high = bounds(one.tests)
-    where = f"from {math.ceil(low)} to {math.floor(high)} they are not told apart"
-    return (
-        f"Below about {significant(one.tests.value, 2)} tests {one.below} takes less time, above {one.above}; {where}."
-    )
-
-
-def _disagreements(lines: Iterable[Line]) -> Iterator[str]:
-    for line in lines:
-        for what, scale, figure, phases, off in (
-            ("s fixed", 1, line.fixed, line.phases_fixed, line.fixed_off),
-            ("ms per test", 1000, line.per_test, line.phases_per_test, line.per_test_off),
-        ):
-            if _disagree(off):
-                yield (
-                    f"{line.strategy}: the wall time of suites of several lengths gives "
-                    f"{significant(figure.value * scale)} {what}, the phases {significant(phases * scale)} "
-                    f"({off.value:+.0%}): time is spent outside the phases, or tests do not all cost the same."
-                )
-
-
-def _disagree(off: Estimate) -> bool:
-    low, high = bounds(off)
-    return abs(off.value) > DISAGREE and (low > 0 or high < 0)

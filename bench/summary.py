@@ -20,7 +20,8 @@ from bench.contents import (
     trap_table,
 )
 from bench.fidelity import columns_of, probe_table
-from bench.growth import Growth, sentences
+from bench.growth import Growth
+from bench.growth_words import sentences
 from bench.tables import bullets, escaped, markdown_table
 from bench.words import headline, printable
 

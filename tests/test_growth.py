@@ -17,7 +17,8 @@ from scipy import stats
 
 from bench import statistics
 from bench.analysis import Estimate
-from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow, sentences, tables
+from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow
+from bench.growth_words import sentences, tables
 from bench.results import Cell, Run, Size, StrategyFacts
 from tests.test_analysis import BOOM, a_cell, a_run, crashed, facts
 

@@ -21,7 +21,8 @@ from bench.answers import Choice, answers, choices
 from bench.charts import Picture, heatmap, typesetting
 from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
 from bench.fidelity import columns_of, seen
-from bench.growth import Growth, sentences
+from bench.growth import Growth
+from bench.growth_words import sentences
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
 from bench.probes import Family, Probe
