@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bench import statistics
 from bench.analysis import Estimate, bounds, estimate
@@ -34,6 +35,8 @@ MOST_TESTS = 100_000
 
 _TESTS = np.geomspace(1, MOST_TESTS, 2001)
 """Where total times are compared: steps of 0.6 %, below what two significant digits show."""
+_EVERY = 40
+"""Of these, what a total shows: ten numbers of tests per decade."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,19 @@ class BreakEven:
 
 
 @dataclass(frozen=True)
+class Total:
+    """How long a suite takes under a strategy, over its number of tests: by a straight line, where not measured."""
+
+    strategy: str
+    tests: tuple[float, ...]
+    """From 1 to `MOST_TESTS`, the same for all."""
+    seconds: tuple[Estimate, ...]
+    """One for each of `tests`, as `faster`."""
+    faster: tuple[frozenset[str], ...]
+    """Strategies whose suite of so many tests takes less time, and is told apart."""
+
+
+@dataclass(frozen=True)
 class Growth:
     """All that a report shows of a sweep. Of a run without one, the break-evens alone."""
 
@@ -105,6 +121,8 @@ class Growth:
     """Reach of the A/A interval at the base size: ratios from `1 / noise` to `noise` are noise."""
     missing: tuple[str, ...]
     """One sentence for each figure that could not be had."""
+    totals: tuple[Total, ...] = ()
+    """Of strategies that compete and have a line that stays above 0; cheapest test first."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +171,15 @@ class _Fit:
     per_test: Floats
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """The total times of one strategy beside those of another, at every number of `_TESTS`."""
+
+    ratio: Floats
+    apart: npt.NDArray[np.bool_]
+    """Whether they are told apart."""
+
+
 def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     """
     Say how cost grows over the sizes of a run; cells may be missing, crashed or stopped by their time limit.
@@ -171,6 +198,8 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
     fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
+    competing = {one.name: fits[one.name] for one in shown if _competes(one, axes["tests"])}
+    pairs = _compare_all(competing, _compare(fits.get(TWIN), fits.get(FLOOR)))
     return Growth(
         lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
         courses={
@@ -178,9 +207,10 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
             for factor, sizes in swept.items()
             if factor != "tests"
         },
-        break_evens=_break_evens([one.name for one in shown if _competes(one, axes["tests"])], fits),
+        break_evens=_break_evens(pairs),
         noise=_noise(everyone, base),
         missing=tuple(_missing(shown, swept, base)),
+        totals=tuple(_totals(competing, pairs)),
     )
 
 
@@ -321,21 +351,51 @@ def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
     return 1.0 if ratio is None else statistics.reach(*bounds(ratio))
 
 
-def _break_evens(names: Sequence[str], fits: Mapping[str, _Fit]) -> tuple[BreakEven, ...]:
-    """Compare the total times of all pairs at every number of tests."""
-    equals = _compare(fits.get(TWIN), fits.get(FLOOR))
+def _compare_all(fits: Mapping[str, _Fit], equals: statistics.Interval | None) -> dict[tuple[str, str], _Pair]:
+    """
+    Compare the total times of all pairs at every number of tests.
+
+    :param equals: the ratio of the twin's total times to the floor's; what lies inside its interval is noise.
+    """
     noise = [1.0] * len(_TESTS) if equals is None else list(map(statistics.reach, equals.low, equals.high))
+    pairs = {}
+    for one, other in permutations(fits, 2):
+        if (ratio := _compare(fits[one], fits[other])) is not None:
+            apart = np.array(list(map(statistics.told_apart, ratio.low, ratio.high, noise)))
+            pairs[one, other] = _Pair(ratio.value, apart)
+    return pairs
+
+
+def _break_evens(pairs: Mapping[tuple[str, str], _Pair]) -> tuple[BreakEven, ...]:
     found = []
-    for below, above in permutations(names, 2):
-        ratio = _compare(fits[below], fits[above])
-        if ratio is None:
-            continue
-        apart = np.array(list(map(statistics.told_apart, ratio.low, ratio.high, noise)))
-        before, after = _TESTS[apart & (ratio.value < 1)], _TESTS[apart & (ratio.value > 1)]
+    for (below, above), pair in pairs.items():
+        before, after = _TESTS[pair.apart & (pair.ratio < 1)], _TESTS[pair.apart & (pair.ratio > 1)]
         if before.size and after.size and before[-1] < after[0]:
-            even = _TESTS[(before[-1] < _TESTS) & (ratio.value >= 1)][0]
+            even = _TESTS[(before[-1] < _TESTS) & (pair.ratio >= 1)][0]
             found.append(BreakEven(below, above, Estimate(float(even), float(before[-1]), float(after[0]))))
     return tuple(sorted(found, key=lambda one: one.tests.value))
+
+
+def _totals(fits: Mapping[str, _Fit], pairs: Mapping[tuple[str, str], _Pair]) -> Iterator[Total]:
+    tests = _TESTS[::_EVERY]
+    for name, fit in fits.items():
+        if _above_zero(fit):
+            seconds = statistics.cost(fit.fixed + fit.per_test * tests[:, None])
+            slower = {other: pair.apart & (pair.ratio > 1) for (one, other), pair in pairs.items() if one == name}
+            yield Total(
+                strategy=name,
+                tests=tuple(tests.tolist()),
+                seconds=tuple(estimate(statistics.Interval(*ends)) for ends in zip(*seconds, strict=True)),
+                faster=tuple(
+                    frozenset(other for other, where in slower.items() if where[place])
+                    for place in range(0, len(_TESTS), _EVERY)
+                ),
+            )
+
+
+def _above_zero(fit: _Fit) -> bool:
+    """Whether there is a line, in every round above 0: one below says that the sweep does not know the fixed cost."""
+    return bool(fit.rounds) and min(fit.fixed.min(), fit.per_test.min()) > 0
 
 
 def _compare(one: _Fit | None, other: _Fit | None) -> statistics.Interval | None:
