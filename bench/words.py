@@ -42,8 +42,22 @@ def _cheapest(analysis: Analysis) -> str:
         return f"All {len(ranked)} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
     dearer = [result for result in others if result.facts.name not in tied]
     next_and_last = " and ".join(map(_less_than, dearer[:1] + dearer[1:][-1:]))
-    ties = f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
-    return f"{best.facts.name}{ties} costs {cost}, {next_and_last}"
+    return f"{best.facts.name}{in_ties(tied)} costs {cost}, {next_and_last}"
+
+
+def in_ties(tied: Sequence[str]) -> str:
+    """Return what stands behind a strategy's name of those that it is tied with: ` (tied with null_pool)`."""
+    return f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
+
+
+def caution(analysis: Analysis) -> str:
+    """Say what keeps a run from comparing strategies; empty where nothing does, or there is but one."""
+    ranked = [result for result in analysis.strategies if result.ranked]
+    if len(ranked) <= 1:
+        return ""
+    if ranked[0].per_test is None or ranked[0].per_test.low is None:
+        return "One round cannot tell strategies apart"
+    return "Too noisy to compare strategies" if analysis.noise.verdict == "unusable" else ""
 
 
 def significant(value: float, digits: int = 3) -> str:
