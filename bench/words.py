@@ -14,6 +14,8 @@ from bench.fidelity import listed
 from bench.results import StrategyFacts
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
+MOST_NAMES = 3
+"""In a sentence."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -48,6 +50,11 @@ def _cheapest(analysis: Analysis) -> str:
 def in_ties(tied: Sequence[str]) -> str:
     """Return what stands behind a strategy's name of those that it is tied with: ` (tied with null_pool)`."""
     return f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
+
+
+def few(names: Sequence[str]) -> str:
+    """Return names as `a, b and c`, or, of more than three, how many strategies they are."""
+    return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} strategies"
 
 
 def caution(analysis: Analysis) -> str:
