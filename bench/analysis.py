@@ -128,6 +128,10 @@ class Noise:
     """One sentence for each thing that makes it less than quiet; for `quiet` one that says what was looked at."""
     twin_ratio: Estimate | None
     """`none_twin` to `none`, paired within rounds: the A/A check. Differences inside its interval are noise."""
+    drift: float | None = None
+    """Share by which the cost per test changed from the first cell to the last; None where little or by chance."""
+    wanders: bool = False
+    """Whether neighbouring cells vary together."""
 
 
 @dataclass(frozen=True)
@@ -378,23 +382,32 @@ def _unlike_declared(facts: StrategyFacts, cell: Cell, fidelity: Fidelity | None
     return f"{'; '.join(missing)}: {cause}" if missing else ""
 
 
+@dataclass(frozen=True)
+class _Wandering:
+    drift: float | None = None
+    """As in `Noise`."""
+    together: tuple[float, float] | None = None
+    """Correlation of neighbouring cells and their spread; None where they do not vary together."""
+
+
 def _noise(timed: pd.DataFrame, costs: pd.DataFrame, cores: int) -> Noise:
-    twin = _paired(costs, TWIN, FLOOR)
+    twin, wandering = _paired(costs, TWIN, FLOOR), _wandering(timed, costs)
     faults = (
         *_scarcity(len(costs)),
         *_apart(twin),
-        *_wandering(timed, costs),
+        *_drifted(wandering),
         *_others(timed, cores),
         *_unexplained(timed),
     )
+    found = (wandering.drift, wandering.together is not None)
     if (
         len(costs) < statistics.LEAST_ROUNDS
         or statistics.reach(*bounds(twin)) > UNUSABLE_BEYOND
         or timed["steal"].median() > UNUSABLE_STEAL
     ):
-        return Noise("unusable", faults, twin)
+        return Noise("unusable", faults, twin, *found)
     quiet = f"{_says(twin)}; no drift, no load of others, no cell with much time unexplained."
-    return Noise("noisy" if faults else "quiet", faults or (quiet,), twin)
+    return Noise("noisy" if faults else "quiet", faults or (quiet,), twin, *found)
 
 
 def _scarcity(rounds: int) -> Iterator[str]:
@@ -423,21 +436,28 @@ def _says(twin: Estimate | None) -> str:
     return f"{TWIN} costs {twin.value if twin else np.nan:.3f} times {FLOOR}, its equal ({low:.3f} to {high:.3f})"
 
 
-def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> Iterator[str]:
+def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> _Wandering:
     """Look for what the order of execution explains once each strategy's own cost is taken away."""
     if len(costs) < statistics.LEAST_ROUNDS:
-        return
+        return _Wandering()
     measured = timed.dropna(subset="per_test").sort_values(["round", "position"])
     effects = dict(zip(costs.columns, statistics.additive_effects(costs.to_numpy())[0], strict=True))
     residuals = np.log(measured["per_test"].to_numpy(float)) - measured["strategy"].map(effects).to_numpy(float)
     if np.ptp(residuals) == 0:
-        return
+        return _Wandering()
     change, p = statistics.drift(residuals)
-    if abs(change) > DRIFT and p < DRIFT_P:
-        yield f"the cost per test drifted by {np.expm1(change):+.0%} from the first cell to the last."
     lag_one, spread = statistics.lag_one(residuals), statistics.spread(residuals)
-    if lag_one > LAG_ONE and spread > LAG_SPREAD:
-        figures = f"correlation {lag_one:.2f}, spread {spread:.0%}"
+    return _Wandering(
+        drift=float(np.expm1(change)) if abs(change) > DRIFT and p < DRIFT_P else None,
+        together=(lag_one, spread) if lag_one > LAG_ONE and spread > LAG_SPREAD else None,
+    )
+
+
+def _drifted(found: _Wandering) -> Iterator[str]:
+    if found.drift is not None:
+        yield f"the cost per test drifted by {found.drift:+.0%} from the first cell to the last."
+    if found.together:
+        figures = "correlation {:.2f}, spread {:.0%}".format(*found.together)
         yield f"neighbouring cells vary together ({figures}): the machine's speed wanders; trust ratios over costs."
 
 
