@@ -38,13 +38,18 @@ def _cheapest(analysis: Analysis) -> str:
         return f"{best.facts.name} measured {cost}, but one round cannot tell strategies apart"
     if analysis.noise.verdict == "unusable":
         return f"Too noisy to compare strategies: {best.facts.name} measured {cost}, which may be wrong"
-    tied = [result.facts.name for result in others if set(result.letters) & set(best.letters)]
+    tied = tied_with(best, others)
     if len(tied) == len(others):
         dearest = milliseconds(others[-1].per_test)
         return f"All {len(ranked)} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
     dearer = [result for result in others if result.facts.name not in tied]
     next_and_last = " and ".join(map(_less_than, dearer[:1] + dearer[1:][-1:]))
     return f"{best.facts.name}{in_ties(tied)} costs {cost}, {next_and_last}"
+
+
+def tied_with(result: StrategyResult, others: Sequence[StrategyResult]) -> list[str]:
+    """Return the names of those that a strategy is tied with."""
+    return [other.facts.name for other in others if set(other.letters) & set(result.letters)]
 
 
 def in_ties(tied: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
 
     def draw(axes: Axes) -> None:
         _draw_frame(axes, plot, (low, high))
-        _thin_out(axes, plot.x_ticks, width)
+        thin_out(axes, plot.x_ticks, width)
         plot.decorate(axes, width, height)
         colours = cycle(COLOURS)
         for curve, end, centre in zip(curves, ends, centres, strict=True):
@@ -180,7 +180,7 @@ def _draw_frame(axes: Axes, plot: Plot, limits: tuple[float, float]) -> None:
     axes.spines["bottom"].set(color=LIGHT)
 
 
-def _thin_out(axes: Axes, figures: Mapping[float, str], width: float) -> None:
+def thin_out(axes: Axes, figures: Mapping[float, str], width: float) -> None:
     """Keep of the figures below the panel those that do not touch the one before, counted from the right."""
     to_share = axes.transData - axes.transAxes
     places = to_share.transform([(value, axes.get_ylim()[0]) for value in figures])[:, 0] * width

@@ -105,7 +105,11 @@ def _how_to_read(full: Sequence[Total], *, thin: bool, even: bool) -> str:
     said = ["Lower is faster."]
     said += ["Shaded: 95 % interval."] if full[0].seconds[0].low is not None else []
     said += ["Circle: two take the same time, with so many tests."] if even else []
-    said += ["In colour: the fastest, the slowest, and who breaks even or is fastest somewhere."] if thin else []
+    said += (
+        [f"In colour: the fastest, the slowest, and up to {MOST_FULL - 2} that break even or are fastest somewhere."]
+        if thin
+        else []
+    )
     return " ".join(said)
 
 

@@ -1,0 +1,179 @@
+"""
+The cells of a run in the order in which they ran, each beside its own strategy's median: what the clock did meanwhile.
+
+Whether that is a drift is judged by `bench/analysis.py`. Looks may change freely.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench import statistics
+from bench.analysis import Analysis, bounds
+from bench.charts import Picture
+from bench.charts.lines import thin_out
+from bench.charts.scales import log_ticks
+from bench.charts.sheet import FULL, Sheet
+from bench.charts.typesetting import BLUE, GREY, INK, LIGHT, MARGIN, MUTED, ORANGE, PAPER, text_width, wrap
+from bench.series import Timed
+from bench.strategy import FLOOR
+from bench.words import significant
+
+OUTLIERS = 4
+"""At most so many cells are named."""
+FAR = 3.0
+"""A cell is named from so many robust standard deviations on."""
+SIZE = 8.0
+LEFT, HEIGHT, FOOT = 44.0, 240.0, 34.0
+WIDTH = FULL - LEFT
+LEAST = (0.8, 1.25)
+"""An axis over less would make noise look like a drift."""
+HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # keeps lines from crossing the names
+
+
+def picture(analysis: Analysis, cells: Sequence[Timed]) -> Picture | None:
+    """Draw every timed cell of a run in its order; None where there are none."""
+    if not cells:
+        return None
+    spots = _spots(cells)
+    far = _far(spots)
+    sheet = Sheet()
+    sheet.head(sentence(analysis, cells), _how_to_read(analysis, cells))
+    sheet.write("cost of a cell as a multiple of its strategy's median (log scale)", 8.5, MUTED)
+    sheet.y += 6
+    leaders = [(spot, _place_name(sheet, spot, len(spots))) for spot in far]
+    top = sheet.y = sheet.y + 4
+
+    def draw(axes: Axes) -> None:
+        _draw_frame(axes, analysis, spots)
+        _draw_rounds(axes, spots)
+        for spot in spots:
+            _draw_spot(axes, spot, named=spot in far)
+        for spot, y in leaders:
+            # Data across, the panel's share upwards: the line ends above the panel, beside the name.
+            axes.plot([spot.x] * 2, [spot.ratio, _up(axes, 1 + (top - y) / HEIGHT)], color=GREY, lw=0.6, clip_on=False)
+
+    sheet.panel(HEIGHT, draw, MARGIN + LEFT, WIDTH)
+    sheet.y += FOOT
+    return sheet.picture("order", "The cells in the order in which they ran")
+
+
+def sentence(analysis: Analysis, cells: Sequence[Timed]) -> str:
+    """
+    Say whether costs drifted while the run went on, as the analysis judges it, and which cell is farthest off.
+
+    :param cells: one at least.
+    """
+    said = _drift(analysis, len({cell.round for cell in cells}))
+    if not (far := _far(_spots(cells))):
+        return said
+    worst = max(far, key=lambda spot: abs(np.log(spot.ratio)))
+    times = f"{significant(worst.ratio, 2)} times"
+    return f"{said}; farthest off is {worst.cell.strategy} in round {worst.cell.round}, at {times} its median"
+
+
+def _drift(analysis: Analysis, rounds: int) -> str:
+    noise = analysis.noise
+    if rounds < statistics.LEAST_ROUNDS:
+        return "One round cannot show whether costs drift"
+    together = "neighbouring cells vary together: the machine's speed wandered" if noise.wanders else ""
+    if noise.drift is not None:
+        drifted = f"Costs drifted by {noise.drift:+.0%} from the first cell to the last"
+        return f"{drifted}, and {together}" if together else drifted
+    return (
+        f"No drift from the first cell to the last, but {together}"
+        if together
+        else ("Costs did not drift from the first cell to the last")
+    )
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """A cell, its place in the run from 0, and its cost over the median of its strategy."""
+
+    x: int
+    ratio: float
+    cell: Timed
+
+
+def _spots(cells: Sequence[Timed]) -> list[_Spot]:
+    costs: dict[str, list[float]] = {}
+    for cell in cells:
+        costs.setdefault(cell.strategy, []).append(cell.cost)
+    medians = {name: float(np.median(own)) for name, own in costs.items()}
+    return [_Spot(x, cell.cost / medians[cell.strategy], cell) for x, cell in enumerate(cells)]
+
+
+def _far(spots: Sequence[_Spot]) -> list[_Spot]:
+    """Return the cells that are farthest off, in their order, if they are far off at all."""
+    logs = np.log([spot.ratio for spot in spots])
+    limit = FAR * statistics.spread(logs)
+    order = sorted(spots, key=lambda spot: -abs(np.log(spot.ratio)))[:OUTLIERS]
+    return sorted((spot for spot in order if abs(np.log(spot.ratio)) > limit), key=lambda spot: spot.x)
+
+
+def _how_to_read(analysis: Analysis, cells: Sequence[Timed]) -> str:
+    said = ["Dot: a cell, later ones to the right. Bar: median of a round."]
+    said += ["Shaded: A/A band, mere noise."] if not np.isnan(bounds(analysis.noise.twin_ratio)[0]) else []
+    said += [f"Hollow: the floor ({FLOOR}), not ranked."] if any(cell.strategy == FLOOR for cell in cells) else []
+    return " ".join(said)
+
+
+def _place_name(sheet: Sheet, spot: _Spot, count: int) -> float:
+    """Set the name of a cell above the panel, beside its place if there is room; return where the line to it ends."""
+    text = f"{spot.cell.strategy}, round {spot.cell.round}: {significant(spot.ratio, 2)}x"
+    lines = wrap(text, WIDTH, SIZE)
+    widest = max(text_width(line, SIZE) for line in lines)
+    x = MARGIN + LEFT + min(WIDTH * (spot.x + 0.5) / count + 3, WIDTH - widest)
+    end = sheet.y + SIZE
+    for line in lines:
+        sheet.write(line, SIZE, {"color": INK, "bbox": HALO}, x)
+    return end
+
+
+def _draw_frame(axes: Axes, analysis: Analysis, spots: Sequence[_Spot]) -> None:
+    band = [end for end in bounds(analysis.noise.twin_ratio) if not np.isnan(end)]
+    ratios = [spot.ratio for spot in spots]
+    # The band of very few rounds would leave the dots no room, so it may run off the panel.
+    low, high = min(*ratios, LEAST[0]) / 1.05, max(*ratios, LEAST[1]) * 1.05
+    ticks = log_ticks(low, high)
+    axes.set(yscale="log", xlim=(-0.5, len(spots) - 0.5), ylim=(low, high))
+    axes.set_yticks(ticks, [f"{tick:g}x" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.tick_params(length=0, labelsize=SIZE, labelcolor=GREY, pad=5)
+    axes.set_xlabel("round; within it, cells in the order in which they ran", size=8.5, color=GREY)
+    axes.grid(axis="y", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.spines["bottom"].set(color=LIGHT)
+    if band:
+        axes.axhspan(*band, color=GREY, alpha=0.18, linewidth=0, zorder=1)
+    axes.axhline(1, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=2)
+
+
+def _draw_rounds(axes: Axes, spots: Sequence[_Spot]) -> None:
+    middles = {}
+    for number, group in groupby(spots, key=lambda spot: spot.cell.round):
+        own = [*group]
+        first, last = own[0].x - 0.5, own[-1].x + 0.5
+        axes.axvline(first, color=LIGHT, lw=0.8, zorder=1)
+        axes.hlines(np.median([spot.ratio for spot in own]), first + 0.2, last - 0.2, color=BLUE, lw=2.2, zorder=3)
+        middles[(first + last) / 2] = str(number)
+    axes.set_xticks(list(middles), list(middles.values()))
+    thin_out(axes, middles, WIDTH)
+
+
+def _draw_spot(axes: Axes, spot: _Spot, *, named: bool) -> None:
+    floor = spot.cell.strategy == FLOOR
+    colour = ORANGE if named else GREY
+    face = PAPER if floor else colour
+    axes.plot(spot.x, spot.ratio, "o", ms=5 if named else 3.2, mec=colour, mfc=face, mew=0.8, zorder=4)
+
+
+def _up(axes: Axes, share: float) -> float:
+    """Return the ratio that stands at a share of the panel's height."""
+    low, high = axes.get_ylim()
+    return float(low * (high / low) ** share)
