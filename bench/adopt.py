@@ -1,8 +1,0 @@
-"""Stub."""
-
-from bench.errors import UserError
-
-
-def adopted(reference: str) -> str:
-    """Stub."""
-    raise UserError(f"{reference}: not yet")
