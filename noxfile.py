@@ -83,6 +83,12 @@ def new(session: nox.Session) -> None:
 
 
 @nox.session
+def adopt(session: nox.Session) -> None:
+    """Make a conftest.py of a strategy, for your own project: nox -s adopt -- NAME -o ../my_project/conftest.py."""
+    harness(session, "adopt")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Make those parts of README and docs anew that come from strategies, probes and the reference run."""
     harness(session, "docs")

@@ -295,6 +295,26 @@ def new(name: str) -> None:
     click.echo(f"wrote {path}; try it: nox -s bench -- --quick --strategies {name}")
 
 
+@looptrap.command()
+@click.argument("name")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, which must not be there yet.  [default: print it]",
+)
+def adopt(name: str, out: Path | None) -> None:
+    """Make a conftest.py of a strategy that needs nothing of looptrap: for your own project."""
+    from bench.adopt import adopted, to_do, write_new  # noqa: PLC0415 - as above
+
+    conftest = adopted(name)
+    if out is None:
+        click.echo(conftest, nl=False)
+        return
+    write_new(out, conftest)
+    click.echo(f"wrote {out}. {to_do(conftest)}")
+
+
 def list_strategies(console: Console) -> None:
     """Print every strategy of the tree with its summary, and why one cannot run here."""
     table = Table(box=None, pad_edge=False)

@@ -1,0 +1,89 @@
+"""
+What the harness gives to a strategy, as a project has it that knows nothing of the harness.
+
+Text for `python -m bench adopt`, which takes what a strategy needs and writes `your_app` for bench.app; Python, so that
+it is checked as such. The names are those of bench/plugin.py.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from bench.app.database import get_session
+from bench.app.main import app
+from bench.app.models import Base
+
+# EDIT: a server on which the tests may create databases. Of the database that it names nothing is read or changed.
+DSN = os.environ.get("TEST_DSN", "postgresql://postgres:postgres@localhost:5432/postgres")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """URL of the database to be connected to while others are made or dropped."""
+    return make_url(DSN).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_url(server_url: str) -> AsyncIterator[str]:
+    """URL of a new, empty database, dropped at the end; each worker of pytest-xdist has its own."""
+    name = f"test_{secrets.token_hex(4)}_{os.environ.get('PYTEST_XDIST_WORKER', 'master')}"
+    server = create_async_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    async with server.connect() as connection:
+        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    async with server.connect() as connection:
+        await connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def metadata() -> MetaData:
+    """All tables of the schema."""
+    return Base.metadata
+
+
+@pytest.fixture(scope="session")
+def migrate() -> Callable[[Connection], None]:
+    """What makes the schema on a connection that is open: `await connection.run_sync(migrate)`."""
+    # EDIT: where Alembic makes the schema, import `command` and `config` from alembic, and return the lambda below.
+    # env.py must use config.attributes["connection"]: see "Connection Sharing" in Alembic's cookbook.
+    # lambda connection: command.upgrade(config.Config("alembic.ini", attributes={"connection": connection}), "head")
+    return Base.metadata.create_all
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated_database_url(database_url: str, migrate: Callable[[Connection], None]) -> str:
+    """`database_url` once the schema is there."""
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+    return database_url
+
+
+@pytest_asyncio.fixture
+async def db_session(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """One session, in the loop of the test."""
+    async with session_factory() as session:
+        yield session
+
+
+@pytest_asyncio.fixture
+async def client(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncClient]:
+    """An HTTP client that calls the application in the loop of the test; each request has a session of its own."""
+
+    async def get_test_session() -> AsyncIterator[AsyncSession]:
+        async with session_factory() as session:
+            yield session
+
+    app.dependency_overrides[get_session] = get_test_session
+    async with AsyncClient(transport=ASGITransport(app=app), base_url="http://test") as client:
+        yield client
+    del app.dependency_overrides[get_session]
