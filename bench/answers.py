@@ -72,8 +72,8 @@ def _misses(probes: Sequence[str]) -> str:
     sizes = {family: sum(probe.family == family for probe in Probe) for family in Family}
     worst = sorted(filter(missing.get, Family), key=lambda family: -len(missing[family]) / sizes[family])[:FEW]
     named = [f"{family.replace('_', ' ')} {len(missing[family])}/{sizes[family]}" for family in worst]
-    rest = len(probes) - sum(len(missing[family]) for family in worst)
-    return f"misses {', '.join(named)}" + (f", {rest} other{'' if rest == 1 else 's'}" if rest else "")
+    more = any(missing[family] for family in Family if family not in worst)
+    return f"misses {', '.join(named)}" + (", ..." if more else "")
 
 
 def _what_it_hides(analysis: Analysis) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """From a run's folder to what a person looks at: tables on the console, `summary.md`, the pictures and the page."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.analysis import Analysis, analyse
-from bench.charts import FOLDER, Picture, cost, heatmap
+from bench.charts import FOLDER, Picture, cost, courses, distribution, heatmap, order, totals
 from bench.console import print_summary
 from bench.contents import in_order
 from bench.errors import UserError
@@ -15,6 +16,7 @@ from bench.fidelity import columns_of
 from bench.growth import Growth, grow
 from bench.page import write_page
 from bench.results import Run, read_cells, read_fidelity, read_run
+from bench.series import Timed, timed
 from bench.summary import write_summary
 from bench.words import printable
 
@@ -31,7 +33,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
     growth = grow(run, read_cells(folder))
     try:
-        pictures = draw(analysis, growth)
+        pictures = draw(analysis, growth, timed(run, read_cells(folder)))
         for picture in pictures:
             picture.write(folder / FOLDER)
         write_summary(analysis, growth, folder)
@@ -43,10 +45,17 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth) -> list[Picture]:
+def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
-    drawn = [cost.picture(analysis), heatmap.picture(columns) if columns else None]
+    drawn = [
+        cost.picture(analysis),
+        heatmap.picture(columns) if columns else None,
+        totals.picture(analysis, growth),
+        *(courses.picture(analysis, growth, factor) for factor in growth.courses),
+        distribution.picture(analysis, cells),
+        order.picture(analysis, cells),
+    ]
     return [picture for picture in drawn if picture is not None]
 
 

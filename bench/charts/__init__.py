@@ -27,8 +27,8 @@ class Picture:
     sentence: str
     """What to see in it, computed from the run; the figure's headline."""
     figure: Figure
-    below_headline: float
-    """Points from the top at which the headline ends: a page that says the sentence itself shows what is below."""
+    body: tuple[float, float]
+    """Points from the top where the headline ends and the foot begins: a page that says both shows what is between."""
 
     def svg(self, folder: Path) -> Path:
         """Return where its SVG is written in the folder of a run."""

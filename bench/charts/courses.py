@@ -7,9 +7,11 @@ Which costs grow and which stay flat is judged as `docs/growth.md` says. Looks m
 import math
 from collections.abc import Mapping, Sequence
 
+from bench.analysis import Analysis
 from bench.charts import Picture
+from bench.charts.axis import ticks
+from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
-from bench.charts.scales import log_ticks
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import MUTED
 from bench.fidelity import listed
@@ -17,7 +19,7 @@ from bench.growth import Course, Factor, Growth, kind_of_growth
 from bench.words import MOST_NAMES, few, significant
 
 
-def picture(growth: Growth, factor: Factor) -> Picture | None:
+def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | None:
     """Draw the cost per test over what was swept; None where it was not, or no strategy has a figure."""
     courses = [course for course in growth.courses.get(factor, ()) if any(point.per_test for point in course.points)]
     if not courses:
@@ -38,7 +40,7 @@ def picture(growth: Growth, factor: Factor) -> Picture | None:
         Plot(
             x_label=f"{factor} (log scale{', but for 0' if 0 in values else ''})",
             y_label="milliseconds per test (log scale)",
-            ticks=lambda low, high: {tick: f"{tick:g}" for tick in log_ticks(low, high)},
+            ticks=lambda low, high: {tick: f"{tick:g}" for tick in ticks(low, high)},
             x_ticks={value: f"{value:,}" for value in values},
             x_limits=(values[0], values[-1]),
             # Logarithmic from the smallest value above 0 on.
@@ -49,6 +51,7 @@ def picture(growth: Growth, factor: Factor) -> Picture | None:
     names = [course.strategy for course in growth.courses[factor]]
     if without := [name for name in names if name not in {course.strategy for course in courses}]:
         sheet.write(f"Without a figure: {listed(without)}.", 8, MUTED)
+    place_footer(sheet, analysis)
     return sheet.picture(f"courses-{factor}", f"Cost per test over the number of {factor}")
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts import Picture
+from bench.charts.axis import ticks
+from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Curve, Emphasis, Plot, place
-from bench.charts.scales import log_ticks
 from bench.charts.sheet import Sheet
 from bench.series import Timed
 from bench.statistics import Floats
@@ -35,14 +36,15 @@ def picture(analysis: Analysis, cells: Sequence[Timed]) -> Picture | None:
         sheet,
         [_curve(result, times, full) for result, times in spreads],
         Plot(
-            x_label="share of the tests that take so long at most",
+            x_label=f"share of the tests that take so long at most, from {SHARES[0]} to {SHARES[-1]} %",
             y_label="milliseconds of a single test (log scale)",
-            ticks=lambda low, high: {tick: f"{tick:g}" for tick in log_ticks(low, high)},
+            ticks=lambda low, high: {tick: f"{tick:g}" for tick in ticks(low, high)},
             x_ticks={share: f"{share} %" for share in (1, 25, HALF, 75, TAIL)},
             x_limits=(int(SHARES[0]), int(SHARES[-1])),
             x_scale={"value": "linear"},
         ),
     )
+    place_footer(sheet, analysis)
     return sheet.picture("distribution", "How the times of single tests spread")
 
 
@@ -86,11 +88,12 @@ def _tail(times: Floats) -> float:
 
 
 def _full(spreads: Sequence[tuple[StrategyResult, Floats]]) -> list[str]:
-    """Return those to show in colour: the cheapest, the dearest, the one with the longest tail, the next cheapest."""
+    """Return those to show in colour: all if they are few, else the cheapest, the dearest and the longest tail."""
     tails = {result.facts.name: _tail(times) for result, times in spreads if result.ranked}
+    if len(tails) <= MOST_FULL:
+        return [*tails]
     names = [*tails]
-    order = [*names[:1], *names[-1:], *sorted(tails, key=tails.__getitem__)[-1:], *names]
-    return [*dict.fromkeys(order)][:MOST_FULL]
+    return [*dict.fromkeys([*names[: MOST_FULL - 2], names[-1], max(tails, key=tails.__getitem__)])]
 
 
 def _curve(result: StrategyResult, times: Floats, full: Sequence[str]) -> Curve:
@@ -104,5 +107,5 @@ def _how_to_read(results: Sequence[StrategyResult], full: Sequence[str]) -> str:
     said = ["All tests of all timed rounds; a curve that stays level has tests that all take the same."]
     said += [] if all(result.ranked for result in results) else ["Dashed: not ranked."]
     if len(full) < sum(result.ranked for result in results):
-        said.append("In colour: the cheapest, the dearest, the longest tail.")
+        said.append(f"In colour: the {MOST_FULL - 2} cheapest, the dearest, the longest tail.")
     return " ".join(said)

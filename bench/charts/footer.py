@@ -10,6 +10,7 @@ def place_footer(sheet: Sheet, analysis: Analysis) -> None:
     """Write the verdict on noise, cells that did not finish, the machine, the server and the run."""
     run, noise = analysis.run, analysis.noise
     sheet.y += 6
+    sheet.foot = sheet.y
     look = MUTED if noise.verdict == "quiet" else LOUD
     sheet.write(f"Noise: {noise.verdict}. {' '.join(noise.reasons)}", 8, look)
     if analysis.unfinished:

@@ -80,7 +80,7 @@ def picture(columns: Sequence[Fidelity]) -> Picture:
     page.write(_origin(columns), NOTE_SIZE, MUTED)
     with context():
         figure = page.figure()
-    return Picture(STEM, "What tests see of a real Postgres", sentence, figure, below_headline)
+    return Picture(STEM, "What tests see of a real Postgres", sentence, figure, (below_headline, page.y + MARGIN))
 
 
 def _headline(columns: Sequence[Fidelity]) -> str:

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
 
 from bench.analysis import Estimate, bounds
+from bench.charts.axis import widened
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import (
     BLUE,
@@ -45,6 +46,8 @@ SIZE, FOOT = 8.0, 34.0
 LEFT, LEADER, WIDEST_NAME, WIDTH = 44.0, 20.0, 190.0, 576.0
 """Room for the figures of the axis, for the thin lines, for names, and for it all."""
 LEAST_HEIGHT = 270.0
+AROUND = 1.05
+"""Between the outermost values and the ends of the axis."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +158,13 @@ def _last(curve: Curve) -> int:
 
 
 def _span(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Return the ends of the time axis, a factor of three apart at least: else noise would look like a result."""
+    """Return the ends of the time axis."""
     values = np.concatenate([curve.y for curve in curves])
     ends = np.concatenate([end for curve in curves for end in (curve.low, curve.high)])
     # The interval of very few rounds would leave the curves no room, so it may run off the axis.
     low = max(np.nanmin(np.append(values, ends)), np.nanmin(values) / 2)
     high = min(np.nanmax(np.append(values, ends)), np.nanmax(values) * 2)
-    widen = max(1.05, np.sqrt(3 * low / high))
-    return float(low / widen), float(high * widen)
+    return widened(float(low) / AROUND, float(high) * AROUND)
 
 
 def _draw_frame(axes: Axes, plot: Plot, limits: tuple[float, float]) -> None:

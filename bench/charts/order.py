@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from bench import statistics
 from bench.analysis import Analysis, bounds
 from bench.charts import Picture
+from bench.charts.axis import ticks
+from bench.charts.footer import place_footer
 from bench.charts.lines import thin_out
-from bench.charts.scales import log_ticks
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import BLUE, GREY, INK, LIGHT, MARGIN, MUTED, ORANGE, PAPER, text_width, wrap
 from bench.series import Timed
@@ -58,6 +59,7 @@ def picture(analysis: Analysis, cells: Sequence[Timed]) -> Picture | None:
 
     sheet.panel(HEIGHT, draw, MARGIN + LEFT, WIDTH)
     sheet.y += FOOT
+    place_footer(sheet, analysis)
     return sheet.picture("order", "The cells in the order in which they ran")
 
 
@@ -79,15 +81,13 @@ def _drift(analysis: Analysis, rounds: int) -> str:
     noise = analysis.noise
     if rounds < statistics.LEAST_ROUNDS:
         return "One round cannot show whether costs drift"
-    together = "neighbouring cells vary together: the machine's speed wandered" if noise.wanders else ""
-    if noise.drift is not None:
-        drifted = f"Costs drifted by {noise.drift:+.0%} from the first cell to the last"
-        return f"{drifted}, and {together}" if together else drifted
-    return (
-        f"No drift from the first cell to the last, but {together}"
-        if together
-        else ("Costs did not drift from the first cell to the last")
-    )
+    if noise.drift is None:
+        said = "No drift is seen from the first cell to the last"
+    else:
+        said = (
+            f"Costs {'rose' if noise.drift > 0 else 'fell'} by {abs(noise.drift):.0%} from the first cell to the last"
+        )
+    return f"{said}; the machine's speed wandered" if noise.wanders else said
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,10 @@ def _far(spots: Sequence[_Spot]) -> list[_Spot]:
 
 def _how_to_read(analysis: Analysis, cells: Sequence[Timed]) -> str:
     said = ["Dot: a cell, later ones to the right. Bar: median of a round."]
-    said += ["Shaded: A/A band, mere noise."] if not np.isnan(bounds(analysis.noise.twin_ratio)[0]) else []
-    said += [f"Hollow: the floor ({FLOOR}), not ranked."] if any(cell.strategy == FLOOR for cell in cells) else []
+    if analysis.noise.twin_ratio and analysis.noise.twin_ratio.low is not None:
+        said.append("Shaded: A/A band, how far equals differ over all rounds.")
+    if any(cell.strategy == FLOOR for cell in cells):
+        said.append(f"Hollow: the floor ({FLOOR}), not ranked.")
     return " ".join(said)
 
 
@@ -139,9 +141,9 @@ def _draw_frame(axes: Axes, analysis: Analysis, spots: Sequence[_Spot]) -> None:
     ratios = [spot.ratio for spot in spots]
     # The band of very few rounds would leave the dots no room, so it may run off the panel.
     low, high = min(*ratios, LEAST[0]) / 1.05, max(*ratios, LEAST[1]) * 1.05
-    ticks = log_ticks(low, high)
+    figures = ticks(low, high)
     axes.set(yscale="log", xlim=(-0.5, len(spots) - 0.5), ylim=(low, high))
-    axes.set_yticks(ticks, [f"{tick:g}x" for tick in ticks])
+    axes.set_yticks(figures, [f"{figure:g}x" for figure in figures])
     axes.set_yticks([], minor=True)
     axes.tick_params(length=0, labelsize=SIZE, labelcolor=GREY, pad=5)
     axes.set_xlabel("round; within it, cells in the order in which they ran", size=8.5, color=GREY)

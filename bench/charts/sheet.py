@@ -29,7 +29,8 @@ class Sheet:
     """Where it goes on."""
     headline: str = ""
     below_headline: float = 0
-    """Where the headline ends."""
+    foot: float | None = None
+    """Where the foot begins; None where there is none."""
     lines: list[tuple[float, float, str, Look]] = field(default_factory=list)
     """Left end, base line, text and look of each line."""
     panels: list[tuple[float, float, float, float, Callable[[Axes], None]]] = field(default_factory=list)
@@ -58,7 +59,8 @@ class Sheet:
     def picture(self, stem: str, title: str) -> Picture:
         """Return what was made, as a picture of that name."""
         with context():
-            return Picture(stem, title, self.headline, self._figure(), self.below_headline)
+            body = (self.below_headline, self.y + MARGIN if self.foot is None else self.foot)
+            return Picture(stem, title, self.headline, self._figure(), body)
 
     def _figure(self) -> Figure:
         height = self.y + MARGIN

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis
 from bench.charts import Picture
+from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Plot, curve, place, spread
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
@@ -70,6 +71,7 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
     names = [result.facts.name for result in analysis.strategies if result.ranked]
     if without := [name for name in names if name not in totals]:
         sheet.write(f"Without a curve, for their lines run below 0 or a size failed: {listed(without)}.", 8, MUTED)
+    place_footer(sheet, analysis)
     return sheet.picture("totals", "Time of a suite over its number of tests")
 
 

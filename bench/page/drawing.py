@@ -34,7 +34,7 @@ def _part(svg: str, picture: Picture) -> Markup:
     # Other pictures of matplotlib have the same ids; those that begin with the picture's name are meant for the script.
     own = f"{picture.stem}-"
     rest = re.sub(rf'(\bid="|url\(#|href="#)(?!{own})', rf"\g<1>{own}", rest)
-    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)[0]
-    top = picture.below_headline
-    view = f'viewBox="0 {top:g} {width} {float(height) - top:g}" role="img" aria-label="{escape(picture.sentence)}"'
+    [width] = re.findall(r'viewBox="0 0 ([\d.]+) ', opening)
+    top, bottom = picture.body
+    view = f'viewBox="0 {top:g} {width} {bottom - top:g}" role="img" aria-label="{escape(picture.sentence)}"'
     return Markup(f"<svg {_NAMESPACES} {view}>{rest}")  # noqa: S704 - matplotlib has escaped what it wrote
