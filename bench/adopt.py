@@ -13,6 +13,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from bench.adoption.imports import WIDTH, Import, import_lines
@@ -72,7 +73,9 @@ def _refuse(strategy: LoadedStrategy) -> None:
     """Refuse a strategy that nobody is to take, or that nobody can run."""
     name = printable(strategy.name)
     if isinstance(strategy.declared, Trap) or name in {FLOOR, TWIN}:
-        raise UserError(f"{name} is there to be measured. {printable(read_docstring(strategy.path).take_it)}")
+        raise UserError(
+            f"{name} is there to be measured, not to be taken home. {printable(read_docstring(strategy.path).take_it)}"
+        )
     if strategy.unable:
         raise UserError(f"{name} cannot run: {printable(strategy.unable)}")
 
@@ -186,7 +189,9 @@ def _in_tree(module: str) -> bool:
 def _without_declaration(own: Source, strategy: LoadedStrategy) -> Source:
     """Return a strategy without what only the harness looks at."""
     blocks = []
-    plugins = [name for name in strategy.plugins if not _in_tree(name)]
+    # A package may be a plugin that pytest finds by itself, and refuses to load once more under another name.
+    found = {entry_point.module for entry_point in entry_points(group="pytest11")}
+    plugins = [name for name in strategy.plugins if not _in_tree(name) and name not in found]
     for block in own.blocks:
         if "pytest_plugins" in block.names and plugins:
             blocks.append(replace(block, text=f"pytest_plugins = {json.dumps(plugins)}"))

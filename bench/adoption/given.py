@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 from httpx import ASGITransport, AsyncClient
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -33,14 +33,16 @@ def server_url() -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database_url(server_url: str) -> AsyncIterator[str]:
-    """URL of a new, empty database, dropped at the end; each worker of pytest-xdist has its own."""
+    """URL of a new, empty database of this process, dropped at the end with all that have names made from its name."""
     name = f"test_{secrets.token_hex(4)}_{os.environ.get('PYTEST_XDIST_WORKER', 'master')}"
     server = create_async_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with server.connect() as connection:
         await connection.exec_driver_sql(f"CREATE DATABASE {name}")
     yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     async with server.connect() as connection:
-        await connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        made = text("SELECT quote_ident(datname) FROM pg_database WHERE starts_with(datname, :name)")
+        for database in (await connection.scalars(made, {"name": name})).all():
+            await connection.exec_driver_sql(f"DROP DATABASE {database} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
