@@ -43,7 +43,7 @@ def adopted(reference: str) -> str:
     strategy = load(reference)
     _refuse(strategy)
     chosen = _Choice(strategy)
-    docstring = _docstring(strategy, chosen.packages())
+    docstring = _docstring(strategy, chosen)
     imports = import_lines(chosen.imports).replace("from your_app", f"\n{APPLICATION}\nfrom your_app", 1)
     return f'"""\n{docstring}\n"""\n\n{imports}{_laid_out(chosen.blocks())}\n'
 
@@ -87,9 +87,10 @@ class _Choice:
         self._name = printable(strategy.name)
         self._modules: dict[str, Source] = {}
         self._taken: dict[Block, Source] = {}
-        self.imports: set[Import] = set()
 
-        own = self._own = _without_declaration(read_source(strategy.path), strategy)
+        own = self.own = _without_declaration(read_source(strategy.path), strategy)
+        # These are used without being named.
+        self.imports = {one for one in own.imports if one.module == "__future__" or one.name == "*"}
         plugins = [self._module(name) for name in strategy.plugins if _in_tree(name)]
         asked = {fixture for source in (own, *plugins) for block in source.blocks for fixture in block.asks}
         names = ("given_by_alembic.py", "given.py") if "alembic_config" in asked else ("given.py",)
@@ -115,11 +116,11 @@ class _Choice:
     def blocks(self) -> list[Block]:
         """Return the statements in their order: what was given, the strategy's own, and what tests ask for."""
         given, shared = (
-            [block for source in sources for block in source.blocks if block in self._taken]
+            [block for source in sources for block in source.blocks if self._taken.get(block) is source]
             for sources in (reversed(self._given), self._modules.values())
         )
         before = [block for block in given if not block.names & AFTER]
-        return [*before, *shared, *self._own.blocks, *(block for block in given if block.names & AFTER)]
+        return [*before, *shared, *self.own.blocks, *(block for block in given if block.names & AFTER)]
 
     def packages(self) -> set[str]:
         """Return the names of all packages that are imported, modules of the standard library among them."""
@@ -200,16 +201,16 @@ def _without_declaration(own: Source, strategy: LoadedStrategy) -> Source:
     return replace(own, blocks=tuple(blocks))
 
 
-def _docstring(strategy: LoadedStrategy, packages: set[str]) -> str:
+def _docstring(strategy: LoadedStrategy, chosen: _Choice) -> str:
     """Return the strategy's own docstring, and after it where it is from and what to do."""
     facts = strategy.facts()
     origin = f"{strategy.module.replace('.', '/')}.py (source_sha256 {facts.source_sha256[:12]} in its runs)"
     hides = f" What its tests do not see, as its probes are named: {', '.join(facts.hides)}." if facts.hides else ""
-    needs = ", ".join(_requirements(strategy, packages))
+    needs = ", ".join(_requirements(strategy, chosen.packages()))
     scopes = "".join(f'\n    {option} = "{scope}"' for option, scope in loop_scope_options(strategy.declared).items())
     text = "\n\n".join(
         [
-            ast.get_docstring(ast.parse(strategy.path.read_text(encoding="utf-8"))) or "",
+            chosen.own.docstring,
             _filled(f"Made by looptrap {VERSION} from {origin}.{hides}"),
             _filled(f"{TO_DO}change what is marked EDIT, install {needs}, and put into pyproject.toml"),
             f'    [tool.pytest.ini_options]\n    asyncio_mode = "auto"{scopes}',

@@ -5,7 +5,6 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from bench.adoption.imports import WIDTH, Import
@@ -45,12 +44,6 @@ class Source:
     imports: tuple[Import, ...]
     blocks: tuple[Block, ...]
 
-    @cached_property
-    def bound(self) -> dict[str, Import | Block]:
-        """What stands behind each name of the module."""
-        blocks = {name: block for block in self.blocks for name in block.names}
-        return {one.bound: one for one in self.imports} | blocks
-
 
 def read_source(path: Path) -> Source:
     """
@@ -60,7 +53,7 @@ def read_source(path: Path) -> Source:
     """
     text = _with_files_read(path)
     tree = ast.parse(text)
-    lines = text.splitlines()
+    lines = text.split("\n")
     imports: list[Import] = []
     blocks: list[Block] = []
     begin = 0
