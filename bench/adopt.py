@@ -16,7 +16,7 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from bench.adoption.imports import WIDTH, Import, import_lines
+from bench.adoption.imports import WIDTH, import_lines
 from bench.adoption.source import Block, Source, read_source
 from bench.docstrings import read_docstring
 from bench.errors import UserError
