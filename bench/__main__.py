@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.strategy import ALL, CORE, PEERS, TWIN, Trap, able, load, load_all, names_in_tree, peers_in_tree
+from bench.strategy import ALL, CORE, PEERS, TWIN, Trap, load_all, names_in_tree, peers_in_tree
 from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000
@@ -307,7 +307,6 @@ def adopt(name: str, out: Path | None) -> None:
     """Make a conftest.py of a strategy that needs nothing of looptrap: for your own project."""
     from bench.adopt import adopted, to_do, write_new  # noqa: PLC0415 - as above
 
-    able([load(name)])
     conftest = adopted(name)
     if out is None:
         click.echo(conftest, nl=False)

@@ -190,15 +190,21 @@ def _in_tree(module: str) -> bool:
 def _without_declaration(own: Source, strategy: LoadedStrategy) -> Source:
     """Return a strategy without what only the harness looks at."""
     blocks = []
-    # A package may be a plugin that pytest finds by itself, and refuses to load once more under another name.
-    found = {entry_point.module for entry_point in entry_points(group="pytest11")}
-    plugins = [name for name in strategy.plugins if not _in_tree(name) and name not in found]
+    plugins = [name for name in strategy.plugins if not _in_tree(name) and not _found_by_pytest(name, strategy)]
     for block in own.blocks:
         if "pytest_plugins" in block.names and plugins:
             blocks.append(replace(block, text=f"pytest_plugins = {json.dumps(plugins)}"))
         elif not block.names & DECLARATION:
             blocks.append(replace(block, text=block.text.replace(f'os.environ["{ADMIN_DSN}"]', "DSN")))
     return replace(own, blocks=tuple(blocks))
+
+
+def _found_by_pytest(plugin: str, strategy: LoadedStrategy) -> bool:
+    """Tell whether pytest loads a plugin by its entry point, as it does not under the harness; twice is an error."""
+    if strategy.declared.peer:
+        # Not to be asked of a package that may be missing here; one that is named as its package has an entry point.
+        return plugin.partition(".")[0] == strategy.declared.peer.distribution.replace("-", "_")
+    return plugin in {entry_point.module for entry_point in entry_points(group="pytest11")}
 
 
 def _docstring(strategy: LoadedStrategy, chosen: _Choice) -> str:

@@ -206,6 +206,14 @@ def test_what_cannot_be_taken_along(more: str, words: str, tmp_path: Path) -> No
         adopted(of_a_user(tmp_path, more))
 
 
+def test_plugins_are_not_loaded_twice(tmp_path: Path) -> None:
+    """What pytest finds by an entry point is not named again, which would be an error; other plugins stay named."""
+    path = of_a_user(tmp_path, 'pytest_plugins = ["strategies._databases", "xdist.plugin", "acme.databases"]')
+    assert 'pytest_plugins = ["acme.databases"]\n' in adopted(path)
+    assert "pytest_plugins" not in adopted("pytest_sqla")
+    assert 'pytest_plugins = ["testsuite.pytest_plugin", ' in adopted("yandex_taxi_testsuite")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
     """A trap, the floor, its twin, and a peer that cannot run are refused, with what they say of themselves."""
@@ -227,7 +235,7 @@ def test_command_prints_or_writes(looptrap: Command, tmp_path: Path) -> None:
 
 
 def test_command_refuses(looptrap: Command, tmp_path: Path) -> None:
-    """No file is written over, none is made of a trap, and a peer's package has to be there."""
+    """No file is written over, and none is made of a trap."""
     path = tmp_path / "conftest.py"
     assert_one_line(looptrap("adopt", "control_fully", "-o", path), "Take it never: ", "savepoint_rollback")
     assert not path.exists()
