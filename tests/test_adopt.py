@@ -95,7 +95,7 @@ def test_project_that_has_never_heard_of_the_harness(name: str, tmp_path: Path, 
 
 
 def test_two_workers(tmp_path: Path, server: Server) -> None:
-    """Each worker of pytest-xdist has a database of its own, whatever the strategy."""
+    """Each worker of pytest-xdist has a database of its own, even where the strategy itself does not see to that."""
     write_project(tmp_path, adopted("create_drop"), server.admin_dsn)
     assert_tests_pass(tmp_path, server, "-n", 2)
 
