@@ -1,0 +1,302 @@
+"""
+What tests see of a real Postgres against what a test costs: a dot for each strategy, and the frontier.
+
+All lengths are points. Every artist of a strategy has an id in the SVG, so that a page can say which of them a reader
+can use. Looks may change freely.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.analysis import Analysis, Estimate, StrategyResult
+from bench.charts import Picture
+from bench.charts.axis import milliseconds_reached, place, ticks
+from bench.charts.footer import place_footer
+from bench.charts.labels import Place, Point, places
+from bench.charts.sheet import FULL, Sheet
+from bench.charts.typesetting import (
+    BLUE,
+    BOLD,
+    GREY,
+    LIGHT,
+    LINE_HEIGHT,
+    MARGIN,
+    MUTED,
+    PAPER,
+    Look,
+    text_width,
+    wrap,
+)
+from bench.fidelity import listed, seen
+from bench.probes import Probe
+from bench.words import milliseconds, significant
+
+HOW_TO_READ = (
+    "Higher sees more, farther left costs less. Blue, bold: the frontier, where no strategy that is told apart as "
+    "cheaper sees as many. Line across a dot: 95 % interval. Hollow: not ranked. More is not better for everyone."
+)
+ALL = len(Probe)
+
+LEFT, BELOW = 36.0, 36.0
+"""Room for the words of the axes."""
+WIDE = FULL - LEFT
+"""Width of the panel."""
+INSET = 14.0
+"""Between the outermost dots and the edges of the panel."""
+LOWEST, CROWD, GROWTH = 290.0, 4.0, 1.2
+"""Least height of the panel; how many times the labels' area it has at least; its growth until all find a place."""
+NAME_SIZE, NAME_MAX = 8.5, 180.0
+ROUNDING = 1.04
+"""By how much letters on whole pixels may be wider than measured."""
+TICKS_APART = 5
+"""Probes."""
+SPACING = 4.0
+"""Between points that stand for a line."""
+TWICE = 1.95
+"""From this ratio on it is said as a multiple, below as a percentage."""
+
+
+def picture(analysis: Analysis) -> Picture | None:
+    """Draw how many probes the tests of each strategy see over milliseconds per test; None where none has both."""
+    shown = [result for result in analysis.strategies if result.per_test and result.fidelity]
+    if not shown:
+        return None
+    sheet = Sheet()
+    sheet.head(_sentence(analysis, shown), HOW_TO_READ)
+    panel = _panel(shown)
+    sheet.panel(panel.scale.height, panel.draw, MARGIN + LEFT, WIDE)
+    sheet.y += BELOW
+    if left_out := [result for result in analysis.strategies if result not in shown]:
+        reasons = (f"{one.facts.name} ({'no cost' if one.fidelity else 'not probed'})" for one in left_out)
+        sheet.write(f"Left out: {', '.join(reasons)}.", 8, MUTED)
+    place_footer(sheet, analysis)
+    return sheet.picture("tradeoff", "What tests see, and what it costs")
+
+
+def frontier(results: Sequence[StrategyResult]) -> list[StrategyResult]:
+    """
+    Return the ranked strategies than which none is both cheaper and sees as many probes, or more.
+
+    Cheaper is what comes before in the order of the analysis and shares no letter: a strategy that ties with a cheaper
+    one may be as cheap, so it stays. Probes are counted; which ones a reader needs, only the reader knows.
+
+    :param results: probed, in the order of the analysis.
+    """
+    ranked = [result for result in results if result.ranked]
+    return [
+        result
+        for number, result in enumerate(ranked)
+        if not any(_count(other) >= _count(result) and not _tied(other, result) for other in ranked[:number])
+    ]
+
+
+def _tied(one: StrategyResult, other: StrategyResult) -> bool:
+    return bool(set(one.letters) & set(other.letters))
+
+
+def _count(result: StrategyResult) -> int:
+    return len(seen(result.fidelity)) if result.fidelity else 0
+
+
+# --- the sentence
+
+
+def _sentence(analysis: Analysis, shown: Sequence[StrategyResult]) -> str:
+    among = ""
+    if analysis.need:
+        among = f"Where tests must see {listed(analysis.need)}: "
+    elif any(result.ranked and result not in shown for result in analysis.strategies):
+        among = "Of those probed: "
+    return among + _finding([result for result in shown if result.ranked], analysis)
+
+
+def _finding(ranked: Sequence[StrategyResult], analysis: Analysis) -> str:
+    if not ranked:
+        return "No strategy that was probed is ranked"
+    best, most = ranked[0], max(map(_count, ranked))
+    if len(ranked) == 1:
+        return f"{best.facts.name} costs {milliseconds(best.per_test)} per test and sees {most} of {ALL}"
+    if best.per_test is None or best.per_test.low is None:
+        return f"One round cannot tell costs apart; {_seeing(most, ranked)} most, {most} of {ALL}"
+    if analysis.noise.verdict == "unusable":
+        return f"Too noisy to compare costs; {_seeing(most, ranked)} most, {most} of {ALL}"
+    cheap = [result for result in ranked if result is best or _tied(result, best)]
+    most_of_cheap = max(map(_count, cheap))
+    enough = most_of_cheap == most
+    if len(cheap) == 1:
+        found = f"{best.facts.name} costs least and sees {'most, ' if enough else ''}{most_of_cheap} of {ALL}"
+    else:
+        tie = f"Of {len(cheap)} strategies that tie for the least cost, {_seeing(most_of_cheap, cheap)} most"
+        found = f"{tie}, {most_of_cheap} of {ALL}"
+    return found if enough else f"{found}; {_price_of_most(ranked, most, best)}"
+
+
+def _seeing(count: int, results: Sequence[StrategyResult]) -> str:
+    """Name those whose tests see so many probes."""
+    names = [result.facts.name for result in results if _count(result) == count]
+    return f"{listed(names)} {'see' if len(names) > 1 else 'sees'}"
+
+
+def _price_of_most(ranked: Sequence[StrategyResult], most: int, best: StrategyResult) -> str:
+    """Say what it costs to see the most, with the cheapest strategy that does and those that tie with it."""
+    able = [result for result in ranked if _count(result) == most]
+    names = listed([result.facts.name for result in able if result is able[0] or _tied(result, able[0])])
+    what = f"all {ALL} cost" if most == ALL else f"the most, {most}, cost"
+    ratio = able[0].to_best
+    if ratio is None:
+        return f"{what} {milliseconds(able[0].per_test)} per test, with {names}"
+    times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else f"{ratio.value - 1:.0%} more than"
+    return f"{what} {times.replace('%', ' %')} {best.facts.name}, with {names}"
+
+
+# --- the panel
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From figures to points from the panel's bottom left corner."""
+
+    limits: tuple[float, float]
+    """Of the axis, in milliseconds."""
+    fewest: int
+    """Probes seen where the axis begins."""
+    height: float
+
+    def x(self, seconds: float) -> float:
+        """Return the place of a cost; an interval may run off the axis."""
+        low, high = self.limits
+        return INSET + place(min(max(seconds * 1000, low), high), self.limits, WIDE - 2 * INSET)
+
+    def y(self, probes: int) -> float:
+        """Return the place of so many probes."""
+        return INSET + (probes - self.fewest) / (ALL - self.fewest) * (self.height - 2 * INSET)
+
+
+@dataclass(frozen=True)
+class _Dot:
+    """A strategy on the panel."""
+
+    name: str
+    ranked: bool
+    on_frontier: bool
+    at: Point
+    interval: tuple[float, float]
+    """Left and right end; both are the dot's where there is none."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the words of its label."""
+        name = wrap(self.name, NAME_MAX, NAME_SIZE, self.look.get("weight", "normal"))
+        return name if self.ranked else [*name, "not ranked"]
+
+    @property
+    def size(self) -> Point:
+        """Return the width and height of its label."""
+        widths = [text_width(line, NAME_SIZE, self.look.get("weight", "normal")) for line in self.lines]
+        return ROUNDING * max(widths), len(widths) * NAME_SIZE * LINE_HEIGHT
+
+    @property
+    def look(self) -> Look:
+        """Return how its label is set."""
+        if self.on_frontier:
+            return BOLD
+        return MUTED if self.ranked else {**MUTED, "style": "italic"}
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Everything that stands between the axes."""
+
+    scale: _Scale
+    dots: Sequence[_Dot]
+    labels: Sequence[Place]
+    """One for each dot."""
+
+    def draw(self, axes: Axes) -> None:
+        scale = self.scale
+        axes.set(xlim=(0, WIDE), ylim=(0, scale.height))
+        shown = ticks(*scale.limits)
+        axes.set_xticks([scale.x(tick / 1000) for tick in shown], [f"{tick:g}" for tick in shown])
+        counts = [*range(scale.fewest, ALL - 1, TICKS_APART), ALL]
+        axes.set_yticks([scale.y(count) for count in counts], [str(count) for count in counts])
+        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
+        axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
+        axes.set_ylabel(f"probes that tests see, of {ALL}", size=8.5, color=GREY)
+        axes.grid(color=LIGHT, linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.spines["bottom"].set(color=LIGHT)
+        if steps := _steps(self.dots):
+            axes.plot(*zip(*steps, strict=True), color=BLUE, linewidth=0.9, zorder=2, gid="tradeoff-frontier")
+        for dot, label in zip(self.dots, self.labels, strict=True):
+            _draw_dot(axes, dot)
+            _draw_label(axes, dot, label)
+
+
+def _panel(shown: Sequence[StrategyResult], height: float = LOWEST) -> _Panel:
+    """Make a panel of that height, or as much higher as the labels need it."""
+    # An axis that began above half would make a few probes look like a gulf.
+    fewest = min(ALL // 2, *map(_count, shown)) // TICKS_APART * TICKS_APART
+    costs = {result.facts.name: result.per_test for result in shown if result.per_test}
+    scale = _Scale(milliseconds_reached([*costs.values()]), fewest, height)
+    best = frontier(shown)
+    dots = [_dot(result, costs[result.facts.name], scale, on_frontier=True) for result in best]
+    dots += [_dot(one, costs[one.facts.name], scale, on_frontier=False) for one in shown if one not in best]
+    labels = _labels(dots, height)
+    return _panel(shown, height * GROWTH) if labels is None else _Panel(scale, dots, labels)
+
+
+def _dot(result: StrategyResult, cost: Estimate, scale: _Scale, *, on_frontier: bool) -> _Dot:
+    low, high = (cost.value if end is None else end for end in (cost.low, cost.high))
+    return _Dot(
+        name=result.facts.name,
+        ranked=result.ranked,
+        on_frontier=on_frontier,
+        at=(scale.x(cost.value), scale.y(_count(result))),
+        interval=(scale.x(low), scale.x(high)),
+    )
+
+
+def _steps(dots: Sequence[_Dot]) -> list[Point]:
+    """Return the corners of the frontier: from its cheapest dot up and to the right, never down."""
+    corners: list[Point] = []
+    for x, y in sorted(dot.at for dot in dots if dot.on_frontier):
+        level = corners[-1][1] if corners else y
+        corners += [(x, level), (x, max(y, level))]
+    return [*corners, (WIDE, corners[-1][1])] if corners else []
+
+
+def _labels(dots: Sequence[_Dot], height: float) -> list[Place] | None:
+    """Place the labels, those of the frontier first; None where they need a higher panel."""
+    sizes = [dot.size for dot in dots]
+    if CROWD * sum(width * high for width, high in sizes) > WIDE * height:
+        return None
+    intervals = [tuple((end, dot.at[1]) for end in dot.interval) for dot in dots]
+    drawn = [point for line in [*pairwise(_steps(dots)), *intervals] for point in _along(*line)]
+    return places([dot.at for dot in dots], sizes, (WIDE, height), drawn)
+
+
+def _along(start: Point, end: Point) -> list[Point]:
+    """Return points on a line, for labels to keep off."""
+    steps = max(1, round(math.dist(start, end) / SPACING))
+    return [(float(x), float(y)) for x, y in np.linspace(start, end, steps + 1)]
+
+
+def _draw_dot(axes: Axes, dot: _Dot) -> None:
+    (x, y), color = dot.at, BLUE if dot.on_frontier else GREY
+    axes.plot(dot.interval, (y, y), color=color, linewidth=2.2, zorder=3, gid=f"tradeoff-interval-{dot.name}")
+    face, size = color if dot.ranked else PAPER, 7 if dot.on_frontier else 5
+    axes.plot(x, y, "o", ms=size, color=color, markerfacecolor=face, zorder=4, gid=f"tradeoff-dot-{dot.name}")
+
+
+def _draw_label(axes: Axes, dot: _Dot, label: Place) -> None:
+    if label.line:
+        line = zip(*label.line, strict=True)
+        axes.plot(*line, color=GREY, linewidth=0.5, zorder=2, gid=f"tradeoff-leader-{dot.name}")
+    words, look = "\n".join(dot.lines), {"size": NAME_SIZE, "parse_math": False, **dot.look}
+    axes.text(label.left, label.bottom, words, va="bottom", zorder=5, gid=f"tradeoff-label-{dot.name}", **look)
