@@ -18,6 +18,7 @@ from bench.charts import Picture
 from bench.charts.axis import milliseconds_reached, place, ticks
 from bench.charts.footer import place_footer
 from bench.charts.labels import Place, Point, places
+from bench.charts.rows import place_left_out
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
     BLUE,
@@ -71,9 +72,7 @@ def picture(analysis: Analysis) -> Picture | None:
     panel = _panel(shown)
     sheet.panel(panel.scale.height, panel.draw, MARGIN + LEFT, WIDE)
     sheet.y += BELOW
-    if left_out := [result for result in analysis.strategies if result not in shown]:
-        reasons = (f"{one.facts.name} ({'no cost' if one.fidelity else 'not probed'})" for one in left_out)
-        sheet.write(f"Left out: {', '.join(reasons)}.", 8, MUTED)
+    place_left_out(sheet, analysis, shown)
     place_footer(sheet, analysis)
     return sheet.picture("tradeoff", "What tests see, and what it costs")
 
@@ -150,8 +149,9 @@ def _price_of_most(ranked: Sequence[StrategyResult], most: int, best: StrategyRe
     ratio = able[0].to_best
     if ratio is None:
         return f"{what} {milliseconds(able[0].per_test)} per test, with {names}"
-    times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else f"{ratio.value - 1:.0%} more than"
-    return f"{what} {times.replace('%', ' %')} {best.facts.name}, with {names}"
+    more = f"{100 * ratio.value - 100:.0f} % more than"
+    times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else more
+    return f"{what} {times} {best.facts.name}, with {names}"
 
 
 # --- the panel

@@ -1,0 +1,160 @@
+"""
+What the clock cannot blur: the write-ahead log and the statements of a test, a row for each strategy.
+
+All lengths are points. Looks may change freely.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from bench.analysis import Analysis, StrategyResult
+from bench.charts import Picture
+from bench.charts.axis import ticks, widened
+from bench.charts.footer import place_footer
+from bench.charts.rows import Row, names_width, place_left_out, place_names
+from bench.charts.sheet import WIDTH, Sheet
+from bench.charts.typesetting import BLUE, GAP, GREY, INK, LIGHT, MARGIN, PAPER, text_width
+from bench.fidelity import listed
+from bench.words import significant
+
+HOW_TO_READ = (
+    "Means over the tests of a process, the median over rounds. They hardly change from run to run: trust them where "
+    "the clock is noisy. Statements: those that SQLAlchemy sent. -: not known. Hollow: not ranked."
+)
+NOTHING = "-"
+VALUE_SIZE = 8.5
+INSET = 12.0
+"""Between the outermost dots and the ends of the axes."""
+TWICE = 1.95
+"""From this ratio on it is said as a multiple, below as a percentage."""
+HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}
+"""Keeps the grid from crossing the figures."""
+
+
+def picture(analysis: Analysis) -> Picture | None:
+    """Draw kilobytes of write-ahead log and statements per test; None where neither is known of any strategy."""
+    shown = [result for result in analysis.strategies if result.rounds]
+    if all(value(result) is None for value in (_log, _statements) for result in shown):
+        return None
+    sheet = Sheet()
+    sheet.head(_sentence(shown), HOW_TO_READ)
+    _place_panels(sheet, shown)
+    place_left_out(sheet, analysis, shown)
+    place_footer(sheet, analysis)
+    return sheet.picture("witnesses", "Write-ahead log and statements per test")
+
+
+def _log(result: StrategyResult) -> float | None:
+    """Return kilobytes per test."""
+    return None if result.wal_bytes is None else result.wal_bytes / 1000
+
+
+def _statements(result: StrategyResult) -> float | None:
+    return result.statements
+
+
+# --- the sentence
+
+
+def _sentence(shown: Sequence[StrategyResult]) -> str:
+    compared = [result for result in shown if result.ranked] or shown
+    said = []
+    if logs := {result.facts.name: log for result in compared if (log := _log(result)) is not None}:
+        said.append(f"writes {_about_logs(logs)}")
+    if counts := [count for result in compared if (count := _statements(result)) is not None]:
+        said.append(f"sends {' to '.join(dict.fromkeys(map(significant, _ends(counts))))} statements")
+    return f"A test {'; it '.join(said)}"
+
+
+def _about_logs(logs: dict[str, float]) -> str:
+    """Say where tests write most, naming all that show the same figure, and how much more that is than the least."""
+    least, most = _ends([*logs.values()])
+    bottom, top = (
+        [name for name, log in logs.items() if significant(log) == significant(end)] for end in (least, most)
+    )
+    said = f"{significant(most)} kB of write-ahead log under"
+    if top == bottom:
+        return f"{said} {top[0] if len(top) == 1 else 'every strategy'}"
+    if least <= 0:
+        return f"{said} {listed(top)}, none under {listed(bottom)}"
+    ratio = most / least
+    times = f"{significant(ratio, 2)}x as much as" if ratio >= TWICE else f"{100 * ratio - 100:.0f} % more than"
+    return f"{said} {listed(top)}, {times} under {listed(bottom)}"
+
+
+# --- the panels
+
+
+def _place_panels(sheet: Sheet, shown: Sequence[StrategyResult]) -> None:
+    names = names_width(shown)
+    left = MARGIN + names + GAP
+    width = (WIDTH - MARGIN - left - GAP) / 2
+    top = sheet.y
+    rows = place_names(sheet, shown, names)
+    for x, panel in (
+        (left, _Panel(rows, _log, "write-ahead log, kB per test (log scale)", top, sheet.y, width, log=True)),
+        (left + width + GAP, _Panel(rows, _statements, "statements per test", top, sheet.y, width, log=False)),
+    ):
+        sheet.panels.append((x, top, width, sheet.y - top, panel.draw))
+    sheet.y += 40
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One figure of all strategies, in rows of the sheet."""
+
+    rows: Sequence[Row]
+    value: Callable[[StrategyResult], float | None]
+    label: str
+    top: float
+    bottom: float
+    width: float
+    log: bool
+    """Whether the axis is logarithmic; else it begins at zero."""
+
+    def draw(self, axes: Axes) -> None:
+        values = [value for row in self.rows if (value := self.value(row.result)) is not None]
+        room = max((text_width(significant(value), VALUE_SIZE) for value in values), default=0) + GAP
+        axes.set(ylim=(self.bottom, self.top), yticks=[])
+        if self.log:
+            low, high = widened(*_ends([value for value in values if value > 0] or [1.0]))
+            per_point = (high / low) ** (1 / (self.width - room - INSET))
+            limits = (low / per_point**INSET, high * per_point**room)
+            shown = ticks(*limits)
+            axes.set(xscale="log", xlim=limits)
+            axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+            axes.set_xticks([], minor=True)
+        else:
+            axes.set(xlim=(0, (max(values, default=0) or 1) * self.width / (self.width - room)))
+        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
+        axes.set_xlabel(self.label, size=8.5, color=GREY)
+        axes.grid(axis="x", color=LIGHT, linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines[["left", "right", "top"]].set_visible(False)
+        axes.spines["bottom"].set(color=LIGHT)
+        for row in self.rows:
+            self._draw_row(axes, row)
+
+    def _draw_row(self, axes: Axes, row: Row) -> None:
+        value, (left, right) = self.value(row.result), axes.get_xlim()
+        axes.hlines(row.middle, left, right, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+        # A strategy without a figure, and on a log axis one with zero, has its figure at the axis's left end.
+        x = left if value is None else max(value, left)
+        if value is not None:
+            colour, face = (BLUE, BLUE) if row.result.ranked else (GREY, PAPER)
+            axes.plot(x, row.middle, "o", ms=6.5, color=colour, markerfacecolor=face, clip_on=False, zorder=4)
+        words = NOTHING if value is None else significant(value)
+        beside: dict[str, Any] = {
+            "xytext": (7, 0),
+            "textcoords": "offset points",
+            "va": "center_baseline",
+            "bbox": HALO,
+        }
+        axes.annotate(words, (x, row.middle), size=VALUE_SIZE, color=INK, zorder=3, **beside)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
