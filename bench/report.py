@@ -7,7 +7,19 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.analysis import Analysis, analyse
-from bench.charts import FOLDER, Picture, cost, courses, distribution, heatmap, order, totals
+from bench.charts import (
+    FOLDER,
+    Picture,
+    cost,
+    courses,
+    distribution,
+    heatmap,
+    order,
+    phases,
+    totals,
+    tradeoff,
+    witnesses,
+)
 from bench.console import print_summary
 from bench.contents import in_order
 from bench.errors import UserError
@@ -50,11 +62,14 @@ def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Pic
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     drawn = [
         cost.picture(analysis),
+        tradeoff.picture(analysis),
         heatmap.picture(columns) if columns else None,
         totals.picture(analysis, growth),
         *(courses.picture(analysis, growth, factor) for factor in growth.courses),
+        phases.picture(analysis),
         distribution.picture(analysis, cells),
         order.picture(analysis, cells),
+        witnesses.picture(analysis),
     ]
     return [picture for picture in drawn if picture is not None]
 

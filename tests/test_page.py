@@ -75,6 +75,11 @@ def names(page: Page) -> list[str]:
     return [row.get_attribute("data-name") or "" for row in page.locator(".choices tbody tr").all()]
 
 
+def corners(path: str | None) -> list[float]:
+    """Return the places that a line of an SVG goes through."""
+    return [float(figure) for figure in re.findall(r"[\d.]+", path or "")]
+
+
 def test_the_page_asks_the_network_for_nothing(reference: Path) -> None:
     """No address is loaded, scripts but the page's own are forbidden, and the file is small enough to be mailed."""
     text = reference.read_text()
@@ -148,6 +153,10 @@ def test_table_and_picture_follow_what_is_ticked(opened: Open) -> None:
     page = opened()
     frontier = page.locator("#tradeoff-frontier path").first
     before = frontier.get_attribute("d")
+    # Whoever sees all is on the frontier, so a need that all of it sees leaves the line as it was drawn.
+    page.locator("[data-probe=begin_nested]").evaluate("box => box.click()")
+    assert corners(frontier.get_attribute("d")) == pytest.approx(corners(before), abs=0.1)
+    page.locator("[data-probe=begin_nested]").evaluate("box => box.click()")
     page.get_by_label(Family.CONNECTIONS.heading, exact=True).check()
     need = [probe for probe in Probe if probe.family == Family.CONNECTIONS]
     outcomes = read_fidelity(REFERENCE)

@@ -44,22 +44,27 @@ const lacking = (row, needs) => {
   return lacks === "unknown" ? needs : needs.filter((probe) => lacks.split(" ").includes(probe));
 };
 
-// The frontier among those that are left: from the cheapest on, whoever sees more than all before.
-const drawFrontier = (names) => {
-  const line = document.querySelector("#tradeoff-frontier path");
-  if (!line) return;
-  const dots = names.map((name) => document.getElementById(`tradeoff-dot-${name}`)).filter(Boolean).map((dot) => {
+const tied = (row, other) => [...row.dataset.letters].some((letter) => other.dataset.letters.includes(letter));
+
+const frontierLine = document.querySelector("#tradeoff-frontier path");
+const wholeFrontier = frontierLine?.getAttribute("d");
+
+// The frontier among rows, cheapest first, by the rule of the picture: nobody told apart as cheaper sees as many.
+const drawFrontier = (rows) => {
+  const best = rows.filter((row, number) => !rows.slice(0, number).some(
+    (other) => Number(other.dataset.sees) >= Number(row.dataset.sees) && !tied(other, row)));
+  const dots = best.map((row) => document.getElementById(`tradeoff-dot-${row.dataset.name}`)).filter(Boolean);
+  const points = dots.map((dot) => {
     const box = dot.getBBox();
     return [box.x + box.width / 2, box.y + box.height / 2];
-  }).sort((one, other) => one[0] - other[0] || one[1] - other[1]);
-  let path = "", highest = Infinity;
-  for (const [x, y] of dots) {
-    if (y < highest - 0.01) {
-      path += path ? ` L ${x} ${highest} L ${x} ${y}` : `M ${x} ${y}`;
-      highest = y;
-    }
+  }).sort((one, other) => one[0] - other[0]);
+  let path = "", level = points[0]?.[1];
+  for (const [x, y] of points) {
+    path += `${path ? "L" : "M"} ${x} ${level} L ${x} ${Math.min(level, y)} `;
+    level = Math.min(level, y);
   }
-  line.setAttribute("d", path);
+  const end = wholeFrontier.trim().split(/[\sLM]+/).at(-2);
+  frontierLine.setAttribute("d", path && `${path}L ${end} ${level}`);
 };
 
 const follow = () => {
@@ -79,12 +84,11 @@ const follow = () => {
     for (const part of ["dot", "label", "interval", "leader"])
       document.getElementById(`tradeoff-${part}-${name}`)?.classList.toggle("faded", lacks.length > 0);
   }
-  const cost = (row) => parseFloat(row.cells[1].dataset.value);
-  fit.sort((one, other) => cost(one) - cost(other));
-  drawFrontier(fit.map((row) => row.dataset.name));
+  fit.sort((one, other) => one.dataset.place - other.dataset.place);
+  if (frontierLine && needs.length) drawFrontier(fit);
+  else frontierLine?.setAttribute("d", wholeFrontier);
   const best = fit[0], said = document.getElementById("fits");
-  const shares = (row) => [...row.dataset.letters].some((letter) => best.dataset.letters.includes(letter));
-  const ties = best ? fit.slice(1).filter(shares).map((row) => row.cells[0].textContent) : [];
+  const ties = best ? fit.slice(1).filter((row) => tied(best, row)).map((row) => row.cells[0].textContent) : [];
   said.textContent = !needs.length ? "" : !best ? "No ranked strategy sees all that."
     : `${fit.length === 1 ? "One strategy sees" : `${fit.length} strategies see`} all that; cheapest: `
       + `${best.cells[0].textContent}, ${best.cells[1].textContent} ms per test${ties.length ? `, tied with ${ties.join(", ")}` : ""}.`;
