@@ -64,6 +64,12 @@ def check(session: nox.Session) -> None:
 
 
 @nox.session
+def explain(session: nox.Session) -> None:
+    """See the loops: which one used which connection, and for what: nox -s explain -- savepoint_rollback."""
+    harness(session, "explain")
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Run a command where the packages are that peers adapt; bench and check come here when peers are asked for."""
     session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "peers"))

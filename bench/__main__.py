@@ -225,6 +225,17 @@ def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str
 
 
 @looptrap.command()
+@click.argument("name")
+@server_options
+def explain(name: str, **options: Any) -> None:  # noqa: ANN401 - as above
+    """See the loops: run three tests under a strategy, and show which loop used which connection, and for what."""
+    from bench.explain import ExplainOptions  # noqa: PLC0415 - as above
+    from bench.explain import explain as show  # noqa: PLC0415 - as above
+
+    show(ExplainOptions(name=name, **options), Console())
+
+
+@looptrap.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--fail-slower", type=Share(), help="End with 1 where B is slower by more, and beyond its interval.")

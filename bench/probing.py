@@ -53,10 +53,11 @@ _NEXT: dict[Phase, Phase] = {"start": "setup", "setup": "call", "call": "teardow
 
 
 if sys.platform == "win32":
-    _PROCESSES = multiprocessing.get_context("spawn")
+    PROCESSES = multiprocessing.get_context("spawn")
 else:
-    _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload([run_pytest.__module__, *LIBRARIES])
+    PROCESSES = multiprocessing.get_context("forkserver")
+    PROCESSES.set_forkserver_preload([run_pytest.__module__, *LIBRARIES])
+"""Starts processes that have imported the libraries already."""
 
 
 class StoppedError(Exception):
@@ -221,9 +222,7 @@ class _Prober:
             *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
             *arguments,
         ]
-        process = _PROCESSES.Process(
-            target=run_pytest, args=(command, environment(strategy, self._server, url), output)
-        )
+        process = PROCESSES.Process(target=run_pytest, args=(command, environment(strategy, self._server, url), output))
         process.start()
         try:
             hung = self._wait(process, told_file)

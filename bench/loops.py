@@ -1,0 +1,432 @@
+"""
+What a trace says: which loop ran what, on which connection, where a connection met a second loop, and a sentence.
+
+From a record to statements; runs nothing. `bench/explain.py` prints them, `bench/charts/timeline.py` draws them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Literal
+
+from bench.traces import NO_LOOP, Event, Trace
+
+BEFORE = 0
+"""The column of what wide fixtures do before the first test; a test's column is its number."""
+
+MOST_LINES, LAST_LINES = 26, 8
+"""Of one loop in one column, and how many of them are the last ones when others are left out."""
+FEWEST_FOLDED = 3
+"""So many statements in a row that control no transaction are told as a number."""
+
+THE_TEST = "test"
+_END_OF_TRANSACTION = ("COMMIT", "ROLLBACK", "END", "ABORT")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of what a loop did in a column."""
+
+    kind: Literal["who", "connection", "statement", "error", "left out"]
+    """`who`: the fixture or test whose doing the lines below are. `connection`: one is opened, taken or closed."""
+    column: int
+    loop: int
+    text: str
+    pid: int = 0
+    depth: int = 0
+    """Of a statement: how many transactions and savepoints it stands in."""
+    control: bool = False
+    """Whether a statement controls a transaction."""
+    refused: bool = False
+    """Whether the server refused the statement."""
+    strange: bool = False
+    """Whether the connection was opened in another loop than the one that uses it here."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An event loop, and from which column to which it is there."""
+
+    number: int
+    scope: str
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """What it is called; one that code made for itself has a letter."""
+        return f"loop {self.number}" if self.number > NO_LOOP else f"loop {chr(ord('a') - self.number - 1)}"
+
+    @property
+    def life(self) -> str:
+        """For how long it is there."""
+        if self.scope == "function":
+            return "this test's own"
+        return f"the {self.scope}'s" if self.scope else "made by the code itself"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection, and where it was first and last used."""
+
+    pid: int
+    loop: int
+    """In which it was opened."""
+    first: int
+    last: int
+    """Columns; an open connection is there to the end."""
+    closed: bool
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A connection that was taken or used in another loop than the one in which it was opened."""
+
+    column: int
+    pid: int
+    loop: int
+    opened_in: int
+    error: str
+    """That the test ended with; empty where it passed."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a trace says, in the order in which it happened."""
+
+    heads: dict[int, tuple[str, str]]
+    """Of each column its title, and what stands below it."""
+    errors: dict[int, str]
+    """By the numbers of the tests that failed."""
+    loops: tuple[Loop, ...]
+    connections: tuple[Connection, ...]
+    lines: tuple[Line, ...]
+    meetings: tuple[Meeting, ...]
+    aside: tuple[str, ...]
+    """What ran in loops that touch nothing of the tests, a sentence each."""
+    sentence: str
+
+    def cell(self, loop: int, column: int) -> list[Line]:
+        """Return what a loop did in a column."""
+        return [line for line in self.lines if (line.loop, line.column) == (loop, column)]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An event, the column that it belongs to, and whose doing it was."""
+
+    event: Event
+    column: int
+    who: str
+
+
+def read(trace: Trace) -> Story:
+    """Return what a trace says."""
+    placed = list(_placed(trace))
+    opened = {one.event.pid: one.event.loop for one in placed if one.event.kind == "opened"}
+    apart = _apart(placed, opened)
+    drawn = [one for one in placed if one.event.loop not in apart]
+    errors = {one.event.test: _shown_error(one.event.text) for one in reversed(drawn) if one.event.kind == "error"}
+    lines = _Lines(drawn, opened).all()
+    loops = _loops(drawn, lines, len(trace.tests))
+    connections = _connections(drawn, opened)
+    story = Story(
+        heads=_heads(trace, lines, errors),
+        errors=errors,
+        loops=loops,
+        connections=connections,
+        lines=tuple(lines),
+        meetings=tuple(_meetings(lines, opened, errors)),
+        aside=tuple(_aside(placed, apart)),
+        sentence="",
+    )
+    return replace(story, sentence=_sentence(trace, story))
+
+
+def _placed(trace: Trace) -> Iterator[_Placed]:
+    """Yield each event with its column and with whose doing it was."""
+    setting_up: list[Event] = []
+    for number, event in enumerate(trace.events):
+        who, scope = THE_TEST, "function"
+        if event.kind == "fixture ready":
+            setting_up.pop()
+        elif event.kind == "fixture begins":
+            setting_up.append(event)
+        elif event.phase == "setup" and setting_up:
+            who, scope = setting_up[-1].text, setting_up[-1].scope
+        elif event.phase == "teardown" and event.kind != "error":
+            over = next((later for later in trace.events[number:] if later.kind == "fixture over"), None)
+            if over is not None and over.test == event.test:
+                who, scope = f"{over.text} ends", over.scope
+        wide = scope != "function"
+        before, after = wide and event.phase == "setup", wide and event.phase == "teardown"
+        column = event.test + (after and event.test == len(trace.tests)) - (before and event.test == 1)
+        yield _Placed(event, column, who)
+
+
+def _apart(placed: Sequence[_Placed], opened: dict[int, int]) -> set[int]:
+    """Return the loops that code made for itself, and whose connections no other loop touches."""
+    found = {one.event.loop for one in placed if one.event.loop < NO_LOOP}
+    shared = {
+        loop
+        for one in placed
+        for loop in (opened.get(one.event.pid, NO_LOOP), one.event.loop)
+        if one.event.loop != NO_LOOP and one.event.pid in opened and one.event.loop != opened[one.event.pid]
+    }
+    return found - shared
+
+
+def _aside(placed: Sequence[_Placed], apart: set[int]) -> Iterator[str]:
+    for who, group in groupby((one for one in placed if one.event.loop in apart), key=lambda one: one.who):
+        events = [one.event for one in group]
+        pids = list(dict.fromkeys(event.pid for event in events if event.pid))
+        count = sum(event.kind == "statement" for event in events)
+        yield f"{who} ran a loop of its own for {_several(count, 'statement')} on {_named(pids)}"
+
+
+class _Lines:
+    """Makes the lines out of the events."""
+
+    def __init__(self, placed: Sequence[_Placed], opened: dict[int, int]) -> None:
+        self._placed = placed
+        self._opened = opened
+        self._pooled = {one.event.pid for one in placed if one.event.kind == "taken"}
+        self._settling: set[int] = set()
+        self._open: dict[int, list[str]] = {pid: [] for pid in opened}
+        self._mentioned: set[tuple[int, int, int]] = set()
+        self._who: dict[tuple[int, int], str] = {}
+        self._lines: list[Line] = []
+
+    def all(self) -> list[Line]:
+        """Return them, cell by cell short enough to be read."""
+        for one in self._placed:
+            self._take(one)
+        cells: dict[tuple[int, int], list[Line]] = {}
+        for line in self._lines:
+            cells.setdefault((line.column, line.loop), []).append(line)
+        return [line for cell in cells.values() for line in _cut(_folded(cell))]
+
+    def _take(self, one: _Placed) -> None:
+        event = one.event
+        if event.kind == "opened":
+            self._add(one, "connection", f"opens {event.pid}")
+            if event.pid in self._pooled:
+                self._settling.add(event.pid)
+        elif event.kind == "taken":
+            self._settling.discard(event.pid)
+            self._mention(one, "takes")
+        elif event.kind == "statement" and event.pid not in self._settling:
+            self._mention(one, "uses")
+            self._statement(one)
+        elif event.kind == "refused" and self._lines and event.pid not in self._settling:
+            self._refuse(event.pid)
+        elif event.kind == "closed" and event.loop != NO_LOOP:
+            self._add(one, "connection", f"closes {event.pid}")
+        elif event.kind == "error":
+            here = [line.loop for line in self._lines if line.column == one.column]
+            made = [made.event.loop for made in self._placed if made.event.kind == "loop made"]
+            loop = (here or made or [NO_LOOP])[-1]
+            self._lines.append(Line("error", one.column, loop, _shown_error(event.text)))
+
+    def _add(self, one: _Placed, kind: Literal["connection", "statement"], text: str, depth: int = 0) -> None:
+        event = one.event
+        if self._who.get((one.column, event.loop)) != one.who:
+            self._who[one.column, event.loop] = one.who
+            self._lines.append(Line("who", one.column, event.loop, one.who))
+        self._mentioned.add((one.column, event.loop, event.pid))
+        strange = event.loop != self._opened.get(event.pid, event.loop)
+        control = kind == "statement" and _controls(text)
+        self._lines.append(Line(kind, one.column, event.loop, text, event.pid, depth, control, strange=strange))
+
+    def _mention(self, one: _Placed, verb: str) -> None:
+        """Say once in a cell that a connection comes into it."""
+        if (one.column, one.event.loop, one.event.pid) not in self._mentioned:
+            self._add(one, "connection", f"{verb} {one.event.pid}")
+
+    def _statement(self, one: _Placed) -> None:
+        text, savepoints = one.event.text, self._open.setdefault(one.event.pid, [])
+        words = text.upper().split()
+        if words[0] in {"BEGIN", "START", "SAVEPOINT"}:
+            self._add(one, "statement", text, len(savepoints))
+            savepoints.append(words[-1])
+            return
+        if words[0] == "RELEASE" or words[:2] == ["ROLLBACK", "TO"]:
+            if words[-1] in savepoints:
+                del savepoints[savepoints.index(words[-1]) :]
+        elif words[0] in _END_OF_TRANSACTION:
+            savepoints.clear()
+        self._add(one, "statement", text, len(savepoints))
+
+    def _refuse(self, pid: int) -> None:
+        last = max(number for number, line in enumerate(self._lines) if line.pid == pid)
+        self._lines[last] = replace(self._lines[last], refused=True)
+
+
+def _controls(statement: str) -> bool:
+    return statement.partition(" ")[0].upper() in {"BEGIN", "START", "SAVEPOINT", "RELEASE", *_END_OF_TRANSACTION}
+
+
+def _folded(lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield lines, of which those that are statements of no account in a row become one."""
+
+    def alike(line: Line) -> object:
+        plain = line.kind == "statement" and not (line.control or line.refused)
+        return (line.pid, line.depth) if plain else id(line)
+
+    for _, group in groupby(lines, alike):
+        same = list(group)
+        kinds = Counter(line.text for line in same)
+        if len(same) > 1 and len(kinds) == 1:
+            yield replace(same[0], text=f"{same[0].text} x {len(same)}")
+        elif len(same) >= FEWEST_FOLDED:
+            yield replace(same[0], text=f"{len(same)} statements")
+        else:
+            yield from same
+
+
+def _cut(lines: Iterable[Line]) -> list[Line]:
+    """Return so many lines as can be read, the first and the last ones."""
+    every = list(lines)
+    if len(every) <= MOST_LINES:
+        return every
+    first, last = every[: MOST_LINES - LAST_LINES - 1], every[-LAST_LINES:]
+    left_out = f"... {len(every) - len(first) - len(last)} lines more ..."
+    return [*first, replace(first[-1], kind="left out", text=left_out, depth=0, control=False), *last]
+
+
+def _loops(placed: Sequence[_Placed], lines: Sequence[Line], tests: int) -> tuple[Loop, ...]:
+    used: dict[int, list[int]] = {}
+    for line in lines:
+        used.setdefault(line.loop, []).append(line.column)
+    scopes = {one.event.loop: one.event.scope for one in placed if one.event.kind == "loop made"}
+    found = []
+    for number, columns in used.items():
+        scope = scopes.get(number, "")
+        last = max(columns) if scope in {"", "function"} else max(tests, *columns)
+        found.append(Loop(number, scope, min(columns), last))
+    return tuple(found)
+
+
+def _connections(placed: Sequence[_Placed], opened: dict[int, int]) -> tuple[Connection, ...]:
+    columns: dict[int, list[int]] = {}
+    for one in placed:
+        if one.event.pid:
+            columns.setdefault(one.event.pid, []).append(one.column)
+    closed = {one.event.pid for one in placed if one.event.kind == "closed"}
+    return tuple(
+        Connection(pid, opened[pid], min(columns[pid]), max(columns[pid]), pid in closed)
+        for pid in columns
+        if pid in opened
+    )
+
+
+def _heads(trace: Trace, lines: Sequence[Line], errors: dict[int, str]) -> dict[int, tuple[str, str]]:
+    used = {line.column for line in lines}
+    heads = {BEFORE: ("before", "fixtures of all tests")} if BEFORE in used else {}
+    for number, name in enumerate(trace.tests, start=1):
+        failed = f": {errors[number].partition(':')[0]}" if number in errors else ": passes"
+        heads[number] = (f"test {number}{failed}", name)
+    after = len(trace.tests) + 1
+    return heads | ({after: ("after", "fixtures of all tests")} if after in used else {})
+
+
+def _meetings(lines: Sequence[Line], opened: dict[int, int], errors: dict[int, str]) -> Iterator[Meeting]:
+    met = dict.fromkeys(
+        (line.column, line.pid, line.loop) for line in lines if line.strange and line.kind != "left out"
+    )
+    for column, pid, loop in met:
+        yield Meeting(column, pid, loop, opened[pid], errors.get(column, ""))
+
+
+# --- the sentence
+
+
+@dataclass
+class _Use:
+    """What one test used."""
+
+    loops: list[int] = field(default_factory=list)
+    pids: list[int] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+
+
+def _sentence(trace: Trace, story: Story) -> str:
+    """Say what is to be seen, from the events alone."""
+    if story.meetings:
+        return _of_the_trap(story)
+    uses = [_use(story, number) for number in range(1, len(trace.tests) + 1)]
+    failed = "".join(f" Test {number} fails: {error}." for number, error in list(story.errors.items())[:1])
+    return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"
+
+
+def _of_the_trap(story: Story) -> str:
+    first = next((met for met in story.meetings if met.error), story.meetings[0])
+    names = {loop.number: loop.name for loop in story.loops}
+    from_pool = any(line.text == f"takes {first.pid}" for line in story.cell(first.loop, first.column))
+    verb, source = ("takes", " from the pool") if from_pool else ("uses", "")
+    said = (
+        f"Test {first.column} runs in {names[first.loop]}, but {verb} connection {first.pid}{source}, which was opened "
+        f"in {names[first.opened_in]}: its socket is watched by that loop, not by this one."
+    )
+    return f"{said} {first.error}" if first.error else said
+
+
+def _use(story: Story, column: int) -> _Use:
+    use = _Use()
+    for line in story.lines:
+        if line.column == column and line.kind in {"statement", "connection"}:
+            use.loops += [line.loop] if line.loop not in use.loops else []
+            use.pids += [line.pid] if line.pid not in use.pids else []
+            use.statements += [line.text] if line.kind == "statement" else []
+    return use
+
+
+def _of_loops(story: Story, uses: Sequence[_Use]) -> str:
+    loops = {loop for use in uses for loop in use.loops}
+    pids = list(dict.fromkeys(pid for use in uses for pid in use.pids))
+    names = {loop.number: loop.name for loop in story.loops}
+    own = len(pids) == sum(len(use.pids) for use in uses)
+    if len(loops) == 1:
+        where = f"All {len(uses)} tests run in {names[loops.pop()]}"
+        if len(pids) == 1:
+            return f"{where} on connection {pids[0]}"
+        return (
+            f"{where}, each on {'a connection' if len(pids) == len(uses) else 'connections'} of its own"
+            if own
+            else (f"{where} on {_several(len(pids), 'connection')}")
+        )
+    if len(loops) == len(uses) and own:
+        several = "a connection" if len(pids) == len(uses) else "connections"
+        return f"Each test has a loop and {several} of its own"
+    return f"{_several(len(uses), 'test')} in {_several(len(loops), 'loop')} on {_several(len(pids), 'connection')}"
+
+
+def _of_transactions(uses: Sequence[_Use]) -> str:
+    first_words = Counter(text.split()[0] for use in uses for text in use.statements)
+    released = first_words["RELEASE"]
+    if first_words["COMMIT"]:
+        return f"no connection meets a second loop, and {_several(first_words['COMMIT'], 'COMMIT')} reach the server"
+    if released and all(use.statements and use.statements[-1] == "ROLLBACK" for use in uses):
+        return (
+            "each begins an outer transaction, what the application commits is a RELEASE SAVEPOINT in it, "
+            "and it ends with ROLLBACK"
+        )
+    return "no connection meets a second loop"
+
+
+# --- words
+
+
+def _shown_error(error: str) -> str:
+    """Return an error without the name by which SQLAlchemy repeats it."""
+    return re.sub(r"^(\w+: )\([\w.]+\) ", r"\1", error)
+
+
+def _named(pids: Sequence[int]) -> str:
+    return f"connection{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
