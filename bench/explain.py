@@ -185,7 +185,7 @@ def show(trace: Trace, console: Console) -> None:
         console.print(Text.assemble((title, f"bold {failed}"), f"  {below}"))
         here = (line for line in story.lines if line.column == column)
         for number, lines in groupby(here, key=lambda line: line.loop):
-            loop = next(loop for loop in story.loops if loop.number == number)
+            loop = story.loop(number)
             console.print(Text.assemble("  ", (loop.name, "bold"), f", {loop.life}"))
             for line in lines:
                 console.print(_shown(line, story))
@@ -206,6 +206,5 @@ def _shown(line: Line, story: Story) -> Text:
         text.append("  \u2717 refused", "red")
     if line.strange and line.kind == "connection":
         opened = next(one.loop for one in story.connections if one.pid == line.pid)
-        home = next(loop.name for loop in story.loops if loop.number == opened)
-        text.append(f", which was opened in {home}", "bold red")
+        text.append(f", which was opened in {story.loop(opened).name}", "bold red")
     return text

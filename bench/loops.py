@@ -16,8 +16,8 @@ from bench.traces import NO_LOOP, Event, Trace
 BEFORE = 0
 """The column of what wide fixtures do before the first test; a test's column is its number."""
 
-MOST_LINES, LAST_LINES = 26, 8
-"""Of one loop in one column, and how many of them are the last ones when others are left out."""
+MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8
+"""Of one loop in one column, and which of its statements stay when it has more."""
 FEWEST_FOLDED = 3
 """So many statements in a row that control no transaction are told as a number."""
 
@@ -66,6 +66,10 @@ class Loop:
             return "this test's own"
         return f"the {self.scope}'s" if self.scope else "made by the code itself"
 
+    def state(self, column: int) -> str:
+        """Say what it does while a test runs in another one."""
+        return "is closed" if column > self.last else "does not run now"
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -108,6 +112,14 @@ class Story:
     """What ran in loops that touch nothing of the tests, a sentence each."""
     sentence: str
 
+    def loop(self, number: int) -> Loop:
+        """Return the loop of a number."""
+        return next(loop for loop in self.loops if loop.number == number)
+
+    def cells(self, pid: int) -> list[tuple[int, int]]:
+        """Return column and loop of each place where a connection is used, in order."""
+        return list(dict.fromkeys((line.column, line.loop) for line in self.lines if line.pid == pid))
+
     def cell(self, loop: int, column: int) -> list[Line]:
         """Return what a loop did in a column."""
         return [line for line in self.lines if (line.loop, line.column) == (loop, column)]
@@ -128,8 +140,12 @@ def read(trace: Trace) -> Story:
     opened = {one.event.pid: one.event.loop for one in placed if one.event.kind == "opened"}
     apart = _apart(placed, opened)
     drawn = [one for one in placed if one.event.loop not in apart]
-    errors = {one.event.test: _shown_error(one.event.text) for one in reversed(drawn) if one.event.kind == "error"}
-    lines = _Lines(drawn, opened).all()
+    errors: dict[int, str] = {}
+    for one in drawn:
+        if one.event.kind == "error":
+            errors.setdefault(one.event.test, _shown_error(one.event.text))
+    made = _Lines(drawn, opened)
+    lines = made.all()
     loops = _loops(drawn, lines, len(trace.tests))
     connections = _connections(drawn, opened)
     story = Story(
@@ -139,7 +155,7 @@ def read(trace: Trace) -> Story:
         connections=connections,
         lines=tuple(lines),
         meetings=tuple(_meetings(lines, opened, errors)),
-        aside=tuple(_aside(placed, apart)),
+        aside=(*_aside(placed, apart), *made.left_aside()),
         sentence="",
     )
     return replace(story, sentence=_sentence(trace, story))
@@ -183,7 +199,7 @@ def _aside(placed: Sequence[_Placed], apart: set[int]) -> Iterator[str]:
         events = [one.event for one in group]
         pids = list(dict.fromkeys(event.pid for event in events if event.pid))
         count = sum(event.kind == "statement" for event in events)
-        yield f"{who} ran a loop of its own for {_several(count, 'statement')} on {_named(pids)}"
+        yield f"{who} ran an event loop of its own, for {_several(count, 'statement')} on {_named(pids)}"
 
 
 class _Lines:
@@ -194,6 +210,7 @@ class _Lines:
         self._opened = opened
         self._pooled = {one.event.pid for one in placed if one.event.kind == "taken"}
         self._settling: set[int] = set()
+        self._settled = 0
         self._open: dict[int, list[str]] = {pid: [] for pid in opened}
         self._mentioned: set[tuple[int, int, int]] = set()
         self._who: dict[tuple[int, int], str] = {}
@@ -208,6 +225,12 @@ class _Lines:
             cells.setdefault((line.column, line.loop), []).append(line)
         return [line for cell in cells.values() for line in _cut(_folded(cell))]
 
+    def left_aside(self) -> Iterator[str]:
+        """Yield what is not among the lines, a sentence each."""
+        if self._settled:
+            said = _several(self._settled, "statement")
+            yield f"SQLAlchemy got to know the server by {said} on new connections, before anybody could take them"
+
     def _take(self, one: _Placed) -> None:
         event = one.event
         if event.kind == "opened":
@@ -217,7 +240,9 @@ class _Lines:
         elif event.kind == "taken":
             self._settling.discard(event.pid)
             self._mention(one, "takes")
-        elif event.kind == "statement" and event.pid not in self._settling:
+        elif event.kind == "statement" and event.pid in self._settling:
+            self._settled += 1
+        elif event.kind == "statement":
             self._mention(one, "uses")
             self._statement(one)
         elif event.kind == "refused" and self._lines and event.pid not in self._settling:
@@ -287,13 +312,15 @@ def _folded(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _cut(lines: Iterable[Line]) -> list[Line]:
-    """Return so many lines as can be read, the first and the last ones."""
+    """Return so many lines as can be read: where there are more, statements in their middle are left out."""
     every = list(lines)
-    if len(every) <= MOST_LINES:
+    statements = [number for number, line in enumerate(every) if line.kind == "statement"]
+    left_out = statements[FIRST_STATEMENTS:-LAST_STATEMENTS] if len(every) > MOST_LINES else []
+    if not left_out:
         return every
-    first, last = every[: MOST_LINES - LAST_LINES - 1], every[-LAST_LINES:]
-    left_out = f"... {len(every) - len(first) - len(last)} lines more ..."
-    return [*first, replace(first[-1], kind="left out", text=left_out, depth=0, control=False), *last]
+    words = f"... {len(left_out)} statements more ..."
+    every[left_out[0]] = replace(every[left_out[0]], kind="left out", text=words, control=False, refused=False)
+    return [line for number, line in enumerate(every) if number not in left_out[1:]]
 
 
 def _loops(placed: Sequence[_Placed], lines: Sequence[Line], tests: int) -> tuple[Loop, ...]:
@@ -324,12 +351,12 @@ def _connections(placed: Sequence[_Placed], opened: dict[int, int]) -> tuple[Con
 
 def _heads(trace: Trace, lines: Sequence[Line], errors: dict[int, str]) -> dict[int, tuple[str, str]]:
     used = {line.column for line in lines}
-    heads = {BEFORE: ("before", "fixtures of all tests")} if BEFORE in used else {}
+    heads = {BEFORE: ("before", "wider fixtures")} if BEFORE in used else {}
     for number, name in enumerate(trace.tests, start=1):
         failed = f": {errors[number].partition(':')[0]}" if number in errors else ": passes"
         heads[number] = (f"test {number}{failed}", name)
     after = len(trace.tests) + 1
-    return heads | ({after: ("after", "fixtures of all tests")} if after in used else {})
+    return heads | ({after: ("after", "wider fixtures")} if after in used else {})
 
 
 def _meetings(lines: Sequence[Line], opened: dict[int, int], errors: dict[int, str]) -> Iterator[Meeting]:
@@ -357,20 +384,19 @@ def _sentence(trace: Trace, story: Story) -> str:
     if story.meetings:
         return _of_the_trap(story)
     uses = [_use(story, number) for number in range(1, len(trace.tests) + 1)]
-    failed = "".join(f" Test {number} fails: {error}." for number, error in list(story.errors.items())[:1])
+    failed = "".join(f" Test {number} fails: {error}." for number, error in sorted(story.errors.items())[:1])
     return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"
 
 
 def _of_the_trap(story: Story) -> str:
     first = next((met for met in story.meetings if met.error), story.meetings[0])
-    names = {loop.number: loop.name for loop in story.loops}
+    here, home = story.loop(first.loop), story.loop(first.opened_in)
     from_pool = any(line.text == f"takes {first.pid}" for line in story.cell(first.loop, first.column))
     verb, source = ("takes", " from the pool") if from_pool else ("uses", "")
-    said = (
-        f"Test {first.column} runs in {names[first.loop]}, but {verb} connection {first.pid}{source}, which was opened "
-        f"in {names[first.opened_in]}: its socket is watched by that loop, not by this one."
-    )
-    return f"{said} {first.error}" if first.error else said
+    return (
+        f"Test {first.column} runs in {here.name}, but {verb} connection {first.pid}{source}, which was opened in "
+        f"{home.name}: only that loop watches its socket, and it {home.state(first.column)}. {first.error}"
+    ).rstrip()
 
 
 def _use(story: Story, column: int) -> _Use:
@@ -386,10 +412,9 @@ def _use(story: Story, column: int) -> _Use:
 def _of_loops(story: Story, uses: Sequence[_Use]) -> str:
     loops = {loop for use in uses for loop in use.loops}
     pids = list(dict.fromkeys(pid for use in uses for pid in use.pids))
-    names = {loop.number: loop.name for loop in story.loops}
     own = len(pids) == sum(len(use.pids) for use in uses)
     if len(loops) == 1:
-        where = f"All {len(uses)} tests run in {names[loops.pop()]}"
+        where = f"All {len(uses)} tests run in {story.loop(loops.pop()).name}"
         if len(pids) == 1:
             return f"{where} on connection {pids[0]}"
         return (
@@ -406,12 +431,13 @@ def _of_loops(story: Story, uses: Sequence[_Use]) -> str:
 def _of_transactions(uses: Sequence[_Use]) -> str:
     first_words = Counter(text.split()[0] for use in uses for text in use.statements)
     released = first_words["RELEASE"]
-    if first_words["COMMIT"]:
-        return f"no connection meets a second loop, and {_several(first_words['COMMIT'], 'COMMIT')} reach the server"
+    if commits := first_words["COMMIT"]:
+        arrive = "reaches" if commits == 1 else "reach"
+        return f"no connection meets a second loop, and {_several(commits, 'COMMIT')} {arrive} the server"
     if released and all(use.statements and use.statements[-1] == "ROLLBACK" for use in uses):
         return (
-            "each begins an outer transaction, what the application commits is a RELEASE SAVEPOINT in it, "
-            "and it ends with ROLLBACK"
+            "in each, BEGIN opens an outer transaction, a commit of the application is a RELEASE SAVEPOINT, and "
+            "ROLLBACK ends it; no COMMIT reaches the server"
         )
     return "no connection meets a second loop"
 
@@ -420,8 +446,12 @@ def _of_transactions(uses: Sequence[_Use]) -> str:
 
 
 def _shown_error(error: str) -> str:
-    """Return an error without the name by which SQLAlchemy repeats it."""
-    return re.sub(r"^(\w+: )\([\w.]+\) ", r"\1", error)
+    """Return an error without what says nothing: the name by which SQLAlchemy repeats it, tasks and futures."""
+    return re.sub(r"^(\w+: )(?:\([\w.]+\)|Task <Task> got Future <Future>) ", _kept, error)
+
+
+def _kept(found: re.Match[str]) -> str:
+    return found[1] if "(" in found[0] else f"{found[1]}... "
 
 
 def _named(pids: Sequence[int]) -> str:

@@ -41,6 +41,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _FROM = re.compile(r"\b(?:FROM|INTO|UPDATE)(?: ONLY)? (?P<name>[\w\".]+)", re.IGNORECASE)
+_CHANGE = re.compile(r"\b(DELETE|INSERT|UPDATE)(?: FROM| INTO)?(?: ONLY)? (?P<name>[\w\".]+)", re.IGNORECASE)
 _RUNNER = re.compile(r"_(\w+)_scoped_runner")
 _NOT_TOLD = ("_pytest", "pytest_asyncio")
 """Packages whose fixtures are pytest's own."""
@@ -173,6 +174,8 @@ def shortened(statement: str) -> str:
         text = found[0].upper()
     elif found := _NAMED.match(text):
         text = f"{found['what'].upper()}{(found['object'] or '').upper()} {found['name']}"
+    elif verb == "WITH" and (found := _CHANGE.search(text)):
+        text = f"WITH ... {found[1].upper()} {found['name']}"
     elif found := _FROM.search(text):
         text = f"{verb} {found['name']}"
     return text if len(text) <= LONGEST_STATEMENT else f"{text[: LONGEST_STATEMENT - 4]} ..."
