@@ -4,6 +4,7 @@
 Shown in the terminal and as a picture in `results/explain/`. A run makes the same traces of all its strategies.
 """
 
+import os
 import secrets
 import tempfile
 import threading
@@ -73,6 +74,10 @@ def explain(options: ExplainOptions, console: Console) -> None:
     with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
         console.print(f"Server: {server.facts} ({server.facts.why}).", markup=False, soft_wrap=True)
         trace_all(strategies, server, f"looptrap_{secrets.token_hex(4)}_", made.append, console)
+    if not made:
+        raise UserError(
+            f"no test began under {options.name}; for more, type nox -s bench -- --quick --strategies {options.name}"
+        )
     # Not at the top: matplotlib is not to be waited for by a process that only traces.
     from bench.charts.timeline import picture  # noqa: PLC0415
 
@@ -93,8 +98,8 @@ def trace_all(
     Trace the tests under each strategy, a few strategies at a time, and show how far it is.
 
     :param prefix: what the names of its databases begin with, `looptrap_*_`.
-    :param keep: called with the trace of each strategy as soon as it is there.
-    :raises UserError: a strategy breaks the contract, or its tests did not run; those that were ready are kept.
+    :param keep: called with the trace of each strategy as soon as it is there; not where no test began.
+    :raises UserError: a strategy breaks the contract; those that were ready are kept.
     :raises KeyboardInterrupt: the same.
     """
     stopped = threading.Event()
@@ -106,12 +111,18 @@ def trace_all(
         task = bar.add_task("", total=len(strategies))
         try:
             jobs = [
-                pool.submit(_trace, strategy, server, f"{prefix}{number}", stopped)
+                pool.submit(_trace, strategy, server, f"{prefix}{number}_", stopped)
                 for number, strategy in enumerate(strategies)
             ]
             for job in as_completed(jobs):
-                keep(job.result())
+                trace = job.result()
                 bar.advance(task)
+                if not trace.tests:
+                    console.print(Text(f"{trace.strategy} was not traced: {printable(trace.ended)}"), soft_wrap=True)
+                    continue
+                keep(trace)
+                if not console.is_terminal:
+                    console.print(Text(f"traced {trace.strategy}"))
         except BaseException:
             stopped.set()
             pool.shutdown(cancel_futures=True)
@@ -123,19 +134,18 @@ def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: thr
         file, output = Path(folder) / "events.jsonl", Path(folder) / "output.txt"
         try:
             url = server.create_database(database)
-            ended = _run(_command(strategy, file), environment(strategy, server, url), output, stopped)
+            exit_code = _run(_command(strategy, file), environment(strategy, server, url), output, stopped)
         finally:
             # With what a strategy may have made beside it.
             server.drop_databases(database)
-        lines = file.read_bytes().splitlines() if file.exists() else []
-        last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
-    events = [_EVENT.validate_json(line) for line in lines]
+        # A process that was killed may have left half a line.
+        told = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
+        ended = _ended(exit_code, output)
+    events = [_EVENT.validate_json(line) for line in told.splitlines()]
     for event in events:
         if event.kind == "contract broken":
             raise UserError(f"strategy {strategy.name}: {event.text}")
     tests = tuple(event.text for event in events if event.kind == "test")
-    if not tests:
-        raise UserError(f"strategy {strategy.name}: no test ran: {ended or printable(''.join(last))}")
     described = f"{server.facts.kind}, Postgres {server.facts.version}"
     return Trace(strategy.name, strategy.facts().source_sha256, described, tests, tuple(events), ended)
 
@@ -149,8 +159,8 @@ def _command(strategy: LoadedStrategy, file: Path) -> list[str]:
     ]
 
 
-def _run(command: Sequence[str], environment: dict[str, str], output: Path, stopped: threading.Event) -> str:
-    """Run pytest, and return how it ended if it did not run all tests to their ends."""
+def _run(command: Sequence[str], environment: dict[str, str], output: Path, stopped: threading.Event) -> int | None:
+    """Run pytest, and return its exit code; None where it was killed, since it hung."""
     process = PROCESSES.Process(target=run_pytest, args=(command, environment, output))
     process.start()
     deadline = time.monotonic() + PATIENCE
@@ -161,13 +171,21 @@ def _run(command: Sequence[str], environment: dict[str, str], output: Path, stop
             process.join(POLL)
         exit_code = process.exitcode
     finally:
-        if process.pid is not None:
+        if process.pid is not None and hasattr(os, "killpg"):
             kill_group(process.pid)
         process.kill()  # in the instant before it leads a group
         process.join()
+    return exit_code
+
+
+def _ended(exit_code: int | None, output: Path) -> str:
+    """Say how a process ended that did not run all tests to their ends."""
+    if exit_code in TESTS_RAN:
+        return ""
     if exit_code is None:
         return f"killed after {PATIENCE:g} s"
-    return "" if exit_code in TESTS_RAN else f"exit code {exit_code}"
+    last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
+    return f"exit code {exit_code}: {''.join(last)}"
 
 
 # --- in the terminal
@@ -193,7 +211,7 @@ def show(trace: Trace, console: Console) -> None:
     for sentence in story.aside:
         console.print(Text(f"Not shown: {sentence}.", style="dim"))
     if trace.ended:
-        console.print(Text(f"The process was {trace.ended}.", style="bold red"))
+        console.print(Text(f"How the process ended: {printable(trace.ended)}.", style="bold red"))
 
 
 def _shown(line: Line, story: Story) -> Text:

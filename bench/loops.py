@@ -383,6 +383,8 @@ def _sentence(trace: Trace, story: Story) -> str:
     """Say what is to be seen, from the events alone."""
     if story.meetings:
         return _of_the_trap(story)
+    if not any(line.pid for line in story.lines):
+        return "Nothing of these tests reaches a server by asyncpg."
     uses = [_use(story, number) for number in range(1, len(trace.tests) + 1)]
     failed = "".join(f" Test {number} fails: {error}." for number, error in sorted(story.errors.items())[:1])
     return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"

@@ -46,7 +46,7 @@ HOW_TO_READ = (
 )
 
 SIZE, TITLE_SIZE, ROW, AIR = 8.0, 9.5, 10.8, 3.0
-PAD, TRACK, INDENT = 5.0, 7.5, 7.0
+PAD, TRACK, INDENT = 6.0, 7.5, 7.0
 HEADER, RAIL, STEP, GAP = 17.0, 7.0, 24.0, 16.0
 HEADS = 30.0
 NARROWEST = 66.0
@@ -70,7 +70,7 @@ def picture(trace: Trace) -> Picture:
     for sentence in story.aside:
         sheet.write(f"Not drawn: {sentence}.", SIZE, MUTED)
     if trace.ended:
-        sheet.write(f"The process was {trace.ended}.", SIZE, LOUD)
+        sheet.write(f"How the process ended: {trace.ended}.", SIZE, LOUD)
     sheet.write(f"Traced on: {trace.server}.", SIZE, MUTED)
     return sheet.picture(f"loops-{trace.strategy}", f"Loops and connections under {trace.strategy}")
 
@@ -140,7 +140,7 @@ class _Layout:
         for loop in story.loops:
             self._place(loop)
         self._box = {box.loop.number: box for box in self._boxes}
-        self.height = max(box.bottom for box in self._boxes) + 2
+        self.height = max([HEADS, *(box.bottom + 2 for box in self._boxes)])
         pids = [connection.pid for connection in story.connections if story.cells(connection.pid)]
         self._colour = _colours([connection for connection in story.connections if connection.pid in pids])
         self._home = {connection.pid: connection.loop for connection in story.connections}
@@ -249,7 +249,7 @@ def _draw_row(axes: Axes, row: _Row) -> None:
 def _draw_mark(axes: Axes, x: float, row: _Row, colour: str) -> None:
     """Mark on a thread where a connection is opened, closed, and used."""
     if row.line.text.startswith("closes"):
-        axes.plot([x - 3, x + 3], [row.y] * 2, color=colour, linewidth=2, zorder=4)
+        axes.plot([x - 2.6, x + 2.6], [row.y] * 2, color=colour, linewidth=2, zorder=4)
     elif row.line.text.startswith("opens"):
         axes.plot(x, row.y, "o", ms=6, color=colour, zorder=4)
     elif row.line.kind == "connection":
