@@ -215,7 +215,7 @@ def test_no_database_is_left(server: Server) -> None:
 
 
 def test_terminal_tells_the_story(traces: dict[str, Trace]) -> None:
-    """It has loops, connections and statements, and of a trap the error and where the connection is from; 80 columns."""
+    """It has loops, connections and statements, and of a trap error and origin of the connection; in 80 columns."""
     said = shown(traces[TRAP])
     assert max(map(len, said.splitlines())) <= 80
     (opened,) = events_of(traces[TRAP], "opened")
