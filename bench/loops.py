@@ -21,6 +21,8 @@ MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8
 FEWEST_FOLDED = 3
 """So many statements in a row that control no transaction are told as a number."""
 
+LONGEST_ERROR = 160
+
 THE_TEST = "test"
 _END_OF_TRANSACTION = ("COMMIT", "ROLLBACK", "END", "ABORT")
 
@@ -57,11 +59,15 @@ class Loop:
     @property
     def name(self) -> str:
         """What it is called; one that code made for itself has a letter."""
+        if self.number == NO_LOOP:
+            return "no loop"
         return f"loop {self.number}" if self.number > NO_LOOP else f"loop {chr(ord('a') - self.number - 1)}"
 
     @property
     def life(self) -> str:
         """For how long it is there."""
+        if self.number == NO_LOOP:
+            return "none was made yet"
         if self.scope == "function":
             return "this test's own"
         return f"the {self.scope}'s" if self.scope else "made by the code itself"
@@ -145,7 +151,7 @@ def read(trace: Trace) -> Story:
         if one.event.kind == "error":
             errors.setdefault(one.event.test, _shown_error(one.event.text))
     made = _Lines(drawn, opened)
-    lines = made.all()
+    lines = made.readable()
     loops = _loops(drawn, lines, len(trace.tests))
     connections = _connections(drawn, opened)
     story = Story(
@@ -158,7 +164,7 @@ def read(trace: Trace) -> Story:
         aside=(*_aside(placed, apart), *made.left_aside()),
         sentence="",
     )
-    return replace(story, sentence=_sentence(trace, story))
+    return replace(story, sentence=_sentence(story, made.all(), len(trace.tests)))
 
 
 def _placed(trace: Trace) -> Iterator[_Placed]:
@@ -206,7 +212,6 @@ class _Lines:
     """Makes the lines out of the events."""
 
     def __init__(self, placed: Sequence[_Placed], opened: dict[int, int]) -> None:
-        self._placed = placed
         self._opened = opened
         self._pooled = {one.event.pid for one in placed if one.event.kind == "taken"}
         self._settling: set[int] = set()
@@ -214,12 +219,17 @@ class _Lines:
         self._open: dict[int, list[str]] = {pid: [] for pid in opened}
         self._mentioned: set[tuple[int, int, int]] = set()
         self._who: dict[tuple[int, int], str] = {}
+        self._last_made = NO_LOOP
         self._lines: list[Line] = []
+        for one in placed:
+            self._take(one)
 
     def all(self) -> list[Line]:
-        """Return them, cell by cell short enough to be read."""
-        for one in self._placed:
-            self._take(one)
+        """Return every line."""
+        return self._lines
+
+    def readable(self) -> list[Line]:
+        """Return them cell by cell, short enough to be read."""
         cells: dict[tuple[int, int], list[Line]] = {}
         for line in self._lines:
             cells.setdefault((line.column, line.loop), []).append(line)
@@ -251,9 +261,10 @@ class _Lines:
             self._add(one, "connection", f"closes {event.pid}")
         elif event.kind == "error":
             here = [line.loop for line in self._lines if line.column == one.column]
-            made = [made.event.loop for made in self._placed if made.event.kind == "loop made"]
-            loop = (here or made or [NO_LOOP])[-1]
+            loop = here[-1] if here else self._last_made
             self._lines.append(Line("error", one.column, loop, _shown_error(event.text)))
+        elif event.kind == "loop made":
+            self._last_made = event.loop
 
     def _add(self, one: _Placed, kind: Literal["connection", "statement"], text: str, depth: int = 0) -> None:
         event = one.event
@@ -379,13 +390,13 @@ class _Use:
     statements: list[str] = field(default_factory=list)
 
 
-def _sentence(trace: Trace, story: Story) -> str:
-    """Say what is to be seen, from the events alone."""
+def _sentence(story: Story, lines: Sequence[Line], tests: int) -> str:
+    """Say what is to be seen, from all lines, and never from a strategy's name."""
     if story.meetings:
         return _of_the_trap(story)
-    if not any(line.pid for line in story.lines):
+    if not any(line.pid for line in lines):
         return "Nothing of these tests reaches a server by asyncpg."
-    uses = [_use(story, number) for number in range(1, len(trace.tests) + 1)]
+    uses = [_use(lines, number) for number in range(1, tests + 1)]
     failed = "".join(f" Test {number} fails: {error}." for number, error in sorted(story.errors.items())[:1])
     return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"
 
@@ -401,9 +412,9 @@ def _of_the_trap(story: Story) -> str:
     ).rstrip()
 
 
-def _use(story: Story, column: int) -> _Use:
+def _use(lines: Sequence[Line], column: int) -> _Use:
     use = _Use()
-    for line in story.lines:
+    for line in lines:
         if line.column == column and line.kind in {"statement", "connection"}:
             use.loops += [line.loop] if line.loop not in use.loops else []
             use.pids += [line.pid] if line.pid not in use.pids else []
@@ -449,7 +460,8 @@ def _of_transactions(uses: Sequence[_Use]) -> str:
 
 def _shown_error(error: str) -> str:
     """Return an error without what says nothing: the name by which SQLAlchemy repeats it, tasks and futures."""
-    return re.sub(r"^(\w+: )(?:\([\w.]+\)|Task <Task> got Future <Future>) ", _kept, error)
+    shown = re.sub(r"^(\w+: )(?:\([\w.]+\)|Task <Task> got Future <Future>) ", _kept, error)
+    return shown if len(shown) <= LONGEST_ERROR else f"{shown[:LONGEST_ERROR]} ..."
 
 
 def _kept(found: re.Match[str]) -> str:

@@ -115,10 +115,10 @@ class Overheard:
         """Hear what goes to the server; what a client says to be let in has another form."""
         for letter, body in self._to_server.of(data) if self._open else ():
             if letter == b"Q":
-                self._tell("statement", pid=self._pid, text=shortened(body[:-1].decode()))
+                self._tell("statement", pid=self._pid, text=shortened(body[:-1].decode(errors="replace")))
             elif letter == b"P":
                 name, statement, _ = body.split(b"\0", 2)
-                self._statements[name] = shortened(statement.decode())
+                self._statements[name] = shortened(statement.decode(errors="replace"))
             elif letter == b"B":
                 _, name, _ = body.split(b"\0", 2)
                 self._tell("statement", pid=self._pid, text=self._statements[name])
@@ -178,7 +178,9 @@ def shortened(statement: str) -> str:
         text = f"WITH ... {found[1].upper()} {found['name']}"
     elif found := _FROM.search(text):
         text = f"{verb} {found['name']}"
-    return text if len(text) <= LONGEST_STATEMENT else f"{text[: LONGEST_STATEMENT - 4]} ..."
+    if len(text) > LONGEST_STATEMENT:
+        return f"{text[: LONGEST_STATEMENT - 4]} ..."
+    return text or ";"  # what a ping is
 
 
 class Tracer:

@@ -165,7 +165,16 @@ def nothing() -> Trace:
     return script.trace()
 
 
-TRACES = {make.__name__: make() for make in (trap, session_trap, cure, stairs, crowd, nothing)}
+def no_loop() -> Trace:
+    """Return tests that fail before there is a loop."""
+    script = Script("no_loop")
+    for _ in NAMES:
+        script.test()
+        script.tell("error", text="KeyError: 'HOME'")
+    return script.trace()
+
+
+TRACES = {make.__name__: make() for make in (trap, session_trap, cure, stairs, crowd, nothing, no_loop)}
 DPI = (100, 200)
 """Of a screen, and of the PNG: letters stand on whole pixels, so their widths differ."""
 
@@ -279,6 +288,7 @@ def test_many_statements_are_folded() -> None:
     assert sum(line.kind == "statement" for line in cell) < MOST_LINES
     assert any(line.text.endswith("statements more ...") for line in cell)
     assert {line.pid for line in cell if line.kind == "connection"} == set(range(1_000_001, 1_000_008))
+    assert f"{3 * (7 + 40)} COMMITs reach the server" in story.sentence
     assert folded("SELECT a", "SELECT a", "SELECT a") == ["SELECT a x 3"]
     assert folded("SELECT a", "SELECT b", "SELECT c") == ["3 statements"]
     assert folded("SELECT a", "SELECT b") == ["SELECT a", "SELECT b"]

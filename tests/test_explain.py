@@ -298,7 +298,7 @@ def test_name_that_is_not_known(looptrap: Command) -> None:
         ('DROP DATABASE IF EXISTS "looptrap_x" WITH (FORCE)', "DROP DATABASE"),
         ("TRUNCATE customers, orders", "TRUNCATE customers"),
         ("WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone", "WITH ... DELETE orders"),
-        (";", ""),
+        (";", ";"),
         (f"SELECT {'x' * 99}", f"SELECT {'x' * 29} ..."),
     ],
 )
