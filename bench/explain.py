@@ -209,17 +209,18 @@ def show(trace: Trace, console: Console) -> None:
                 console.print(_shown(line, story))
     console.print()
     for sentence in story.aside:
-        console.print(Text(f"Not shown: {sentence}.", style="dim"))
+        console.print(Text(f"Not shown: {printable(sentence)}.", style="dim"))
     if trace.ended:
         console.print(Text(f"How the process ended: {printable(trace.ended)}.", style="bold red"))
 
 
 def _shown(line: Line, story: Story) -> Text:
+    words = printable(line.text)
     if line.kind == "who":
-        return Text(f"    {line.text}", style="italic")
+        return Text(f"    {words}", style="italic")
     if line.kind == "error":
-        return Text.assemble("    ", (f"\u2717 {printable(line.text)}", "bold red"))
-    text = Text.assemble(f"    {line.pid:>7} \u2502 ", "  " * line.depth, (line.text, "bold" if line.control else ""))
+        return Text.assemble("    ", (f"\u2717 {words}", "bold red"))
+    text = Text.assemble(f"    {line.pid:>7} \u2502 ", "  " * line.depth, (words, "bold" if line.control else ""))
     if line.refused:
         text.append("  \u2717 refused", "red")
     if line.strange and line.kind == "connection":

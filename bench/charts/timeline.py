@@ -40,9 +40,8 @@ from bench.traces import Trace
 
 HOW_TO_READ = (
     "Tests from left to right, and within a test down: the order of things, not how long they took. Box: an event "
-    "loop, as wide as it lives. Thread: a connection, named by the pid of its server process; thick where it is in "
-    "use, thin where it waits in the pool, dashed where its loop is closed. Italic: whose doing it is. Indented: "
-    "inside a transaction or savepoint."
+    "loop, as wide as it lives. Thread: a connection, named by the pid of its server process; thick in use, thin in "
+    "the pool, dashed where its loop is closed. Italic: whose doing it is. Indented: inside a transaction or savepoint."
 )
 
 SIZE, TITLE_SIZE, ROW, AIR = 8.0, 9.5, 10.8, 3.0
