@@ -53,7 +53,8 @@ def check(options: CheckOptions, console: Console) -> bool:
         facts = server.facts
         console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
         try:
-            probe_into(FOLDER, [control(), *strategies], server, f"looptrap_{secrets.token_hex(4)}_", console)
+            with untimed(server) as place:
+                probe_into(FOLDER, [control(), *strategies], place, f"looptrap_{secrets.token_hex(4)}_", console)
         except KeyboardInterrupt:
             console.print(f"Stopped. What was ready is kept in {FOLDER}", markup=False, soft_wrap=True)
             raise
@@ -94,14 +95,13 @@ def probe_into(
     folder: Path, strategies: Sequence[LoadedStrategy], server: Server, database_prefix: str, console: Console
 ) -> None:
     """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
-    with untimed(server) as place:
-        probe_all(
-            [strategy for strategy in strategies if can_be_probed(strategy)],
-            place,
-            database_prefix,
-            lambda fidelity: keep_fidelity(folder, fidelity),
-            console,
-        )
+    probe_all(
+        [strategy for strategy in strategies if can_be_probed(strategy)],
+        server,
+        database_prefix,
+        lambda fidelity: keep_fidelity(folder, fidelity),
+        console,
+    )
 
 
 def control() -> LoadedStrategy:

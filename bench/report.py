@@ -1,7 +1,7 @@
 """From a run's folder to what a person looks at: tables on the console, `summary.md`, the pictures and the page."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from bench.charts import (
     heatmap,
     order,
     phases,
+    timeline,
     totals,
     tradeoff,
     witnesses,
@@ -30,6 +31,7 @@ from bench.page import write_page
 from bench.results import Run, read_cells, read_fidelity, read_run
 from bench.series import Timed, timed
 from bench.summary import write_summary
+from bench.traces import Trace, read_traces
 from bench.words import printable
 
 
@@ -45,7 +47,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
     growth = grow(run, read_cells(folder))
     try:
-        pictures = draw(analysis, growth, timed(run, read_cells(folder)))
+        pictures = draw(analysis, growth, timed(run, read_cells(folder)), read_traces(folder))
         for picture in pictures:
             picture.write(folder / FOLDER)
         write_summary(analysis, growth, folder)
@@ -57,9 +59,10 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Picture]:
+def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], traces: Mapping[str, Trace]) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
-    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    names = [facts.name for facts in in_order(analysis)]
+    columns = columns_of(analysis.outcomes, names)
     drawn = [
         cost.picture(analysis),
         tradeoff.picture(analysis),
@@ -70,6 +73,7 @@ def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Pic
         distribution.picture(analysis, cells),
         order.picture(analysis, cells),
         witnesses.picture(analysis),
+        *(timeline.picture(traces[name]) for name in names if name in traces),
     ]
     return [picture for picture in drawn if picture is not None]
 

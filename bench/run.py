@@ -24,6 +24,7 @@ import bench.server
 from bench import schedule
 from bench.check import control, probe_into
 from bench.errors import UserError
+from bench.explain import trace_all
 from bench.fidelity import needed
 from bench.machine import describe_machine
 from bench.progress import Progress
@@ -45,9 +46,10 @@ from bench.results import (
     read_run,
     write_run,
 )
-from bench.server import Server, ServerDiedError
+from bench.server import Server, ServerDiedError, untimed
 from bench.stopping import Limits
 from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
+from bench.traces import keep_trace, read_traces
 from bench.version import VERSION, commit
 from bench.workload import LARGEST, SMALLEST, describe
 
@@ -213,11 +215,15 @@ def _measure_and_report(
 
 
 def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: str, console: Console) -> None:
-    """Probe the strategies of which the run has no outcomes yet."""
-    kept = read_fidelity(folder)
+    """Probe and trace the strategies of which the run has no outcomes or no trace yet."""
+    probed, traced = read_fidelity(folder), read_traces(folder)
     # The twin is the floor, and would see what that sees.
-    missing = [one for one in (control(), *plan.strategies) if one.name not in kept and one.name != TWIN]
-    probe_into(folder, missing, server, f"{database_prefix}probes_", console)
+    shown = [strategy for strategy in plan.strategies if strategy.name != TWIN]
+    to_probe = [one for one in (control(), *shown) if one.name not in probed]
+    to_trace = [one for one in shown if one.name not in traced]
+    with untimed(server) as place:
+        probe_into(folder, to_probe, place, f"{database_prefix}probes_", console)
+        trace_all(to_trace, place, f"{database_prefix}traces_", lambda trace: keep_trace(folder, trace), console)
 
 
 def _go_on(folder: Path, server: Server) -> Run:

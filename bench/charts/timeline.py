@@ -38,6 +38,9 @@ from bench.charts.typesetting import (
 from bench.loops import Connection, Line, Loop, Meeting, Story, read
 from bench.traces import Trace
 
+STEM = "loops-"
+"""What the names of the files begin with; the strategy's name follows."""
+
 HOW_TO_READ = (
     "Tests from left to right, and within a test down: the order of things, not how long they took. Box: an event "
     "loop, as wide as it lives. Thread: a connection, named by the pid of its server process; thick in use, thin in "
@@ -71,7 +74,7 @@ def picture(trace: Trace) -> Picture:
     if trace.ended:
         sheet.write(f"How the process ended: {trace.ended}.", SIZE, LOUD)
     sheet.write(f"Traced on: {trace.server}.", SIZE, MUTED)
-    return sheet.picture(f"loops-{trace.strategy}", f"Loops and connections under {trace.strategy}")
+    return sheet.picture(f"{STEM}{trace.strategy}", f"Loops and connections under {trace.strategy}")
 
 
 @dataclass

@@ -9,7 +9,7 @@ docstrings' links are markup. Colours are those of the pictures.
 import base64
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from bench.analysis import Analysis, Noise, TrapResult
 from bench.answers import Choice, answers, choices
-from bench.charts import Picture, heatmap, typesetting
+from bench.charts import Picture, heatmap, timeline, typesetting
 from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
 from bench.fidelity import columns_of, seen
 from bench.growth import Growth
@@ -78,6 +78,8 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
     run, probed = analysis.run, bool(analysis.outcomes)
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     sight = next((picture for picture in pictures if picture.stem == heatmap.STEM), None)
+    drawings = {picture.stem: drawing(picture, folder) for picture in pictures if picture is not sight}
+    loops = {stem.removeprefix(timeline.STEM): one for stem, one in drawings.items() if stem.startswith(timeline.STEM)}
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     return {
         "title": headline(analysis),
@@ -96,7 +98,9 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
         "need": analysis.need,
         "needed_families": [family for family in Family if set(_members(family)) <= set(analysis.need)],
         "traps": [_trap(trap) for trap in analysis.traps],
-        "pictures": [drawing(picture, folder) for picture in pictures if picture is not sight],
+        "pictures": [one for stem, one in drawings.items() if not stem.startswith(timeline.STEM)],
+        "loops": loops,
+        "trap_and_cure": _trap_and_cure(analysis, loops),
         "notes": sentences(growth),
         "sight_sentence": sight.sentence if sight else "",
         "columns": [_column(column) for column in columns],
@@ -114,6 +118,13 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
         "script": Markup(script),  # noqa: S704 - our own
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
+
+
+def _trap_and_cure(analysis: Analysis, traced: Collection[str]) -> list[str]:
+    """Name a trap with errors and the cheapest strategy, whose pictures of loops are looked at side by side."""
+    traps = [trap.facts.name for trap in analysis.traps if trap.facts.expected_errors and trap.facts.name in traced]
+    cures = [result.facts.name for result in analysis.strategies if result.ranked and result.facts.name in traced]
+    return [*traps[:1], *cures[:1]]
 
 
 def _row(choice: Choice) -> dict[str, Any]:
