@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import combinations
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from matplotlib import rc_context, rcParams
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
@@ -29,6 +25,7 @@ from bench.results import (
     Workload,
 )
 from bench.words import frequent_errors, headline, milliseconds, significant
+from tests.pictures import boxes_in, check_layout, words_in
 
 SUMMARIES = {
     "savepoint_rollback": "Wrap each test in an outer transaction and roll it back.",
@@ -209,29 +206,17 @@ ANALYSES = {
 }
 
 
-def words_in(svg: Path) -> str:
-    """Return all text of a chart, line by line, with single spaces between."""
-    lines = (" ".join(element.itertext()) for element in ET.parse(svg).iter("{http://www.w3.org/2000/svg}text"))  # noqa: S314
-    return " ".join(" ".join(lines).split())
-
-
 @cache
 def drawn(name: str) -> tuple[Figure, list[tuple[str, Bbox]]]:
     """Return the figure of one of `ANALYSES`, and every text on it with the box that it fills."""
     figure = picture(ANALYSES[name]).figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
-    return figure, [(text.get_text(), text.get_window_extent()) for text in texts]
+    return figure, boxes_in(figure)
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_no_two_texts_overlap_and_none_leaves_the_page(name: str) -> None:
     """No label covers another and none is cut off, however many strategies there are and however long their names."""
-    figure, boxes = drawn(name)
-    assert [(a, b) for (a, box_a), (b, box_b) in combinations(boxes, 2) if box_a.overlaps(box_b)] == []
-    page = figure.bbox
-    assert [text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > page.x1 or box.y1 > page.y1] == []
+    check_layout(*drawn(name))
 
 
 @pytest.mark.parametrize("name", ANALYSES)
