@@ -20,9 +20,16 @@ MOST_NAMES = 3
 
 def headline(analysis: Analysis) -> str:
     """Say in one sentence what the run found, never a rank without its ties."""
-    if analysis.need:
-        return f"Where tests must see {listed(analysis.need)}: {_cheapest(analysis)}"
-    return _cheapest(analysis)
+    return f"{_where(analysis)}{_cheapest(analysis)}"
+
+
+def where_needed(analysis: Analysis, said: str) -> str:
+    """Return what holds of the ranked strategies, begun in lower case, as a sentence that says what was needed."""
+    return f"{_where(analysis)}{said}" if analysis.need else said[0].upper() + said[1:]
+
+
+def _where(analysis: Analysis) -> str:
+    return f"Where tests must see {listed(analysis.need)}: " if analysis.need else ""
 
 
 def _cheapest(analysis: Analysis) -> str:

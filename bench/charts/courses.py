@@ -24,17 +24,18 @@ def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | Non
     courses = [course for course in growth.courses.get(factor, ()) if any(point.per_test for point in course.points)]
     if not courses:
         return None
-    full = _full(courses)
+    competing = _competing(analysis, courses)
+    full = _full(competing)
     looks: list[Emphasis] = [
-        "floor" if course.mark else "full" if course.strategy in full else "thin" for course in courses
+        "floor" if course not in competing else "full" if course.strategy in full else "thin" for course in courses
     ]
     values = [point.value for point in courses[0].points]
     sheet = Sheet()
-    sheet.head(sentence(growth, factor), _how_to_read(courses, looks))
+    sheet.head(sentence(analysis, growth, factor), _how_to_read(courses, looks))
     place(
         sheet,
         [
-            curve(_named(course), values, [point.per_test for point in course.points], 1000, look)
+            curve(_named(course, look), values, [point.per_test for point in course.points], 1000, look)
             for course, look in zip(courses, looks, strict=True)
         ],
         Plot(
@@ -55,13 +56,12 @@ def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | Non
     return sheet.picture(f"courses-{factor}", f"Cost per test over the number of {factor}")
 
 
-def sentence(growth: Growth, factor: Factor) -> str:
-    """Say with which strategies that compete the cost per test grows, and with which it stays flat, over a sweep."""
-    courses = [course for course in growth.courses[factor] if not course.mark]
+def sentence(analysis: Analysis, growth: Growth, factor: Factor) -> str:
+    """Say with which ranked strategies the cost per test grows, and with which it stays flat, over a sweep."""
     points = growth.courses[factor][0].points
     span = f"From {points[0].value:,} to {points[-1].value:,} {factor}"
     kinds: dict[str, dict[str, float]] = {"grows": {}, "falls": {}, "flat": {}, "not known": {}}
-    for course in courses:
+    for course in _competing(analysis, growth.courses[factor]):
         if ratio := course.points[-1].ratio:
             kinds[kind_of_growth(ratio, growth.noise)][course.strategy] = ratio.value
     said = [f"{kind} with {_times(kinds[kind])}" for kind in ("grows", "falls") if kinds[kind]]
@@ -71,19 +71,24 @@ def sentence(growth: Growth, factor: Factor) -> str:
         return f"{span} the cost per test {', '.join(said)}{f'; of {unknown} it is not known' if unknown else ''}"
     if unknown:
         return f"{span} this run cannot tell whether the cost per test grows with {unknown}"
-    return f"{span} no strategy that competes has figures at both ends"
+    return f"{span} no ranked strategy has figures at both ends"
+
+
+def _competing(analysis: Analysis, courses: Sequence[Course]) -> list[Course]:
+    ranked = {result.facts.name for result in analysis.strategies if result.ranked}
+    return [course for course in courses if course.strategy in ranked and not course.mark]
 
 
 def _times(ratios: Mapping[str, float]) -> str:
     """Return the strategies with the factor of each, the farthest from 1 first; of many, how many and the farthest."""
     order = sorted(ratios, key=lambda name: -abs(math.log(ratios[name])))
-    each = [f"{name} (x {significant(ratios[name], 2)})" for name in order]
+    each = [f"{name} (x {significant(ratios[name])})" for name in order]
     return listed(each) if len(each) <= MOST_NAMES else f"{len(each)} strategies, most with {each[0]}"
 
 
 def _full(courses: Sequence[Course]) -> list[str]:
     """Return those to show in colour: at the largest value the cheapest and the dearest, and those that grow most."""
-    ends = {course.strategy: course.points[-1] for course in courses if not course.mark}
+    ends = {course.strategy: course.points[-1] for course in courses}
     known = {name: end.per_test.value for name, end in ends.items() if end.per_test}
     grown = {name: end.ratio.value for name, end in ends.items() if end.ratio}
     order = [*sorted(known, key=known.__getitem__)[:1], *sorted(known, key=known.__getitem__)[-1:]]
@@ -100,5 +105,6 @@ def _how_to_read(courses: Sequence[Course], looks: Sequence[Emphasis]) -> str:
     return " ".join(said)
 
 
-def _named(course: Course) -> str:
-    return course.strategy + (f" ({course.mark})" if course.mark else "")
+def _named(course: Course, look: Emphasis) -> str:
+    mark = course.mark or ("not ranked" if look == "floor" else "")
+    return course.strategy + (f" ({mark})" if mark else "")

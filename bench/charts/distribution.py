@@ -17,7 +17,7 @@ from bench.charts.lines import MOST_FULL, Curve, Emphasis, Plot, place
 from bench.charts.sheet import Sheet
 from bench.series import Timed
 from bench.statistics import Floats
-from bench.words import caution, in_ties, significant, tied_with
+from bench.words import caution, in_ties, significant, tied_with, where_needed
 
 SHARES = np.arange(1, 100)
 """In percent. The slowest and the fastest hundredth are left out: a single test may stand there."""
@@ -62,15 +62,14 @@ def sentence(analysis: Analysis, cells: Sequence[Timed]) -> str:
     half, slow = (f"{significant(at_most)} ms" for at_most in np.percentile(times, [HALF, TAIL]))
     unranked = "" if ranked else ", which is not ranked"
     said = f"half of the tests take at most {half} with {best.facts.name}{ties}{unranked}, and {TAIL} % at most {slow}"
-    said = f"{doubt}: here {said}" if doubt else said.capitalize()
-    if len(ranked) <= 1:
-        return said
+    if doubt:
+        return where_needed(analysis, f"{doubt}: here {said}")
     tails = {result.facts.name: _tail(own) for result, own in ranked}
+    if len(tails) <= 1:
+        return where_needed(analysis, said)
     longest = max(tails, key=tails.__getitem__)
-    return (
-        f"{said}; the longest tail has {longest}: "
-        f"its slowest {100 - TAIL} % take {significant(tails[longest], 2)} times its median or more"
-    )
+    slowest = f"its slowest {100 - TAIL} % take {significant(tails[longest], 2)} times its median or more"
+    return where_needed(analysis, f"{said}; {longest} has the longest tail: {slowest}")
 
 
 def _spreads(analysis: Analysis, cells: Sequence[Timed]) -> list[tuple[StrategyResult, Floats]]:

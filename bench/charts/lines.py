@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 
 from bench.analysis import Estimate, bounds
 from bench.charts.axis import widened
-from bench.charts.sheet import Sheet
+from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
     BLUE,
     BROWN,
@@ -36,15 +36,15 @@ from bench.charts.typesetting import (
 )
 from bench.statistics import Floats
 
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, BROWN, INK)
+COLOURS = (BLUE, GREEN, PURPLE, ORANGE, INK, BROWN)
 MOST_FULL = len(COLOURS)
 """More curves in colour than this could not be told apart; the others are thin."""
 
 Emphasis = Literal["full", "thin", "floor"]
 
 SIZE, FOOT = 8.0, 34.0
-LEFT, LEADER, WIDEST_NAME, WIDTH = 44.0, 20.0, 190.0, 576.0
-"""Room for the figures of the axis, for the thin lines, for names, and for it all."""
+LEFT, LEADER, WIDEST_NAME = 44.0, 20.0, 190.0
+"""Room for the figures of the axis, for the thin lines, and for names."""
 LEAST_HEIGHT = 270.0
 AROUND = 1.05
 """Between the outermost values and the ends of the axis."""
@@ -95,7 +95,7 @@ def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
     sheet.write(plot.y_label, 8.5, MUTED)
     sheet.y += 6
     column = min(WIDEST_NAME, max(text_width(curve.name, SIZE, "bold") for curve in curves) + 2)
-    width = WIDTH - LEFT - LEADER - column
+    width = FULL - LEFT - LEADER - column
     labels = [_Label(curve, wrap(curve.name, column, SIZE, _look(curve).get("weight", "normal"))) for curve in curves]
     height = max(LEAST_HEIGHT, sum(label.height for label in labels))
     low, high = _span(curves)
@@ -116,8 +116,7 @@ def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
         for curve, end, centre in zip(curves, ends, centres, strict=True):
             colour = next(colours) if curve.look == "full" else GREY
             _draw_curve(axes, curve, colour, dots=plot.dots)
-            across = (1 + 2 / width, 1 + 7 / width, 1 + (LEADER - 4) / width)
-            down = (1 - end / height, 1 - end / height, 1 - centre / height)
+            across, down = (1 + 3 / width, 1 + (LEADER - 3) / width), (1 - end / height, 1 - centre / height)
             axes.plot(across, down, color=colour, lw=0.6, transform=axes.transAxes, clip_on=False)
 
     sheet.panel(height, draw, MARGIN + LEFT, width)
@@ -174,9 +173,14 @@ def _draw_frame(axes: Axes, plot: Plot, limits: tuple[float, float]) -> None:
     for axis, figures in ((axes.xaxis, plot.x_ticks), (axes.yaxis, ticks)):
         axis.set_ticks(list(figures), list(figures.values()))
         axis.set_ticks([], minor=True)
+    frame(axes, plot.x_label, "both")
+
+
+def frame(axes: Axes, x_label: str, grid: Literal["both", "y"]) -> None:
+    """Give a panel the looks of all: figures without ticks, a faint grid below everything, a line at the foot."""
     axes.tick_params(length=0, labelsize=SIZE, labelcolor=GREY, pad=5)
-    axes.set_xlabel(plot.x_label, size=8.5, color=GREY)
-    axes.grid(color=LIGHT, linewidth=0.6)
+    axes.set_xlabel(x_label, size=8.5, color=GREY)
+    axes.grid(axis=grid, color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set(color=LIGHT)

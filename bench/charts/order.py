@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench import statistics
-from bench.analysis import Analysis, bounds
+from bench.analysis import Analysis
 from bench.charts import Picture
-from bench.charts.axis import ticks
+from bench.charts.axis import ticks, widened
 from bench.charts.footer import place_footer
-from bench.charts.lines import thin_out
+from bench.charts.lines import AROUND, FOOT, LEFT, SIZE, frame, thin_out
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import BLUE, GREY, INK, LIGHT, MARGIN, MUTED, ORANGE, PAPER, text_width, wrap
 from bench.series import Timed
@@ -25,19 +25,15 @@ from bench.words import significant
 
 OUTLIERS = 4
 """At most so many cells are named."""
-FAR = 3.0
-"""A cell is named from so many robust standard deviations on."""
-SIZE = 8.0
-LEFT, HEIGHT, FOOT = 44.0, 240.0, 34.0
-WIDTH = FULL - LEFT
-LEAST = (0.8, 1.25)
-"""An axis over less would make noise look like a drift."""
+FAR, LEAST_FAR = 3.0, 1.25
+"""A cell is named from so many robust standard deviations on, and by so large a factor at least."""
+HEIGHT, WIDTH = 240.0, FULL - LEFT
 HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # keeps lines from crossing the names
 
 
 def picture(analysis: Analysis, cells: Sequence[Timed]) -> Picture | None:
-    """Draw every timed cell of a run in its order; None where there are none."""
-    if not cells:
+    """Draw every timed cell of a run in its order; None where there are no two rounds to compare."""
+    if len({cell.round for cell in cells}) < statistics.LEAST_ROUNDS:
         return None
     spots = _spots(cells)
     far = _far(spots)
@@ -69,25 +65,18 @@ def sentence(analysis: Analysis, cells: Sequence[Timed]) -> str:
 
     :param cells: one at least.
     """
-    said = _drift(analysis, len({cell.round for cell in cells}))
-    if not (far := _far(_spots(cells))):
-        return said
-    worst = max(far, key=lambda spot: abs(np.log(spot.ratio)))
-    times = f"{significant(worst.ratio, 2)} times"
-    return f"{said}; farthest off is {worst.cell.strategy} in round {worst.cell.round}, at {times} its median"
-
-
-def _drift(analysis: Analysis, rounds: int) -> str:
     noise = analysis.noise
-    if rounds < statistics.LEAST_ROUNDS:
-        return "One round cannot show whether costs drift"
-    if noise.drift is None:
-        said = "No drift is seen from the first cell to the last"
-    else:
-        said = (
-            f"Costs {'rose' if noise.drift > 0 else 'fell'} by {abs(noise.drift):.0%} from the first cell to the last"
-        )
-    return f"{said}; the machine's speed wandered" if noise.wanders else said
+    said = "No drift is seen from the first cell to the last"
+    if noise.drift is not None:
+        turned = "rose" if noise.drift > 0 else "fell"
+        said = f"Costs {turned} by {abs(noise.drift) * 100:.0f} % from the first cell to the last"
+    if noise.wanders:
+        said += "; the machine's speed wandered"
+    if far := _far(_spots(cells)):
+        worst = max(far, key=lambda spot: abs(np.log(spot.ratio)))
+        times = f"{significant(worst.ratio, 2)} times"
+        said += f"; farthest off is {worst.cell.strategy} in round {worst.cell.round}, at {times} its median"
+    return said
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ def _spots(cells: Sequence[Timed]) -> list[_Spot]:
 def _far(spots: Sequence[_Spot]) -> list[_Spot]:
     """Return the cells that are farthest off, in their order, if they are far off at all."""
     logs = np.log([spot.ratio for spot in spots])
-    limit = FAR * statistics.spread(logs)
+    limit = max(FAR * statistics.spread(logs), np.log(LEAST_FAR))
     order = sorted(spots, key=lambda spot: -abs(np.log(spot.ratio)))[:OUTLIERS]
     return sorted((spot for spot in order if abs(np.log(spot.ratio)) > limit), key=lambda spot: spot.x)
 
@@ -137,22 +126,17 @@ def _place_name(sheet: Sheet, spot: _Spot, count: int) -> float:
 
 
 def _draw_frame(axes: Axes, analysis: Analysis, spots: Sequence[_Spot]) -> None:
-    band = [end for end in bounds(analysis.noise.twin_ratio) if not np.isnan(end)]
-    ratios = [spot.ratio for spot in spots]
     # The band of very few rounds would leave the dots no room, so it may run off the panel.
-    low, high = min(*ratios, LEAST[0]) / 1.05, max(*ratios, LEAST[1]) * 1.05
+    ratios = [spot.ratio for spot in spots]
+    low, high = widened(min(ratios) / AROUND, max(ratios) * AROUND)
     figures = ticks(low, high)
     axes.set(yscale="log", xlim=(-0.5, len(spots) - 0.5), ylim=(low, high))
     axes.set_yticks(figures, [f"{figure:g}x" for figure in figures])
     axes.set_yticks([], minor=True)
-    axes.tick_params(length=0, labelsize=SIZE, labelcolor=GREY, pad=5)
-    axes.set_xlabel("round; within it, cells in the order in which they ran", size=8.5, color=GREY)
-    axes.grid(axis="y", color=LIGHT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["left", "right", "top"]].set_visible(False)
-    axes.spines["bottom"].set(color=LIGHT)
-    if band:
-        axes.axhspan(*band, color=GREY, alpha=0.18, linewidth=0, zorder=1)
+    frame(axes, "round; within it, cells in the order in which they ran", "y")
+    twin = analysis.noise.twin_ratio
+    if twin and twin.low is not None and twin.high is not None:
+        axes.axhspan(twin.low, twin.high, color=GREY, alpha=0.18, linewidth=0, zorder=1)
     axes.axhline(1, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=2)
 
 

@@ -7,7 +7,6 @@ may change freely.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ from bench.charts.sheet import Sheet
 from bench.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
 from bench.fidelity import listed
 from bench.growth import MOST_TESTS, BreakEven, Growth, Total
-from bench.words import caution, duration, few, in_ties, significant
+from bench.words import caution, duration, few, in_ties, significant, where_needed
 
 TYPICAL = 1000
 """The number of tests for which the headline gives figures."""
@@ -28,6 +27,8 @@ UNITS = {"ms": (0.001, (1, 2, 5, 10, 20, 50, 100, 200, 500)), "s": (1, (1, 2, 5,
 UNITS |= {"min": (60, (1, 2, 5, 10, 20, 30)), "h": (3600, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))}
 """Round times: how many seconds a unit has, and how many of it are round."""
 FEW_TICKS = 3
+MOST_MARKS = 8
+"""Beyond so many break-evens, only those between strategies in colour are marked."""
 MARK_SIZE, FOOT = 8.0, 22.0
 HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # keeps lines from crossing the figures
 
@@ -39,6 +40,8 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
         return None
     full = _full(totals, growth.break_evens)
     even = [one for one in growth.break_evens if {one.below, one.above} <= totals.keys()]
+    if len(even) > MOST_MARKS:
+        even = [one for one in even if {one.below, one.above} <= set(full)]
     measured = sorted({size.tests for size in (analysis.run.workload.size, *analysis.run.workload.sweep)})
     figures = listed([f"{tests:,}" for tests in measured])
 
@@ -48,9 +51,7 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
         _draw_break_evens(axes, (width, height), even, totals)
 
     sheet = Sheet()
-    sheet.head(
-        sentence(analysis, growth), _how_to_read([*totals.values()], thin=len(totals) > len(full), even=bool(even))
-    )
+    sheet.head(sentence(analysis, growth), _how_to_read(totals, thin=len(totals) > len(full), even=bool(even)))
     place(
         sheet,
         [
@@ -90,7 +91,7 @@ def sentence(analysis: Analysis, growth: Growth) -> str:
     took = f"{TYPICAL:,} tests take {_at(totals[best], typical)} with"
     other = f" and {_at(totals[slowest], typical)} with {slowest}" if slowest != best else ""
     if doubt:
-        return f"{doubt}: here {took} {best}{other}"
+        return where_needed(analysis, f"{doubt}: here {took} {best}{other}")
     beaten = [(number, totals[best].faster[place] & totals.keys()) for place, number in enumerate(tests)]
     shorter = [(f"up to {_tests(math.floor(number))}", names) for number, names in beaten if number < TYPICAL and names]
     longer = [(f"from {_tests(math.ceil(number))} on", names) for number, names in beaten if number > TYPICAL and names]
@@ -99,19 +100,20 @@ def sentence(analysis: Analysis, growth: Growth) -> str:
         for where, names in (*shorter[-1:], *longer[:1])
     ]
     if turns or len(totals) == 1:
-        return "; ".join([f"{took} {best}{in_ties(tied)}{other}", *turns])
-    return f"Up to {MOST_TESTS:,} tests no strategy beats {best}: {took} it{in_ties(tied)}{other}"
+        return where_needed(analysis, "; ".join([f"{took} {best}{in_ties(tied)}{other}", *turns]))
+    alone = f"up to {MOST_TESTS:,} tests no strategy beats {best}: {took} it{in_ties(tied)}{other}"
+    return where_needed(analysis, alone)
 
 
-def _how_to_read(full: Sequence[Total], *, thin: bool, even: bool) -> str:
-    said = ["Lower is faster."]
-    said += ["Shaded: 95 % interval."] if full[0].seconds[0].low is not None else []
-    said += ["Circle: two take the same time, with so many tests."] if even else []
-    said += (
-        [f"In colour: the fastest, the slowest, and up to {MOST_FULL - 2} that break even or are fastest somewhere."]
-        if thin
-        else []
-    )
+def _how_to_read(totals: Mapping[str, Total], *, thin: bool, even: bool) -> str:
+    said = ["Lower is faster; away from the dotted lines, extrapolated."]
+    if any(total.seconds[0].low is not None for total in totals.values()):
+        said.append("Shaded: 95 % interval.")
+    if even:
+        said.append("Circle: two take the same time, with so many tests.")
+    if thin:
+        others = f"up to {MOST_FULL - 2} that break even or are fastest somewhere"
+        said.append(f"In colour: the fastest, the slowest, and {others}.")
     return " ".join(said)
 
 
@@ -123,7 +125,7 @@ def _ticks(low: float, high: float) -> dict[float, str]:
         for count in counts
         if low <= count * seconds <= high
     }
-    tens = {time: text for time, text in times.items() if text.lstrip("1").lstrip("0").startswith(" ")}
+    tens = {time: text for time, text in times.items() if text.split()[0].strip("0") == "1"}
     return tens if len(tens) >= FEW_TICKS else times
 
 
@@ -167,18 +169,12 @@ def _draw_break_evens(
     widths = np.array([text_width(text, MARK_SIZE) + 6 for text in spots])
     room = int((np.cumsum(widths) <= width).sum())
     wanted = np.array([width * math.log(x) / math.log(MOST_TESTS) for x, _ in spots.values()])
+    to_shares = axes.transData - axes.transAxes
     for text, centre in zip(spots, spread(wanted[:room], widths[:room], width), strict=False):
-        line = {"arrowstyle": "-", "color": GREY, "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
-        place: dict[str, Any] = {
-            "textcoords": "axes fraction",
-            "ha": "center",
-            "va": "bottom",
-            "zorder": 5,
-            "bbox": HALO,
-        }
-        axes.annotate(
-            text, spots[text], (centre / width, 2 / height), size=MARK_SIZE, color=INK, arrowprops=line, **place
-        )
+        x, y = to_shares.transform(spots[text])
+        at, above = centre / width, (MARK_SIZE + 7) / height
+        axes.plot((x, at), (y, above), color=GREY, lw=0.5, transform=axes.transAxes, zorder=5)
+        axes.text(at, 5 / height, text, size=MARK_SIZE, color=INK, ha="center", transform=axes.transAxes, bbox=HALO)
     for x, y in (_spot(one, totals) for one in even):
         axes.plot(x, y, "o", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=6)
 
