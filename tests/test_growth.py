@@ -17,7 +17,7 @@ from scipy import stats
 
 from bench import statistics
 from bench.analysis import Estimate
-from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow
+from bench.growth import MOST_TESTS, Course, Growth, Line, Total, _centre, _theil_sen, grow
 from bench.growth_words import sentences, tables
 from bench.results import Cell, Run, Size, StrategyFacts
 from tests.test_analysis import BOOM, a_cell, a_run, crashed, facts
@@ -293,6 +293,44 @@ def test_what_differs_within_the_noise_of_equals_breaks_even_nowhere() -> None:
     noisy = grow(run, cells_of({**truth, **equals}, (BASE,), noise=0.001))
     assert noisy.break_evens == ()
     assert noisy.noise == pytest.approx(1.1, rel=0.01)
+
+
+# --- total times
+
+
+def total_of(growth: Growth, name: str) -> Total:
+    """Look the total times of a strategy up."""
+    return next(total for total in growth.totals if total.strategy == name)
+
+
+def test_total_times_are_those_of_the_lines() -> None:
+    """1 s and 20 ms per test are 1.02 s for one test, 21 s for 1,000, 2,001 s for 100,000."""
+    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
+    total = total_of(grow(swept(FLAT, STEEP), cells_of(truth, (BASE,))), "steep")
+    assert (total.tests[0], total.tests[-1]) == (1, MOST_TESTS)
+    for tests, seconds in ((1, 1.02), (1000, 21), (MOST_TESTS, 2001)):
+        assert covers(total.seconds[total.tests.index(tests)], seconds)
+
+
+def test_a_total_time_knows_who_is_faster() -> None:
+    """Below their break-even the one is told apart as faster, above it the other, and at it neither."""
+    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
+    growth = grow(swept(FLAT, STEEP), cells_of(truth, (BASE,)))
+    steep, flat = total_of(growth, "steep"), total_of(growth, "flat")
+    even = min(range(len(steep.tests)), key=lambda place: abs(steep.tests[place] - 200))
+    assert [sorted(flat.faster[place]) for place in (0, even, -1)] == [["steep"], [], []]
+    assert [sorted(steep.faster[place]) for place in (0, even, -1)] == [[], [], ["flat"]]
+
+
+def test_who_does_not_compete_has_no_total_time() -> None:
+    """Neither has a strategy whose line runs below 0 in some round, and one round gives times without intervals."""
+    truth = {"none": (0.5, always(0.030)), "none_twin": (0.5, always(0.030)), "flat": (3.0, always(0.010))}
+    growth = grow(swept(NONE, TWIN, FLAT), cells_of(truth, (BASE,), rounds=1))
+    assert [total.strategy for total in growth.totals] == ["flat"]
+    assert growth.totals[0].seconds[0].low is None
+    base, longer = Size(1000, 5, 0), Size(3000, 5, 0)
+    below = cells_of({"steep": (1.0, always(0.020))}, (base, longer), noise=0.1)
+    assert grow(swept(STEEP, base=base, sweep=[longer]), below).totals == ()
 
 
 # --- growth over tables and rows
