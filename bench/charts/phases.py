@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts import Picture
+from bench.charts.axis import even_ticks
 from bench.charts.footer import place_footer
 from bench.charts.rows import Row, names_width, place_left_out, place_names
 from bench.charts.sheet import WIDTH, Sheet
@@ -29,8 +30,7 @@ from bench.charts.typesetting import (
     PLAIN,
     text_width,
 )
-from bench.fidelity import listed
-from bench.words import significant
+from bench.words import caution, few, significant
 
 Phase = Literal["setup", "call", "teardown"]
 LOOKS: dict[Phase, tuple[str, str]] = {"setup": (BLUE, PAPER), "call": (LIGHT, INK), "teardown": (ORANGE, INK)}
@@ -55,60 +55,63 @@ BREAK: dict[str, Any] = {"weight": "bold", "ha": "center", "va": "center_baselin
 
 def picture(analysis: Analysis) -> Picture | None:
     """Draw the median milliseconds of each phase, with the fixed seconds; None where no timed round finished."""
-    shown = [result for result in analysis.strategies if result.rounds]
+    shown = _shown(analysis)
     if not shown:
         return None
     scale = _scale(shown)
     sheet = Sheet()
     cut = CUT.format(limit=significant(scale.longest)) if scale.cuts else ""
-    sheet.head(_sentence(analysis, shown), f"{HOW_TO_READ} {cut}".strip())
+    sheet.head(sentence(analysis), f"{HOW_TO_READ} {cut}".strip())
     _place_bars(sheet, shown, scale)
     place_left_out(sheet, analysis, shown)
     place_footer(sheet, analysis)
     return sheet.picture("phases", "Where the time of a test goes")
 
 
+def _shown(analysis: Analysis) -> list[StrategyResult]:
+    return [result for result in analysis.strategies if result.rounds]
+
+
 # --- the sentence
 
 
-def _sentence(analysis: Analysis, shown: Sequence[StrategyResult]) -> str:
+def sentence(analysis: Analysis) -> str:
+    """
+    Say which phase differs most between strategies, and how long all take.
+
+    :param analysis: with one timed round at least.
+    """
+    shown = _shown(analysis)
     compared = [result for result in shown if result.ranked] or shown
-    first, second, third = sorted(LOOKS, key=lambda phase: -_spread(compared, phase))
-    if _spread(compared, first) == 0:
+    ends = {phase: _ends(compared, phase) for phase in LOOKS}
+    first, second, third = sorted(LOOKS, key=lambda phase: float(ends[phase][0]) - float(ends[phase][-1]))
+    ranges = {phase: f"{' to '.join(ends[phase])} ms" for phase in LOOKS}
+    if len(ends[first]) == 1:
         under = compared[0].facts.name if len(compared) == 1 else "every strategy"
-        setup, call, teardown = (_range(compared, phase) for phase in LOOKS)
+        setup, call, teardown = ranges.values()
         return f"Under {under} setup takes {setup}, call {call} and teardown {teardown} per test"
-    caution = ""
-    if all(result.rounds == 1 for result in compared):
-        caution = "One round cannot tell strategies apart; "
-    elif analysis.noise.verdict == "unusable":
-        caution = "Too noisy to compare strategies; "
-    return (
-        f"{caution}{first if caution else first.capitalize()} differs most, {_range(compared, first)} per test"
-        f"{_longest(compared, first)}; {second} takes {_range(compared, second)}, {third} {_range(compared, third)}"
-    )
+    others = f"{ranges[second]}, {third} {ranges[third]}"
+    if doubt := caution(analysis):
+        return f"{doubt}: per test {first} takes {ranges[first]}, {second} {others}"
+    most = f"{first.capitalize()} differs most, {ranges[first]} per test{_longest(compared, first)}"
+    return f"{most}; {second} takes {others}"
 
 
 def _milliseconds(result: StrategyResult) -> dict[Phase, float]:
     return {phase: result.phases[phase] * 1000 for phase in LOOKS}
 
 
-def _spread(results: Sequence[StrategyResult], phase: Phase) -> float:
-    values = [result.phases[phase] for result in results]
-    return max(values) - min(values)
-
-
-def _range(results: Sequence[StrategyResult], phase: Phase) -> str:
-    values = [result.phases[phase] * 1000 for result in results]
-    ends = dict.fromkeys((significant(min(values)), significant(max(values))))
-    return f"{' to '.join(ends)} ms"
+def _ends(results: Sequence[StrategyResult], phase: Phase) -> list[str]:
+    """Return the least and the most milliseconds of a phase, or the one figure that both show."""
+    values = [_milliseconds(result)[phase] for result in results]
+    return list(dict.fromkeys((significant(min(values)), significant(max(values)))))
 
 
 def _longest(results: Sequence[StrategyResult], phase: Phase) -> str:
     """Name where a phase takes longest, with all that come within a factor of two, for medians have no interval."""
     half = max(result.phases[phase] for result in results) / 2
     names = [result.facts.name for result in results if result.phases[phase] >= half]
-    return f", longest under {listed(names)}" if len(names) < len(results) else ""
+    return f", longest under {few(names)}" if len(names) < len(results) else ""
 
 
 # --- the bars
@@ -152,6 +155,8 @@ class _Panel:
 
     def draw(self, axes: Axes) -> None:
         axes.set(xlim=(0, self.reach), ylim=(self.bottom, self.top), yticks=[])
+        shown = even_ticks(self.reach)
+        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
         axes.set_xlabel("milliseconds per test", size=8.5, color=GREY)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)
@@ -168,8 +173,14 @@ class _Panel:
             if not row.result.ranked:
                 face, ink, edge = PAPER, INK, GREY
             width = self.scale.shown(ms)
-            look: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.8}
-            axes.barh(row.middle, width, BAR, left, clip_on=False, zorder=3, **look)
+            look: dict[str, Any] = {
+                "facecolor": face,
+                "edgecolor": edge,
+                "linewidth": 0.8,
+                "clip_on": False,
+                "zorder": 3,
+            }
+            axes.barh(row.middle, width, BAR, left, **look)
             if self.scale.cut(ms):
                 axes.text(left + width * BREAK_AT, row.middle, CUT_MARK, size=BAR, color=ink, **BREAK)
             left += width

@@ -35,7 +35,7 @@ from bench.charts.typesetting import (
 )
 from bench.fidelity import listed, seen
 from bench.probes import Probe
-from bench.words import milliseconds, significant
+from bench.words import caution, few, milliseconds, significant, tied_with
 
 HOW_TO_READ = (
     "Higher sees more, farther left costs less. Blue, bold: the frontier, where no strategy that is told apart as "
@@ -64,11 +64,11 @@ TWICE = 1.95
 
 def picture(analysis: Analysis) -> Picture | None:
     """Draw how many probes the tests of each strategy see over milliseconds per test; None where none has both."""
-    shown = [result for result in analysis.strategies if result.per_test and result.fidelity]
+    shown = _shown(analysis)
     if not shown:
         return None
     sheet = Sheet()
-    sheet.head(_sentence(analysis, shown), HOW_TO_READ)
+    sheet.head(sentence(analysis), HOW_TO_READ)
     panel = _panel(shown)
     sheet.panel(panel.scale.height, panel.draw, MARGIN + LEFT, WIDE)
     sheet.y += BELOW
@@ -90,12 +90,12 @@ def frontier(results: Sequence[StrategyResult]) -> list[StrategyResult]:
     return [
         result
         for number, result in enumerate(ranked)
-        if not any(_count(other) >= _count(result) and not _tied(other, result) for other in ranked[:number])
+        if not any(_count(other) >= _count(result) and not tied_with(other, [result]) for other in ranked[:number])
     ]
 
 
-def _tied(one: StrategyResult, other: StrategyResult) -> bool:
-    return bool(set(one.letters) & set(other.letters))
+def _shown(analysis: Analysis) -> list[StrategyResult]:
+    return [result for result in analysis.strategies if result.per_test and result.fidelity]
 
 
 def _count(result: StrategyResult) -> int:
@@ -105,53 +105,55 @@ def _count(result: StrategyResult) -> int:
 # --- the sentence
 
 
-def _sentence(analysis: Analysis, shown: Sequence[StrategyResult]) -> str:
-    among = ""
+def sentence(analysis: Analysis) -> str:
+    """Say what the cheapest strategies see, and what it costs to see the most."""
+    shown, among = _shown(analysis), ""
     if analysis.need:
         among = f"Where tests must see {listed(analysis.need)}: "
     elif any(result.ranked and result not in shown for result in analysis.strategies):
         among = "Of those probed: "
-    return among + _finding([result for result in shown if result.ranked], analysis)
+    return among + _finding([result for result in shown if result.ranked], caution(analysis))
 
 
-def _finding(ranked: Sequence[StrategyResult], analysis: Analysis) -> str:
+def _finding(ranked: Sequence[StrategyResult], doubt: str) -> str:
     if not ranked:
         return "No strategy that was probed is ranked"
     best, most = ranked[0], max(map(_count, ranked))
     if len(ranked) == 1:
         return f"{best.facts.name} costs {milliseconds(best.per_test)} per test and sees {most} of {ALL}"
-    if best.per_test is None or best.per_test.low is None:
-        return f"One round cannot tell costs apart; {_seeing(most, ranked)} most, {most} of {ALL}"
-    if analysis.noise.verdict == "unusable":
-        return f"Too noisy to compare costs; {_seeing(most, ranked)} most, {most} of {ALL}"
-    cheap = [result for result in ranked if result is best or _tied(result, best)]
+    if doubt:
+        return f"{doubt}: {_seeing(most, ranked)} most, {most} of {ALL}"
+    tied = tied_with(best, ranked[1:])
+    cheap = [result for result in ranked if result is best or result.facts.name in tied]
     most_of_cheap = max(map(_count, cheap))
-    enough = most_of_cheap == most
     if len(cheap) == 1:
-        found = f"{best.facts.name} costs least and sees {'most, ' if enough else ''}{most_of_cheap} of {ALL}"
+        found = f"{best.facts.name} costs least and sees {'most, ' if most == most_of_cheap else ''}{most_of_cheap}"
+    elif all(_count(result) == most_of_cheap for result in cheap):
+        found = f"{len(cheap)} strategies tie for the least cost, and each sees {most_of_cheap}"
     else:
         tie = f"Of {len(cheap)} strategies that tie for the least cost, {_seeing(most_of_cheap, cheap)} most"
-        found = f"{tie}, {most_of_cheap} of {ALL}"
-    return found if enough else f"{found}; {_price_of_most(ranked, most, best)}"
+        found = f"{tie}, {most_of_cheap}"
+    dearer = "" if most == most_of_cheap else f"; {_price_of_most(ranked, most)}"
+    return f"{found} of {ALL}{dearer}"
 
 
 def _seeing(count: int, results: Sequence[StrategyResult]) -> str:
     """Name those whose tests see so many probes."""
     names = [result.facts.name for result in results if _count(result) == count]
-    return f"{listed(names)} {'see' if len(names) > 1 else 'sees'}"
+    return f"{few(names)} {'sees' if len(names) == 1 else 'see'}"
 
 
-def _price_of_most(ranked: Sequence[StrategyResult], most: int, best: StrategyResult) -> str:
+def _price_of_most(ranked: Sequence[StrategyResult], most: int) -> str:
     """Say what it costs to see the most, with the cheapest strategy that does and those that tie with it."""
-    able = [result for result in ranked if _count(result) == most]
-    names = listed([result.facts.name for result in able if result is able[0] or _tied(result, able[0])])
+    able, *others = [result for result in ranked if _count(result) == most]
+    names = few([able.facts.name, *tied_with(able, others)])
     what = f"all {ALL} cost" if most == ALL else f"the most, {most}, cost"
-    ratio = able[0].to_best
+    ratio, best = able.to_best, ranked[0].facts.name
     if ratio is None:
-        return f"{what} {milliseconds(able[0].per_test)} per test, with {names}"
+        return f"{what} {milliseconds(able.per_test)} per test, with {names}"
     more = f"{100 * ratio.value - 100:.0f} % more than"
     times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else more
-    return f"{what} {times} {best.facts.name}, with {names}"
+    return f"{what} {times} {best}, with {names}"
 
 
 # --- the panel

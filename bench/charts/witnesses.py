@@ -17,8 +17,7 @@ from bench.charts.footer import place_footer
 from bench.charts.rows import Row, names_width, place_left_out, place_names
 from bench.charts.sheet import WIDTH, Sheet
 from bench.charts.typesetting import BLUE, GAP, GREY, INK, LIGHT, MARGIN, PAPER, text_width
-from bench.fidelity import listed
-from bench.words import significant
+from bench.words import few, significant
 
 HOW_TO_READ = (
     "Means over the tests of a process, the median over rounds. They hardly change from run to run: trust them where "
@@ -36,15 +35,19 @@ HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}
 
 def picture(analysis: Analysis) -> Picture | None:
     """Draw kilobytes of write-ahead log and statements per test; None where neither is known of any strategy."""
-    shown = [result for result in analysis.strategies if result.rounds]
+    shown = _shown(analysis)
     if all(value(result) is None for value in (_log, _statements) for result in shown):
         return None
     sheet = Sheet()
-    sheet.head(_sentence(shown), HOW_TO_READ)
+    sheet.head(sentence(analysis), HOW_TO_READ)
     _place_panels(sheet, shown)
     place_left_out(sheet, analysis, shown)
     place_footer(sheet, analysis)
     return sheet.picture("witnesses", "Write-ahead log and statements per test")
+
+
+def _shown(analysis: Analysis) -> list[StrategyResult]:
+    return [result for result in analysis.strategies if result.rounds]
 
 
 def _log(result: StrategyResult) -> float | None:
@@ -59,7 +62,13 @@ def _statements(result: StrategyResult) -> float | None:
 # --- the sentence
 
 
-def _sentence(shown: Sequence[StrategyResult]) -> str:
+def sentence(analysis: Analysis) -> str:
+    """
+    Say where tests write least and most, and how many statements they send.
+
+    :param analysis: in which one of both is known, of one strategy at least.
+    """
+    shown = _shown(analysis)
     compared = [result for result in shown if result.ranked] or shown
     said = []
     if logs := {result.facts.name: log for result in compared if (log := _log(result)) is not None}:
@@ -70,19 +79,18 @@ def _sentence(shown: Sequence[StrategyResult]) -> str:
 
 
 def _about_logs(logs: dict[str, float]) -> str:
-    """Say where tests write most, naming all that show the same figure, and how much more that is than the least."""
-    least, most = _ends([*logs.values()])
-    bottom, top = (
-        [name for name, log in logs.items() if significant(log) == significant(end)] for end in (least, most)
-    )
-    said = f"{significant(most)} kB of write-ahead log under"
-    if top == bottom:
-        return f"{said} {top[0] if len(top) == 1 else 'every strategy'}"
-    if least <= 0:
-        return f"{said} {listed(top)}, none under {listed(bottom)}"
-    ratio = most / least
-    times = f"{significant(ratio, 2)}x as much as" if ratio >= TWICE else f"{100 * ratio - 100:.0f} % more than"
-    return f"{said} {listed(top)}, {times} under {listed(bottom)}"
+    """Give the least and the most, each with all that show the same figure: what is counted ties where it is equal."""
+    (low, least), (high, most) = ((end, significant(end)) for end in _ends([*logs.values()]))
+    bottom, top = ([name for name, log in logs.items() if significant(log) == end] for end in (least, most))
+    said = f"{least} kB of write-ahead log under"
+    if least == most:
+        return f"{said} {'every strategy' if len(top) > 1 else top[0]}"
+    times = f"{most} kB"
+    if low > 0:
+        ratio = high / low
+        more = f"{significant(ratio, 2)}x as much" if ratio >= TWICE else f"{100 * ratio - 100:.0f} % more"
+        times = f"{more}, {most} kB,"
+    return f"{said} {few(bottom)} and {times} under {few(top)}"
 
 
 # --- the panels
