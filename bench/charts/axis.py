@@ -1,4 +1,4 @@
-"""What log axes of the pictures share: how far they reach, where their ticks stand, and where a value does."""
+"""What axes of the pictures share: how far they reach, where their ticks stand, and where a value does."""
 
 import math
 from collections.abc import Sequence
@@ -29,6 +29,13 @@ def ticks(low: float, high: float) -> list[float]:
     steps = (1, 1.5, 2, 3, 4, 6) if wide < 1 else (1, 2, 5) if wide < 3 else (1,)  # noqa: PLR2004 - decades
     decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
     return [step * decade for decade in decades for step in steps if low <= step * decade <= high]
+
+
+def even_ticks(reach: float) -> list[float]:
+    """Return round values from 0 on, six at most: the ticks of a linear axis."""
+    decade = 10.0 ** math.floor(math.log10(reach / 5))
+    step = next(steps * decade for steps in (1, 2, 5, 10) if steps * decade * 5 >= reach)
+    return [step * number for number in range(math.floor(reach / step) + 1)]
 
 
 def place(value: float, limits: tuple[float, float], width: float) -> float:

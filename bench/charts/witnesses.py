@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts import Picture
-from bench.charts.axis import ticks, widened
+from bench.charts.axis import even_ticks, ticks, widened
 from bench.charts.footer import place_footer
 from bench.charts.rows import Row, names_width, place_left_out, place_names
 from bench.charts.sheet import WIDTH, Sheet
@@ -25,8 +25,10 @@ HOW_TO_READ = (
 )
 NOTHING = "-"
 VALUE_SIZE = 8.5
-INSET = 12.0
-"""Between the outermost dots and the ends of the axes."""
+MOST_TICKS = 6
+"""Of a log axis; of more than so many decades every other one is named, or fewer."""
+INSET, BETWEEN = 12.0, 28.0
+"""Between the outermost dots and the ends of the axes; between the panels, where figures of both axes meet."""
 TWICE = 1.95
 """From this ratio on it is said as a multiple, below as a percentage."""
 HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}
@@ -99,12 +101,12 @@ def _about_logs(logs: dict[str, float]) -> str:
 def _place_panels(sheet: Sheet, shown: Sequence[StrategyResult]) -> None:
     names = names_width(shown)
     left = MARGIN + names + GAP
-    width = (WIDTH - MARGIN - left - GAP) / 2
+    width = (WIDTH - MARGIN - left - BETWEEN) / 2
     top = sheet.y
     rows = place_names(sheet, shown, names)
     for x, panel in (
         (left, _Panel(rows, _log, "write-ahead log, kB per test (log scale)", top, sheet.y, width, log=True)),
-        (left + width + GAP, _Panel(rows, _statements, "statements per test", top, sheet.y, width, log=False)),
+        (left + width + BETWEEN, _Panel(rows, _statements, "statements per test", top, sheet.y, width, log=False)),
     ):
         sheet.panels.append((x, top, width, sheet.y - top, panel.draw))
     sheet.y += 40
@@ -132,11 +134,14 @@ class _Panel:
             per_point = (high / low) ** (1 / (self.width - room - INSET))
             limits = (low / per_point**INSET, high * per_point**room)
             shown = ticks(*limits)
+            shown = shown[:: 1 + len(shown) // MOST_TICKS]
             axes.set(xscale="log", xlim=limits)
-            axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
             axes.set_xticks([], minor=True)
         else:
-            axes.set(xlim=(0, (max(values, default=0) or 1) * self.width / (self.width - room)))
+            reach = (max(values, default=0) or 1) * self.width / (self.width - room)
+            shown = even_ticks(reach)
+            axes.set(xlim=(0, reach))
+        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
         axes.set_xlabel(self.label, size=8.5, color=GREY)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)
