@@ -105,21 +105,21 @@ def test_a_tie_dominates_nobody() -> None:
 CHEAPEST = result_of("a", 10, "a", ratio=1.0)
 SAME_COST = result_of("b", 11, "a", ratio=1.1)
 DEARER = result_of("c", 12, "b", ratio=1.2)
-TWIN_OF_DEARER = result_of("d", 200, "c", ratio=20.4)
+DEAREST = result_of("d", 200, "c", ratio=20.4)
 UNUSABLE = replace(QUIET, verdict="unusable")
 SENTENCES = {
     "savepoint_rollback costs least and sees 20 of 44; "
     "all 44 cost 56x as much as savepoint_rollback, with migrate_per_test": USUAL,
     "a costs least and sees most, 44 of 44": probed([CHEAPEST, DEARER], [44, 20]),
     "Of 2 strategies that tie for the least cost, b sees most, 38 of 44; all 44 cost 20x as much as a, with d": probed(
-        [CHEAPEST, SAME_COST, TWIN_OF_DEARER], [20, 38, 44]
+        [CHEAPEST, SAME_COST, DEAREST], [20, 38, 44]
     ),
     "Of 2 strategies that tie for the least cost, b sees most, 38 of 44": probed([CHEAPEST, SAME_COST], [20, 38]),
     "2 strategies tie for the least cost, and each sees 38 of 44; the most, 40, cost 20 % more than a, with c": probed(
         [CHEAPEST, SAME_COST, DEARER], [38, 38, 40]
     ),
     "a costs least and sees 20 of 44; all 44 cost 20 % more than a, with c and d": probed(
-        [CHEAPEST, DEARER, replace(TWIN_OF_DEARER, letters="bc")], [20, 44, 44]
+        [CHEAPEST, DEARER, replace(DEAREST, letters="bc")], [20, 44, 44]
     ),
     "a costs 10.0 ms per test and sees 20 of 44": probed([CHEAPEST, RESULTS[-1]], [20, 26]),
     "No strategy that was probed is ranked": probed(RESULTS[-1:], [26]),
@@ -130,6 +130,9 @@ SENTENCES = {
         probed([CHEAPEST, DEARER], [20, 44]), noise=UNUSABLE
     ),
     "Of those probed: c costs 12.0 ms per test and sees 30 of 44": analysis_of([CHEAPEST, seeing(DEARER, 30)], ()),
+    "Of those probed: c costs least and sees 30 of 44; all 44 cost 20x as much as a, with d": analysis_of(
+        [CHEAPEST, seeing(DEARER, 30), seeing(DEAREST, 44)], ()
+    ),
     "Where tests must see notify: c costs 12.0 ms per test and sees 44 of 44": replace(
         probed([DEARER, replace(CHEAPEST, ranked=False)], [44, 20]), need=("notify",)
     ),

@@ -50,7 +50,7 @@ def places(dots: Sequence[Point], sizes: Sequence[Point], page: Point, drawn: Se
     :param drawn: points on the lines of the picture, which labels keep off if they can.
     """
     around = np.array([(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots])
-    on_lines, labels, found = np.array(drawn), np.empty((0, 4)), []
+    on_lines, labels, found = np.array(drawn).reshape(-1, 2), np.empty((0, 4)), []
     for dot, size in zip(dots, sizes, strict=True):
         boxes = _nearest(dot, _free(_tried(dot, size, page), np.vstack([around, labels])))
         if not len(boxes):

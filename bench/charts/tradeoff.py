@@ -112,16 +112,16 @@ def sentence(analysis: Analysis) -> str:
         among = f"Where tests must see {listed(analysis.need)}: "
     elif any(result.ranked and result not in shown for result in analysis.strategies):
         among = "Of those probed: "
-    return among + _finding([result for result in shown if result.ranked], caution(analysis))
+    return among + _finding([result for result in shown if result.ranked], analysis)
 
 
-def _finding(ranked: Sequence[StrategyResult], doubt: str) -> str:
+def _finding(ranked: Sequence[StrategyResult], analysis: Analysis) -> str:
     if not ranked:
         return "No strategy that was probed is ranked"
     best, most = ranked[0], max(map(_count, ranked))
     if len(ranked) == 1:
         return f"{best.facts.name} costs {milliseconds(best.per_test)} per test and sees {most} of {ALL}"
-    if doubt:
+    if doubt := caution(analysis):
         return f"{doubt}: {_seeing(most, ranked)} most, {most} of {ALL}"
     tied = tied_with(best, ranked[1:])
     cheap = [result for result in ranked if result is best or result.facts.name in tied]
@@ -133,7 +133,7 @@ def _finding(ranked: Sequence[StrategyResult], doubt: str) -> str:
     else:
         tie = f"Of {len(cheap)} strategies that tie for the least cost, {_seeing(most_of_cheap, cheap)} most"
         found = f"{tie}, {most_of_cheap}"
-    dearer = "" if most == most_of_cheap else f"; {_price_of_most(ranked, most)}"
+    dearer = "" if most == most_of_cheap else f"; {_price_of_most(ranked, most, analysis)}"
     return f"{found} of {ALL}{dearer}"
 
 
@@ -143,17 +143,17 @@ def _seeing(count: int, results: Sequence[StrategyResult]) -> str:
     return f"{few(names)} {'sees' if len(names) == 1 else 'see'}"
 
 
-def _price_of_most(ranked: Sequence[StrategyResult], most: int) -> str:
+def _price_of_most(ranked: Sequence[StrategyResult], most: int, analysis: Analysis) -> str:
     """Say what it costs to see the most, with the cheapest strategy that does and those that tie with it."""
     able, *others = [result for result in ranked if _count(result) == most]
     names = few([able.facts.name, *tied_with(able, others)])
     what = f"all {ALL} cost" if most == ALL else f"the most, {most}, cost"
-    ratio, best = able.to_best, ranked[0].facts.name
+    ratio, cheapest = able.to_best, next(result.facts.name for result in analysis.strategies if result.ranked)
     if ratio is None:
         return f"{what} {milliseconds(able.per_test)} per test, with {names}"
     more = f"{100 * ratio.value - 100:.0f} % more than"
     times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else more
-    return f"{what} {times} {best}, with {names}"
+    return f"{what} {times} {cheapest}, with {names}"
 
 
 # --- the panel

@@ -154,11 +154,11 @@ class _Panel:
     def _draw_row(self, axes: Axes, row: Row) -> None:
         value, (left, right) = self.value(row.result), axes.get_xlim()
         axes.hlines(row.middle, left, right, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-        # A strategy without a figure, and on a log axis one with zero, has its figure at the axis's left end.
-        x = left if value is None else max(value, left)
-        if value is not None:
-            colour, face = (BLUE, BLUE) if row.result.ranked else (GREY, PAPER)
-            axes.plot(x, row.middle, "o", ms=6.5, color=colour, markerfacecolor=face, clip_on=False, zorder=4)
+        x = left
+        # Without a figure there is no dot; nor is there a place for zero on a log axis.
+        if value is not None and value >= left:
+            x, (colour, face) = value, (BLUE, BLUE) if row.result.ranked else (GREY, PAPER)
+            axes.plot(x, row.middle, "o", ms=6.5, color=colour, markerfacecolor=face, zorder=4)
         words = NOTHING if value is None else significant(value)
         beside: dict[str, Any] = {
             "xytext": (7, 0),
