@@ -1,7 +1,9 @@
 """See the loops: what three tests do under a strategy, as it reached a real Postgres."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.conftest import Command, assert_one_line
 from tests.test_strategy import GOOD, write
 
 TRAP, ONE_LOOP, OWN_LOOPS = "module_engine_function_loops", "savepoint_rollback", "null_pool"
+BY_ITSELF = "baseline_restore"
 
 FILLED_BEFORE = '''
 """Connect once before the tests, in a loop that is over when they begin."""
@@ -85,12 +88,33 @@ def trace_of(references: Sequence[str], server: Server) -> tuple[dict[str, Trace
     return made, console.file.getvalue()
 
 
+async def ask(server: Server, statement: str, *arguments: object) -> str:
+    """Return the one value that a statement gives."""
+    connection = await asyncpg.connect(server.admin_dsn)
+    value = await connection.fetchval(statement, *arguments)
+    await connection.close()
+    return str(value)
+
+
 @pytest.fixture(scope="module")
-def traces(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trace]:
-    """What happened under a trap, two cures, and two strategies that only tests have."""
+def log(server: Server) -> Iterator[Path]:
+    """The server's own log, to which it writes every statement meanwhile."""
+    server._execute("ALTER SYSTEM SET log_statement = 'all'")
+    server._execute("SELECT pg_reload_conf()")
+    while asyncio.run(ask(server, "SHOW log_statement")) != "all":
+        time.sleep(0.01)
+    yield Path(asyncio.run(ask(server, "SHOW data_directory"))) / "log"
+    server._execute("ALTER SYSTEM RESET log_statement")
+    server._execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def traces(server: Server, log: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trace]:
+    """What happened under a trap, two cures, one that uses asyncpg by itself, and two that only tests have."""
+    assert log.exists()
     folder = tmp_path_factory.mktemp("strategies")
     own = [write(folder, "filled_before", FILLED_BEFORE), write(folder, "dies", DIES)]
-    return trace_of([TRAP, ONE_LOOP, OWN_LOOPS, *own], server)[0]
+    return trace_of([TRAP, ONE_LOOP, OWN_LOOPS, BY_ITSELF, *own], server)[0]
 
 
 def statements(trace: Trace, test: int) -> list[str]:
@@ -204,14 +228,24 @@ def test_broken_contract_is_refused(server: Server, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("traces")
 def test_no_database_is_left(server: Server) -> None:
     """Whatever came of the processes, their databases are gone."""
+    count = "SELECT count(*) FROM pg_database WHERE starts_with(datname, $1)"
+    assert asyncio.run(ask(server, count, PREFIX)) == "0"
 
-    async def names() -> list[str]:
-        connection = await asyncpg.connect(server.admin_dsn)
-        rows = await connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", PREFIX)
-        await connection.close()
-        return [row["datname"] for row in rows]
 
-    assert asyncio.run(names()) == []
+@pytest.mark.parametrize("name", [TRAP, ONE_LOOP, OWN_LOOPS, BY_ITSELF])
+def test_statements_are_those_of_the_servers_own_log(name: str, traces: dict[str, Trace], log: Path) -> None:
+    """Connection by connection, what a trace has is what the server logged: nothing more, nothing less, in order."""
+    told: dict[int, list[str]] = {event.pid: [] for event in traces[name].events if event.pid}
+    for event in traces[name].events:
+        if event.kind == "statement":
+            told[event.pid].append(event.text)
+    logged: dict[int, list[str]] = {pid: [] for pid in told}
+    entry = re.compile(r"\[(\d+)\] LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
+    for pid, statement in entry.findall(log.read_text(errors="replace")):
+        if int(pid) in logged:
+            logged[int(pid)].append(shortened(statement))
+    assert sum(map(len, told.values())) > 30
+    assert told == logged
 
 
 def test_terminal_tells_the_story(traces: dict[str, Trace]) -> None:
