@@ -47,22 +47,25 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
     growth = grow(run, read_cells(folder))
     try:
-        pictures = draw(analysis, growth, timed(run, read_cells(folder)), read_traces(folder))
-        for picture in pictures:
-            picture.write(folder / FOLDER)
-        write_summary(analysis, growth, folder)
-        write_benchmark_json(analysis, read_cells(folder), folder)
-        page = write_page(analysis, growth, pictures, folder)
+        with console.status("drawing"):
+            pictures = draw(analysis, growth, timed(run, read_cells(folder)))
+            loops = draw_loops(analysis, read_traces(folder))
+            for picture in pictures:
+                picture.write(folder / FOLDER)
+            for picture in loops:
+                picture.write_svg(folder / FOLDER)
+            write_summary(analysis, growth, folder)
+            write_benchmark_json(analysis, read_cells(folder), folder)
+            page = write_page(analysis, growth, [*pictures, *loops], folder)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
     print_summary(analysis, growth, page, console)
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], traces: Mapping[str, Trace]) -> list[Picture]:
+def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
-    names = [facts.name for facts in in_order(analysis)]
-    columns = columns_of(analysis.outcomes, names)
+    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     drawn = [
         cost.picture(analysis),
         tradeoff.picture(analysis),
@@ -73,9 +76,13 @@ def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], traces: Map
         distribution.picture(analysis, cells),
         order.picture(analysis, cells),
         witnesses.picture(analysis),
-        *(timeline.picture(traces[name]) for name in names if name in traces),
     ]
     return [picture for picture in drawn if picture is not None]
+
+
+def draw_loops(analysis: Analysis, traces: Mapping[str, Trace]) -> list[Picture]:
+    """Return the picture of loops and connections of each strategy that was traced."""
+    return [timeline.picture(traces[facts.name]) for facts in in_order(analysis) if facts.name in traces]
 
 
 def _check_some_finished(folder: Path, run: Run) -> None:

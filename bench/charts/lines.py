@@ -18,8 +18,8 @@ from bench.analysis import Estimate, bounds
 from bench.charts.axis import widened
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
+    AMBER,
     BLUE,
-    BROWN,
     GREEN,
     GREY,
     INK,
@@ -27,16 +27,16 @@ from bench.charts.typesetting import (
     LINE_HEIGHT,
     MARGIN,
     MUTED,
-    ORANGE,
     PAPER,
     PURPLE,
+    RUST,
     Look,
     text_width,
     wrap,
 )
 from bench.statistics import Floats
 
-COLOURS = (BLUE, GREEN, PURPLE, ORANGE, INK, BROWN)
+COLOURS = (BLUE, GREEN, PURPLE, AMBER, INK, RUST)
 MOST_FULL = len(COLOURS)
 """More curves in colour than this could not be told apart; the others are thin."""
 

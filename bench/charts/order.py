@@ -18,7 +18,7 @@ from bench.charts.axis import ticks, widened
 from bench.charts.footer import place_footer
 from bench.charts.lines import AROUND, FOOT, LEFT, SIZE, frame, thin_out
 from bench.charts.sheet import FULL, Sheet
-from bench.charts.typesetting import BLUE, GREY, INK, LIGHT, MARGIN, MUTED, ORANGE, PAPER, text_width, wrap
+from bench.charts.typesetting import AMBER, BLUE, GREY, INK, LIGHT, MARGIN, MUTED, PAPER, text_width, wrap
 from bench.series import Timed
 from bench.strategy import FLOOR
 from bench.words import significant
@@ -154,7 +154,7 @@ def _draw_rounds(axes: Axes, spots: Sequence[_Spot]) -> None:
 
 def _draw_spot(axes: Axes, spot: _Spot, *, named: bool) -> None:
     floor = spot.cell.strategy == FLOOR
-    colour = ORANGE if named else GREY
+    colour = AMBER if named else GREY
     face = PAPER if floor else colour
     axes.plot(spot.x, spot.ratio, "o", ms=5 if named else 3.2, mec=colour, mfc=face, mew=0.8, zorder=4)
 

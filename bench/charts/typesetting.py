@@ -22,6 +22,7 @@ from bench.words import printable
 PAPER, INK, GREY, LIGHT = "#ffffff", "#1f1f1f", "#595959", "#dcdcdc"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"  # Okabe and Ito's colour-blind safe palette
 PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: their vermilion, dark enough for white words
+AMBER, RUST = "#e69f01", "#8f3a01"  # orange and brown of lines and dots, behind which no words stand
 ON_BROWN = "#fffffe"  # white words, which stay white where the paper turns dark
 
 DARK = {
@@ -36,6 +37,8 @@ DARK = {
     PALE: "#1c2b38",
     BROWN: "#a8460a",
     BAND: "#2b2e33",
+    AMBER: "#f0b429",
+    RUST: "#e2703a",
 }
 """What each colour turns into on a screen that is set to dark; every colour of a picture is one of these."""
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
@@ -59,21 +62,23 @@ def context() -> AbstractContextManager[None]:
     return style.context(["default", _STYLE])
 
 
-def save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
-    """
-    Write a figure as SVG and PNG, and return their paths.
-
-    :param stem: the path without its extension; folders are made.
-    """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
+def save_svg(figure: Figure, title: str, path: Path) -> Path:
+    """Write a figure as SVG, and return the path; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     drawn = StringIO()
     with context():
         # A date or matplotlib's version in the file would change the picture of an unchanged run.
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
-        figure.savefig(png, dpi=200, metadata={"Software": None})
-    svg.write_text(drawn.getvalue().replace("</style>", f"{looks()}</style>", 1), encoding="utf-8")
-    return svg, png
+    path.write_text(drawn.getvalue().replace("</style>", f"{looks()}</style>", 1), encoding="utf-8")
+    return path
+
+
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, and return the path; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with context():
+        figure.savefig(path, dpi=200, metadata={"Software": None})
+    return path
 
 
 def looks() -> str:
