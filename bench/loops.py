@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from string import ascii_lowercase
 from typing import Literal
 
 from bench.traces import NO_LOOP, Event, Trace
@@ -52,16 +53,11 @@ class Loop:
     """An event loop, and from which column to which it is there."""
 
     number: int
+    name: str
+    """What it is called; one that code made for itself has a letter."""
     scope: str
     first: int
     last: int
-
-    @property
-    def name(self) -> str:
-        """What it is called; one that code made for itself has a letter."""
-        if self.number == NO_LOOP:
-            return "no loop"
-        return f"loop {self.number}" if self.number > NO_LOOP else f"loop {chr(ord('a') - self.number - 1)}"
 
     @property
     def life(self) -> str:
@@ -70,7 +66,7 @@ class Loop:
             return "none was made yet"
         if self.scope == "function":
             return "this test's own"
-        return f"the {self.scope}'s" if self.scope else "made by the code itself"
+        return f"the {self.scope}'s" if self.scope else "the code's own"
 
     def state(self, column: int) -> str:
         """Say what it does while a test runs in another one."""
@@ -339,11 +335,13 @@ def _loops(placed: Sequence[_Placed], lines: Sequence[Line], tests: int) -> tupl
     for line in lines:
         used.setdefault(line.loop, []).append(line.column)
     scopes = {one.event.loop: one.event.scope for one in placed if one.event.kind == "loop made"}
+    letters = iter(ascii_lowercase)
     found = []
     for number, columns in used.items():
+        name = f"loop {number if number > NO_LOOP else next(letters)}" if number else "no loop"
         scope = scopes.get(number, "")
         last = max(columns) if scope in {"", "function"} else max(tests, *columns)
-        found.append(Loop(number, scope, min(columns), last))
+        found.append(Loop(number, name, scope, min(columns), last))
     return tuple(found)
 
 

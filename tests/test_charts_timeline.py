@@ -114,6 +114,17 @@ def session_trap() -> Trace:
     return script.trace()
 
 
+def own_loop() -> Trace:
+    """Return what tests do with a connection of a loop that a fixture ran for itself."""
+    script = Script("own_loop")
+    script.test()
+    script.fixture("session_factory", "session", lambda: script.use(-1, 4711, opens=True))
+    script.loop(1)
+    script.use(1, 4711, "BEGIN")
+    script.tell("error", text=OTHER_LOOP)
+    return script.trace()
+
+
 def cure() -> Trace:
     """Return what one loop with one connection does."""
     script = Script("cure")
@@ -174,7 +185,7 @@ def no_loop() -> Trace:
     return script.trace()
 
 
-TRACES = {make.__name__: make() for make in (trap, session_trap, cure, stairs, crowd, nothing, no_loop)}
+TRACES = {make.__name__: make() for make in (trap, session_trap, own_loop, cure, stairs, crowd, nothing, no_loop)}
 DPI = (100, 200)
 """Of a screen, and of the PNG: letters stand on whole pixels, so their widths differ."""
 
@@ -239,7 +250,9 @@ def test_every_colour_has_one_for_dark_screens(name: str) -> None:
     assert {to_hex(colour) for colour in used} <= DARK.keys()
 
 
-@pytest.mark.parametrize(("name", "count"), [("trap", 2), ("session_trap", 3), ("cure", 0), ("stairs", 0)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("trap", 2), ("session_trap", 3), ("own_loop", 1), ("cure", 0), ("stairs", 0)]
+)
 def test_cross_where_a_connection_meets_a_second_loop(name: str, count: int) -> None:
     """A cross stands on the edge of each box that a connection of another loop comes into, and nowhere else."""
     found = crosses(name)
@@ -259,6 +272,16 @@ def test_boxes_are_loops_as_wide_as_they_live() -> None:
         assert left.y0 < right.y0
     session, *tests = (box.get_bbox() for box in boxes("session_trap"))
     assert all(session.x0 < test.x0 and test.x1 < session.x1 and session.y1 < test.y0 for test in tests)
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_words_stand_in_the_box_of_their_loop(name: str) -> None:
+    """Whatever begins inside of a box ends there."""
+    figure, texts = drawn(name)
+    for box in (patch.get_window_extent() for patch in boxes(name)):
+        for end in (text.get_window_extent() for text in texts if text.axes is not None):
+            if box.x0 < end.x0 < box.x1 and box.y0 < end.y0 < end.y1 < box.y1:
+                assert end.x1 < box.x1 + figure.dpi / 72, name
 
 
 def test_words_of_the_trap() -> None:

@@ -196,9 +196,9 @@ def test_loop_that_code_made_for_itself(traces: dict[str, Trace]) -> None:
     """It is told apart, left aside where it touches nothing of the tests, and shown where a connection comes of it."""
     assert read(traces[ONE_LOOP]).aside[0].startswith("migrated_database_url ran an event loop of its own, for ")
     story = read(traces["filled_before"])
-    assert [loop.name for loop in story.loops] == ["loop b", "loop 1", "loop 2", "loop 3"]
+    assert [loop.name for loop in story.loops] == ["loop a", "loop 1", "loop 2", "loop 3"]
     assert {(met.column, met.opened_in) for met in story.meetings} == {(1, -2), (2, -2), (3, -2)}
-    assert "opened in loop b: only that loop watches its socket, and it is closed" in story.sentence
+    assert "opened in loop a: only that loop watches its socket, and it is closed" in story.sentence
 
 
 def test_process_that_dies(traces: dict[str, Trace]) -> None:

@@ -173,14 +173,8 @@ class _Panel:
             if not row.result.ranked:
                 face, ink, edge = PAPER, INK, GREY
             width = self.scale.shown(ms)
-            look: dict[str, Any] = {
-                "facecolor": face,
-                "edgecolor": edge,
-                "linewidth": 0.8,
-                "clip_on": False,
-                "zorder": 3,
-            }
-            axes.barh(row.middle, width, BAR, left, **look)
+            look: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.8}
+            axes.barh(row.middle, width, BAR, left, clip_on=False, zorder=3, **look)
             if self.scale.cut(ms):
                 axes.text(left + width * BREAK_AT, row.middle, CUT_MARK, size=BAR, color=ink, **BREAK)
             left += width

@@ -314,11 +314,18 @@ def _cap(widths: Sequence[float]) -> float:
 def _natural_width(story: Story, column: _Column) -> float:
     title, below = story.heads[column.number]
     widths = [NARROWEST, text_width(title, TITLE_SIZE, "bold") + 2 * PAD, text_width(below, SIZE) + 2 * PAD]
+    widths += [_head_width(loop) for loop in story.loops if loop.first == loop.last == column.number]
     for line in story.lines:
         if line.column == column.number and line.kind != "error":
             indent = column.text - column.left + INDENT * line.depth
             widths.append(indent + ROUNDING * text_width(drawable(_words(line)), SIZE, _weight(line)) + PAD)
     return max(widths)
+
+
+def _head_width(loop: Loop) -> float:
+    """Return how wide a box is that has room for its head, and for a cross beside it."""
+    words = text_width(loop.name, TITLE_SIZE, "bold") + text_width(loop.life, SIZE)
+    return 2 * PAD + 16 + ROUNDING * words
 
 
 def _colours(connections: Sequence[Connection]) -> dict[int, str]:
