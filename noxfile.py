@@ -47,7 +47,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Show table and chart of a run again: nox -s report -- results/reference."""
+    """Make page, pictures and tables of a run again: nox -s report -- results/reference."""
     harness(session, "report")
 
 

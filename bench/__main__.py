@@ -195,7 +195,7 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--need", metavar="PROBE,PROBE", help="Rank only strategies that pass these, whatever the run was for.")
 def report(run: Path, need: str | None) -> None:
-    """Draw table and charts of a run again."""
+    """Make page, pictures and tables of a run again."""
     from bench.fidelity import needed  # noqa: PLC0415 - as above
     from bench.report import report_run  # noqa: PLC0415 - as above
 

@@ -22,7 +22,10 @@ settings.load_profile("looptrap")
 # A suite that was started in the background ignores Ctrl-C, and would pass that on to the processes that it stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST = ("looking", "run", "check", "adopt", "resume", "server", "plugin", "docs", "heatmap", "calibrate", "recorder")
+LONGEST = (
+    *("looking", "run", "check", "adopt", "resume", "server", "page", "plugin", "docs", "explain", "charts_heatmap"),
+    *("calibrate", "recorder"),
+)
 """Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,4 +1,8 @@
-"""The page of a run in a real browser: by pointer, by keyboard, on a phone, without script, for a screen reader."""
+"""
+The page of a run in a real browser: by pointer, by keyboard, on a phone, without script, for a screen reader.
+
+It is that of the committed run, which another test holds to be what the harness makes of the run's files today.
+"""
 
 import io
 import re
@@ -18,7 +22,7 @@ from bench.fidelity import lacking, seen, sight_of
 from bench.page import PAGE
 from bench.probes import Family, Probe
 from bench.report import report_run
-from bench.results import CELLS_FILE, FIDELITY_FILE, RUN_FILE, Failure, keep_fidelity, read_fidelity, read_run
+from bench.results import Failure, keep_fidelity, read_fidelity, read_run
 from tests.test_fidelity import outcomes_of
 from tests.test_report import CELLS, cell_of, write_run
 
@@ -32,16 +36,6 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the committed run, made anew from its three files."""
-    folder = tmp_path_factory.mktemp("reference")
-    for name in (RUN_FILE, CELLS_FILE, FIDELITY_FILE):
-        shutil.copy(REFERENCE / name, folder)
-    report_run(folder, Console(file=io.StringIO()))
-    return folder / PAGE
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real browser."""
     with sync_playwright() as playwright:
@@ -49,12 +43,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def opened(browser: Browser, reference: Path) -> Iterator[Open]:
+def opened(browser: Browser) -> Iterator[Open]:
     """Open the page as a reader would, without a network; whatever the console complains of fails the test."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(path: Path = reference, *, width: int = 1280, **settings: object) -> Page:
+    def open_page(path: Path = REFERENCE / PAGE, *, width: int = 1280, **settings: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **settings)  # type: ignore[arg-type] # as Playwright names them
         context.set_default_timeout(10_000)
         contexts.append(context)
@@ -80,15 +74,15 @@ def corners(path: str | None) -> list[float]:
     return [float(figure) for figure in re.findall(r"[\d.]+", path or "")]
 
 
-def test_the_page_asks_the_network_for_nothing(reference: Path) -> None:
+def test_the_page_asks_the_network_for_nothing() -> None:
     """No address is loaded, scripts but the page's own are forbidden, and the file is small enough to be mailed."""
-    text = reference.read_text()
+    text = (REFERENCE / PAGE).read_text()
     assert re.findall(r'<(?:script|img|link|iframe)[^>]*\b(?:src|href)="(?!data:)', text) == []
     [style] = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert re.findall(r"@import|url\(", style) == []
     assert re.findall(r'="url\((?!#)', text) == []
     assert "default-src 'none'" in text
-    assert reference.stat().st_size <= LARGEST
+    assert (REFERENCE / PAGE).stat().st_size <= LARGEST
 
 
 def test_words_from_elsewhere_are_never_markup(tmp_path: Path) -> None:
@@ -237,6 +231,17 @@ def test_a_fixture_is_copied_whole(opened: Open) -> None:
     assert copied == page.locator("#conftest-create_drop").evaluate("element => element.textContent")
     assert copied.endswith("\n")
     compile(copied, "conftest.py", "exec")
+
+
+@needs_browser
+def test_trap_and_cure_are_seen_one_after_the_other(opened: Open) -> None:
+    """Loops of a trap and of the cheapest strategy stand in a part of their own, others beside their fixtures."""
+    page = opened()
+    shown = [figure.get_attribute("id") for figure in page.locator("#loops figure").all()]
+    assert shown == ["picture-loops-module_engine_function_loops", f"picture-loops-{names(page)[0]}"]
+    assert "attached to a different loop" in page.locator("#loops .sentence").first.inner_text()
+    page.locator("#row-null_pool a").click()
+    page.locator("#picture-loops-null_pool svg").wait_for(state="visible")
 
 
 @needs_browser

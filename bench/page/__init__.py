@@ -21,7 +21,7 @@ from bench.answers import Choice, answers, choices
 from bench.charts import Picture, heatmap, timeline, typesetting
 from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
 from bench.fidelity import columns_of, seen
-from bench.growth import Growth
+from bench.growth import FACTORS, Growth
 from bench.growth_words import sentences
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
@@ -60,7 +60,7 @@ _COLOURS = {
 
 def write_page(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> Path:
     """
-    Write the page into the folder of a run, whose pictures have been written, and return its path.
+    Write the page into the folder of a run, whose pictures have been written, whole or not at all; return its path.
 
     :raises OSError: it cannot be written.
     """
@@ -70,8 +70,9 @@ def write_page(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], 
     environment.filters["foldable"] = _foldable
     path = folder / PAGE
     text = environment.get_template("report.html").render(_content(analysis, growth, pictures, folder))
-    path.write_text(text, encoding="utf-8")
-    return path
+    draft = path.with_name(f"{PAGE}.draft")
+    draft.write_text(text, encoding="utf-8")
+    return draft.replace(path)
 
 
 def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
         "loops": loops,
         "trap_and_cure": _trap_and_cure(analysis, loops),
         "notes": sentences(growth),
+        "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in growth.courses],
         "sight_sentence": sight.sentence if sight else "",
         "columns": [_column(column) for column in columns],
         "homes": [*homes(analysis)],
