@@ -20,10 +20,10 @@ from bench.adoption.imports import WIDTH, import_lines
 from bench.adoption.source import Block, Source, read_source
 from bench.docstrings import read_docstring
 from bench.errors import UserError
+from bench.printable import printable
 from bench.process import ADMIN_DSN
 from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, Trap, load, loop_scope_options, peers_in_tree
 from bench.version import VERSION
-from bench.words import printable
 
 GIVEN = Path(__file__).parent / "adoption"
 AFTER = frozenset({"db_session", "client"})

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from bench.errors import UserError
 from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
+from bench.printable import printable
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
 from bench.server import Server, open_server, untimed
 from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
 from bench.tables import print_figures
-from bench.words import printable
 
 RESULTS = ROOT / "results"
 FOLDER = RESULTS / "check"

@@ -20,9 +20,10 @@ from rich.text import Text
 from bench import statistics
 from bench.analysis import Analysis, Estimate, StrategyResult, analyse, estimate
 from bench.errors import UserError
+from bench.printable import printable
 from bench.results import WARM_UP, Cell, Run, read_cells, read_run
 from bench.strategy import FLOOR
-from bench.words import printable, significant, tests_and_rounds
+from bench.words import significant, tests_and_rounds
 
 NOTHING = "-"
 UNKNOWN = "not known"

@@ -14,8 +14,9 @@ from bench.analysis import Analysis
 from bench.contents import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
 from bench.growth import Growth
 from bench.growth_words import sentences
+from bench.printable import printable
 from bench.tables import print_figures
-from bench.words import headline, printable
+from bench.words import headline
 
 NAME, LETTERS, FIRST = 0, 3, 4
 """Columns of the table."""

@@ -11,9 +11,10 @@ from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.fidelity import columns_of, complaints, family_table, seen
 from bench.growth import Growth
 from bench.growth_words import tables
+from bench.printable import printable
 from bench.probes import Probe
 from bench.results import Machine, StrategyFacts
-from bench.words import frequent_errors, printable, significant, tests_and_rounds, trap_verdict
+from bench.words import frequent_errors, significant, tests_and_rounds, trap_verdict
 
 NOTHING = "-"
 TIES = "Strategies that share a letter are tied: what differs between them may be noise."

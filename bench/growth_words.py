@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.analysis import Estimate, bounds
 from bench.growth import BreakEven, Course, Factor, Growth, Line, kind_of_growth
-from bench.words import printable, significant
+from bench.printable import printable
+from bench.words import significant
 
 DISAGREE = 0.10
 """Line and phases disagree from this share on: the line has the residual in it, of which 5 % mark a cell."""

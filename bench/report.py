@@ -28,11 +28,11 @@ from bench.export import write_benchmark_json
 from bench.fidelity import columns_of
 from bench.growth import Growth, grow
 from bench.page import write_page
+from bench.printable import printable
 from bench.results import Run, read_cells, read_fidelity, read_run
 from bench.series import Timed, timed
 from bench.summary import write_summary
 from bench.traces import Trace, read_traces
-from bench.words import printable
 
 
 def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.fidelity import listed
+from bench.printable import printable
 from bench.results import StrategyFacts
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
@@ -99,11 +100,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, of_hour = divmod(minutes, 60)
     return f"{hours} h {of_hour:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def printable(text: str) -> str:
-    """Return text that came from elsewhere as one line: an error may hold new lines and terminal codes."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
 
 
 def tests_and_rounds(analysis: Analysis) -> str:

@@ -42,10 +42,10 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
     report_run(tmp_path, Console(file=io.StringIO()))
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))
     assert made == sorted(path.relative_to(REFERENCE) for path in REFERENCE.rglob("*.*"))
-    for name in made:
+    for path in made:
         # A picture of pixels is the same as its SVG, but for what processors make of its last digits.
-        if name.suffix != ".png":
-            assert (tmp_path / name).read_text() == (REFERENCE / name).read_text(), name
+        if path.suffix != ".png":
+            assert (tmp_path / path).read_text() == (REFERENCE / path).read_text(), path
 
 
 @pytest.mark.parametrize("page", MADE_PAGES, ids=lambda page: page.name)

@@ -328,6 +328,15 @@ def test_a_pipe_gets_plain_text_of_80_columns(tmp_path: Path) -> None:
     assert max(len(line) for line in shown.splitlines() if str(folder) not in line) <= 80
 
 
+def test_measuring_needs_nothing_that_looks() -> None:
+    """What runs cells, probes and traces imports neither pandas nor matplotlib, nor what fills pages in."""
+    unwanted = {"pandas", "matplotlib", "jinja2"}
+    code = f"import sys, bench.run; print({unwanted} & set(sys.modules))"
+    root = Path(__file__).parent.parent
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True).stdout
+    assert shown.decode().strip() == "set()"
+
+
 def test_looking_needs_neither_postgres_nor_sqlalchemy() -> None:
     """Reading a run imports nothing that runs Postgres, and no global state of matplotlib."""
     unwanted = {"sqlalchemy", "asyncpg", "matplotlib.pyplot"}

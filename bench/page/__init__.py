@@ -25,9 +25,10 @@ from bench.growth import FACTORS, Growth
 from bench.growth_words import sentences
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
+from bench.printable import printable
 from bench.probes import Family, Probe
 from bench.results import Fidelity
-from bench.words import headline, printable, significant, tests_and_rounds, trap_verdict
+from bench.words import headline, significant, tests_and_rounds, trap_verdict
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ from bench.adopt import adopted
 from bench.analysis import Analysis, StrategyResult, TrapResult
 from bench.docstrings import read_docstring
 from bench.errors import UserError
+from bench.printable import printable
 from bench.strategy import LoadedStrategy, load
-from bench.words import printable
 
 
 @dataclass(frozen=True)
