@@ -107,7 +107,7 @@ def read_traces(folder: Path) -> dict[str, Trace]:
         return {}
     except ValidationError as error:
         raise UserError(
-            f"{path} is damaged: {error.errors()[0]['msg']}. Remove it, and make it again with nox -s explain."
+            f"{path} is damaged: {error.errors()[0]['msg']}. Remove it: a report goes without; --resume makes it anew."
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
