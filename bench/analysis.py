@@ -455,19 +455,19 @@ def _wandering(timed: pd.DataFrame, costs: pd.DataFrame) -> _Wandering:
 
 def _drifted(found: _Wandering) -> Iterator[str]:
     if found.drift is not None:
-        yield f"the cost per test drifted by {found.drift:+.0%} from the first cell to the last."
+        yield f"The cost per test drifted by {found.drift:+.0%} from the first cell to the last."
     if found.together:
         figures = "correlation {:.2f}, spread {:.0%}".format(*found.together)
-        yield f"neighbouring cells vary together ({figures}): the machine's speed wanders; trust ratios over costs."
+        yield f"Neighbouring cells vary together ({figures}): the machine's speed wanders; trust ratios over costs."
 
 
 def _others(timed: pd.DataFrame, cores: int) -> Iterator[str]:
     """Look for others who used the processors."""
     load, steal = timed["load"].median(), timed["steal"].median()
     if load > cores:
-        yield f"others used the machine: its load was {load:.1f} on {cores} cores, and a run makes about 1."
+        yield f"Others used the machine: its load was {load:.1f} on {cores} cores, and a run makes about 1."
     if steal > STEAL:
-        yield f"the hypervisor gave {steal:.0%} of the processors' time to others."
+        yield f"The hypervisor gave {steal:.0%} of the processors' time to others."
 
 
 def _unexplained(timed: pd.DataFrame) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Choice:
 
 def answers(analysis: Analysis) -> list[str]:
     """Say in a few sentences which strategy is cheapest, what it hides, and what to take where that is needed."""
-    return [f"On this machine: {headline(analysis)}.", *_what_it_hides(analysis), *_what_sees_more(analysis)]
+    sees_more = " ".join(_what_sees_more(analysis))
+    return [f"On this machine: {headline(analysis)}.", *_what_it_hides(analysis), *filter(None, [sees_more])]
 
 
 def choices(analysis: Analysis) -> list[Choice]:

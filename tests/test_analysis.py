@@ -432,7 +432,7 @@ def test_a_quiet_run_says_what_was_looked_at() -> None:
         ("unusable", "are noise", {"scale": 0.4}),
         ("noisy", "equals are told apart", {"twin": 1.03}),
         ("noisy", "drifted by +26% from the first cell to the last", {"slope": 0.25}),
-        ("noisy", "neighbouring cells vary together", {"slope": 0.25}),
+        ("noisy", "Neighbouring cells vary together", {"slope": 0.25}),
         ("noisy", "28 of 28 cells have more than 5% of their time unexplained", {"residual": 0.2}),
         ("noisy", "3 timed rounds finished", {"rounds": 3}),
         ("unusable", "1 timed round finished: it takes 2", {"rounds": 1}),

@@ -48,8 +48,10 @@ def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> 
             "Tests under savepoint_rollback do not see 4 of 44 behaviours of a real Postgres, among them "
             "sequences_restart, second_connection and notify."
         ),
-        "Where tests must see commits of another connection, the cheapest is delete_all, at 4.00 ms per test.",
-        "Where they must see all 44, there is only template_clone, at 40.0 ms per test.",
+        (
+            "Where tests must see commits of another connection, the cheapest is delete_all, at 4.00 ms per test. "
+            "Where they must see all 44, there is only template_clone, at 40.0 ms per test."
+        ),
     ]
 
 
@@ -57,14 +59,14 @@ def test_nobody_is_called_cheapest_without_those_that_tie() -> None:
     """Who shares a letter is named beside whoever is cheapest, and who of them sees more is said."""
     said = answers(probed("savepoint_rollback", "delete_all", "template_clone"))
     assert said[1].endswith("Of those that it ties with, template_clone sees most: 44.")
-    assert said[2].endswith("the cheapest is delete_all (tied with template_clone), at 4.00 ms per test.")
+    assert "the cheapest is delete_all (tied with template_clone), at 4.00 ms per test." in said[2]
 
 
 def test_noise_that_drowns_the_costs_leaves_only_what_is_seen() -> None:
     """In an unusable run no strategy is called cheapest; who sees what is needed is still known."""
     said = answers(probed(noise=Noise("unusable", ("1 timed round finished.",), None)))
     assert "Too noisy" in said[0]
-    assert said[2] == "Where tests must see commits of another connection: delete_all and template_clone."
+    assert said[2].startswith("Where tests must see commits of another connection: delete_all and template_clone.")
 
 
 def test_what_was_not_probed_is_not_claimed() -> None:
