@@ -36,8 +36,10 @@ class Choice:
 
 def answers(analysis: Analysis) -> list[str]:
     """Say in a few sentences which strategy is cheapest, what it hides, and what to take where that is needed."""
-    sees_more = " ".join(_what_sees_more(analysis))
-    return [f"On this machine: {headline(analysis)}.", *_what_it_hides(analysis), *filter(None, [sees_more])]
+    found, sees_more = headline(analysis), " ".join(_what_sees_more(analysis))
+    # A headline that begins with a strategy's name is a figure, and of one machine.
+    figure = f"On this machine {found}." if found[0].islower() else f"{found}."
+    return [figure, *_what_it_hides(analysis), *filter(None, [sees_more])]
 
 
 def choices(analysis: Analysis) -> list[Choice]:
@@ -74,7 +76,7 @@ def _misses(probes: Sequence[str]) -> str:
     worst = sorted(filter(missing.get, Family), key=lambda family: -len(missing[family]) / sizes[family])[:FEW]
     named = [f"{family.replace('_', ' ')} {len(missing[family])}/{sizes[family]}" for family in worst]
     more = any(missing[family] for family in Family if family not in worst)
-    return f"misses {', '.join(named)}" + (", ..." if more else "")
+    return f"misses {', '.join(named)}" + (" ..." if more else "")
 
 
 def _what_it_hides(analysis: Analysis) -> Iterator[str]:

@@ -41,7 +41,7 @@ def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> 
     """Cost and ratios of the cheapest, what it hides by family, and the cheapest for two greater needs."""
     assert answers(probed()) == [
         (
-            "On this machine: savepoint_rollback costs 2.00 ms per test, 2.0x less than delete_all and 20x less than "
+            "On this machine savepoint_rollback costs 2.00 ms per test, 2.0x less than delete_all and 20x less than "
             "template_clone."
         ),
         (
@@ -81,7 +81,7 @@ def test_a_strategy_that_sees_all_needs_no_other() -> None:
     """Where the cheapest sees everything there is nothing more to say."""
     only = replace(result_of("template_clone", 2.0, "a", ratio=1.0), fidelity=EVERYTHING)
     assert answers(analysis_of([only])) == [
-        "On this machine: template_clone costs 2.00 ms per test.",
+        "On this machine template_clone costs 2.00 ms per test.",
         "Its tests see all 44 behaviours of a real Postgres that are probed.",
     ]
 
@@ -95,7 +95,7 @@ def test_a_strategy_that_sees_all_needs_no_other() -> None:
         (tuple(probe for probe in Probe if probe.family == Family.LOOPS), "misses loops 4/4"),
         (
             (*tuple(probe for probe in Probe if probe.family in {Family.LOOPS, Family.CONNECTIONS}), Probe.NOTIFY),
-            "misses connections 8/8, loops 4/4, ...",
+            "misses connections 8/8, loops 4/4 ...",
         ),
     ],
 )

@@ -89,7 +89,9 @@ const follow = () => {
   else frontierLine?.setAttribute("d", wholeFrontier);
   const best = fit[0], said = document.getElementById("fits");
   const ties = best ? fit.slice(1).filter((row) => tied(best, row)).map((row) => row.cells[0].textContent) : [];
+  const names = fit.map((row) => row.cells[0].textContent).join(", ");
   said.textContent = !needs.length ? "" : !best ? "No ranked strategy sees all that."
+    : form.dataset.noise === "unusable" ? `All that is seen under ${names}; the run is too noisy to call one the cheapest.`
     : `${fit.length === 1 ? "One strategy sees" : `${fit.length} strategies see`} all that; cheapest: `
       + `${best.cells[0].textContent}, ${best.cells[1].textContent} ms per test${ties.length ? `, tied with ${ties.join(", ")}` : ""}.`;
 };
