@@ -23,12 +23,12 @@ from rich.text import Text
 from bench import loops
 from bench.cell import OPTIONS, TESTS_RAN, environment, kill_group
 from bench.errors import UserError
-from bench.loops import Line, Story
 from bench.printable import printable
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
 from bench.results import unwritable
 from bench.server import Server, open_server
+from bench.story import Line, Story
 from bench.strategy import ROOT, LoadedStrategy, able, arguments_for_pytest, load
 from bench.traces import Event, Trace, keep_trace
 

@@ -1,130 +1,27 @@
 """
-What a trace says: which loop ran what, on which connection, where a connection met a second loop, and a sentence.
+From a trace to what it says: which loop ran what, on which connection, and where a connection met a second loop.
 
-From a record to statements; runs nothing. `bench/explain.py` prints them, `bench/charts/timeline.py` draws them.
+From one record to others; runs nothing. `bench/explain.py` prints them, `bench/charts/timeline.py` draws them.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from string import ascii_lowercase
 from typing import Literal
 
+from bench.loops_words import named, sentence, several, shown_error
+from bench.story import BEFORE, Connection, Line, Loop, Meeting, Story
 from bench.traces import NO_LOOP, Event, Trace
-
-BEFORE = 0
-"""The column of what wide fixtures do before the first test; a test's column is its number."""
 
 MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8
 """Of one loop in one column, and which of its statements stay when it has more."""
 FEWEST_FOLDED = 3
 """So many statements in a row that control no transaction are told as a number."""
 
-LONGEST_ERROR = 160
-
 THE_TEST = "test"
 _END_OF_TRANSACTION = ("COMMIT", "ROLLBACK", "END", "ABORT")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of what a loop did in a column."""
-
-    kind: Literal["who", "connection", "statement", "error", "left out"]
-    """`who`: the fixture or test whose doing the lines below are. `connection`: one is opened, taken or closed."""
-    column: int
-    loop: int
-    text: str
-    pid: int = 0
-    depth: int = 0
-    """Of a statement: how many transactions and savepoints it stands in."""
-    control: bool = False
-    """Whether a statement controls a transaction."""
-    refused: bool = False
-    """Whether the server refused the statement."""
-    strange: bool = False
-    """Whether the connection was opened in another loop than the one that uses it here."""
-
-
-@dataclass(frozen=True)
-class Loop:
-    """An event loop, and from which column to which it is there."""
-
-    number: int
-    name: str
-    """What it is called; one that code made for itself has a letter."""
-    scope: str
-    first: int
-    last: int
-
-    @property
-    def life(self) -> str:
-        """For how long it is there."""
-        if self.number == NO_LOOP:
-            return "none was made yet"
-        if self.scope == "function":
-            return "this test's own"
-        return f"the {self.scope}'s" if self.scope else "the code's own"
-
-    def state(self, column: int) -> str:
-        """Say what it does while a test runs in another one."""
-        return "is closed" if column > self.last else "does not run now"
-
-
-@dataclass(frozen=True)
-class Connection:
-    """A connection, and where it was first and last used."""
-
-    pid: int
-    loop: int
-    """In which it was opened."""
-    first: int
-    last: int
-    """Columns; an open connection is there to the end."""
-    closed: bool
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """A connection that was taken or used in another loop than the one in which it was opened."""
-
-    column: int
-    pid: int
-    loop: int
-    opened_in: int
-    error: str
-    """That the test ended with; empty where it passed."""
-
-
-@dataclass(frozen=True)
-class Story:
-    """What a trace says, in the order in which it happened."""
-
-    heads: dict[int, tuple[str, str]]
-    """Of each column its title, and what stands below it."""
-    errors: dict[int, str]
-    """By the numbers of the tests that failed."""
-    loops: tuple[Loop, ...]
-    connections: tuple[Connection, ...]
-    lines: tuple[Line, ...]
-    meetings: tuple[Meeting, ...]
-    aside: tuple[str, ...]
-    """What ran in loops that touch nothing of the tests, a sentence each."""
-    sentence: str
-
-    def loop(self, number: int) -> Loop:
-        """Return the loop of a number."""
-        return next(loop for loop in self.loops if loop.number == number)
-
-    def cells(self, pid: int) -> list[tuple[int, int]]:
-        """Return column and loop of each place where a connection is used, in order."""
-        return list(dict.fromkeys((line.column, line.loop) for line in self.lines if line.pid == pid))
-
-    def cell(self, loop: int, column: int) -> list[Line]:
-        """Return what a loop did in a column."""
-        return [line for line in self.lines if (line.loop, line.column) == (loop, column)]
 
 
 @dataclass(frozen=True)
@@ -145,7 +42,7 @@ def read(trace: Trace) -> Story:
     errors: dict[int, str] = {}
     for one in drawn:
         if one.event.kind == "error":
-            errors.setdefault(one.event.test, _shown_error(one.event.text))
+            errors.setdefault(one.event.test, shown_error(one.event.text))
     made = _Lines(drawn, opened)
     lines = made.readable()
     loops = _loops(drawn, lines, len(trace.tests))
@@ -160,7 +57,7 @@ def read(trace: Trace) -> Story:
         aside=(*_aside(placed, apart), *made.left_aside()),
         sentence="",
     )
-    return replace(story, sentence=_sentence(story, made.all(), len(trace.tests)))
+    return replace(story, sentence=sentence(story, made.all(), len(trace.tests)))
 
 
 def _placed(trace: Trace) -> Iterator[_Placed]:
@@ -201,7 +98,7 @@ def _aside(placed: Sequence[_Placed], apart: set[int]) -> Iterator[str]:
         events = [one.event for one in group]
         pids = list(dict.fromkeys(event.pid for event in events if event.pid))
         count = sum(event.kind == "statement" for event in events)
-        yield f"{who} ran an event loop of its own, for {_several(count, 'statement')} on {_named(pids)}"
+        yield f"{who} ran an event loop of its own, for {several(count, 'statement')} on {named(pids)}"
 
 
 class _Lines:
@@ -234,7 +131,7 @@ class _Lines:
     def left_aside(self) -> Iterator[str]:
         """Yield what is not among the lines, a sentence each."""
         if self._settled:
-            said = _several(self._settled, "statement")
+            said = several(self._settled, "statement")
             yield f"SQLAlchemy got to know the server by {said} on new connections, before anybody could take them"
 
     def _take(self, one: _Placed) -> None:
@@ -258,7 +155,7 @@ class _Lines:
         elif event.kind == "error":
             here = [line.loop for line in self._lines if line.column == one.column]
             loop = here[-1] if here else self._last_made
-            self._lines.append(Line("error", one.column, loop, _shown_error(event.text)))
+            self._lines.append(Line("error", one.column, loop, shown_error(event.text)))
         elif event.kind == "loop made":
             self._last_made = event.loop
 
@@ -374,101 +271,3 @@ def _meetings(lines: Sequence[Line], opened: dict[int, int], errors: dict[int, s
     )
     for column, pid, loop in met:
         yield Meeting(column, pid, loop, opened[pid], errors.get(column, ""))
-
-
-# --- the sentence
-
-
-@dataclass
-class _Use:
-    """What one test used."""
-
-    loops: list[int] = field(default_factory=list)
-    pids: list[int] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
-
-
-def _sentence(story: Story, lines: Sequence[Line], tests: int) -> str:
-    """Say what is to be seen, from all lines, and never from a strategy's name."""
-    if story.meetings:
-        return _of_the_trap(story)
-    if not any(line.pid for line in lines):
-        return "Nothing of these tests reaches a server by asyncpg."
-    uses = [_use(lines, number) for number in range(1, tests + 1)]
-    failed = "".join(f" Test {number} fails: {error}." for number, error in sorted(story.errors.items())[:1])
-    return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"
-
-
-def _of_the_trap(story: Story) -> str:
-    first = next((met for met in story.meetings if met.error), story.meetings[0])
-    here, home = story.loop(first.loop), story.loop(first.opened_in)
-    from_pool = any(line.text == f"takes {first.pid}" for line in story.cell(first.loop, first.column))
-    verb, source = ("takes", " from the pool") if from_pool else ("uses", "")
-    return (
-        f"Test {first.column} runs in {here.name}, but {verb} connection {first.pid}{source}, which was opened in "
-        f"{home.name}: only that loop watches its socket, and it {home.state(first.column)}. {first.error}"
-    ).rstrip()
-
-
-def _use(lines: Sequence[Line], column: int) -> _Use:
-    use = _Use()
-    for line in lines:
-        if line.column == column and line.kind in {"statement", "connection"}:
-            use.loops += [line.loop] if line.loop not in use.loops else []
-            use.pids += [line.pid] if line.pid not in use.pids else []
-            use.statements += [line.text] if line.kind == "statement" else []
-    return use
-
-
-def _of_loops(story: Story, uses: Sequence[_Use]) -> str:
-    loops = {loop for use in uses for loop in use.loops}
-    pids = list(dict.fromkeys(pid for use in uses for pid in use.pids))
-    own = len(pids) == sum(len(use.pids) for use in uses)
-    if len(loops) == 1:
-        where = f"All {len(uses)} tests run in {story.loop(loops.pop()).name}"
-        if len(pids) == 1:
-            return f"{where} on connection {pids[0]}"
-        return (
-            f"{where}, each on {'a connection' if len(pids) == len(uses) else 'connections'} of its own"
-            if own
-            else (f"{where} on {_several(len(pids), 'connection')}")
-        )
-    if len(loops) == len(uses) and own:
-        several = "a connection" if len(pids) == len(uses) else "connections"
-        return f"Each test has a loop and {several} of its own"
-    return f"{_several(len(uses), 'test')} in {_several(len(loops), 'loop')} on {_several(len(pids), 'connection')}"
-
-
-def _of_transactions(uses: Sequence[_Use]) -> str:
-    first_words = Counter(text.split()[0] for use in uses for text in use.statements)
-    released = first_words["RELEASE"]
-    if commits := first_words["COMMIT"]:
-        arrive = "reaches" if commits == 1 else "reach"
-        return f"no connection meets a second loop, and {_several(commits, 'COMMIT')} {arrive} the server"
-    if released and all(use.statements and use.statements[-1] == "ROLLBACK" for use in uses):
-        return (
-            "in each, BEGIN opens an outer transaction, a commit of the application is a RELEASE SAVEPOINT, and "
-            "ROLLBACK ends it; no COMMIT reaches the server"
-        )
-    return "no connection meets a second loop"
-
-
-# --- words
-
-
-def _shown_error(error: str) -> str:
-    """Return an error without what says nothing: the name by which SQLAlchemy repeats it, tasks and futures."""
-    shown = re.sub(r"^(\w+: )(?:\([\w.]+\)|Task <Task> got Future <Future>) ", _kept, error)
-    return shown if len(shown) <= LONGEST_ERROR else f"{shown[:LONGEST_ERROR]} ..."
-
-
-def _kept(found: re.Match[str]) -> str:
-    return found[1] if "(" in found[0] else f"{found[1]}... "
-
-
-def _named(pids: Sequence[int]) -> str:
-    return f"connection{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"

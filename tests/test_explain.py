@@ -14,8 +14,9 @@ from rich.console import Console
 
 from bench import explain
 from bench.errors import UserError
-from bench.loops import Story, read
+from bench.loops import read
 from bench.server import Server
+from bench.story import Story
 from bench.strategy import ROOT, load
 from bench.tracer import Messages, shortened
 from bench.traces import TRACES_FILE, Event, Trace, keep_trace, read_traces

@@ -35,7 +35,8 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.loops import Connection, Line, Loop, Meeting, Story, read
+from bench.loops import read
+from bench.story import Connection, Line, Loop, Meeting, Story
 from bench.traces import Trace
 
 STEM = "loops-"
