@@ -1,18 +1,20 @@
 """The command line: `python -m bench COMMAND`. Each command is thin; what it does stands in a module of its own."""
 
+import functools
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
+from bench.source import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
 from bench.strategy import ALL, CORE, PEERS, TWIN, Trap, load_all, names_in_tree, peers_in_tree
 from bench.workload import LARGEST
 
@@ -52,11 +54,54 @@ class Share(click.ParamType[float]):
         return float(match[1]) / 100
 
 
+class Setting(click.ParamType[tuple[str, str]]):
+    """A setting of postgresql.conf such as fsync=off, as its name and its value."""
+
+    name = "setting"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return name and value; whether Postgres knows them, Postgres says."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([A-Za-z_][\w.]*)=([^\x00-\x1f]*)", value)
+        if match is None:
+            self.fail(f"{value!r} is not NAME=VALUE: give one such as fsync=off.", param, ctx)
+        return match[1].lower(), match[2]
+
+
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where Postgres comes from."""
+    """Add the options that say where Postgres comes from and how it is set; the command gets them as `source`."""
+
+    @functools.wraps(command)
+    def with_source(*args: object, settings: Sequence[tuple[str, str]], **options: Any) -> None:  # noqa: ANN401 - click has checked them
+        parts = {name: options.pop(name) for name in ("choice", "image", "allow_remote", "pg", "tmpfs", "transport")}
+        command(*args, **options, source=Source(settings=dict(settings), **parts))
+
     for option in (
         click.option("--allow-remote", is_flag=True, help="Accept a DSN of another host."),
-        click.option("--image", default="postgres:17", show_default=True, help="Image of the container."),
+        click.option(
+            "--transport",
+            type=click.Choice(get_args(Transport)),
+            help="How tests reach a server of ours.  [default: unix where it is embedded, tcp where it is a container]",
+        ),
+        click.option("--tmpfs", is_flag=True, help="Have a server of ours keep its data in memory."),
+        click.option(
+            "--setting",
+            "settings",
+            type=Setting(),
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Set a server of ours, such as fsync=off. May be said of each setting.",
+        ),
+        click.option(
+            "--pg",
+            type=click.IntRange(OLDEST_MAJOR),
+            metavar="VERSION",
+            help="Major version of Postgres of a server of ours, such as 16.  [default: embedded 18, container 17]",
+        ),
+        click.option("--image", default="", help="Image of the container.  [default: postgres:17]"),
         click.option(
             "--server",
             "choice",
@@ -66,8 +111,39 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Where Postgres comes from. auto: LOOPTRAP_DSN if set, else Docker, else embedded.",
         ),
     ):
-        command = option(command)
-    return command
+        with_source = option(with_source)
+    return with_source
+
+
+def client_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what tests are to the server; the command gets them as `client`."""
+
+    @functools.wraps(command)
+    def with_client(*args: object, **options: Any) -> None:  # noqa: ANN401 - as above
+        parts = {name: options.pop(name) for name in ("driver", "loop", "runner")}
+        command(*args, **options, client=Client(**parts))
+
+    for option in (
+        click.option(
+            "--runner",
+            type=click.Choice(get_args(Runner)),
+            default=Client.runner,
+            show_default=True,
+            help="Pytest plugin that runs async tests.",
+        ),
+        click.option(
+            "--loop", type=click.Choice(get_args(Loop)), default=Client.loop, show_default=True, help="Event loop."
+        ),
+        click.option(
+            "--driver",
+            type=click.Choice(get_args(Driver)),
+            default=Client.driver,
+            show_default=True,
+            help="SQLAlchemy's driver.",
+        ),
+    ):
+        with_client = option(with_client)
+    return with_client
 
 
 def strategies_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,12 +195,7 @@ def looptrap() -> None:
     help="Without --rounds: begin no round that would end later than so. Such as 90s, 3m, 1h.",
 )
 @server_options
-@click.option(
-    "--fsync/--no-fsync",
-    default=True,
-    show_default=True,
-    help="Whether a server of ours waits for its disk; many test servers do not.",
-)
+@client_options
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Of the random order.  [default: a new one]")
 @click.option(
     "--out",
@@ -177,7 +248,7 @@ def run(
         analysis = run_and_report(RunOptions(names=with_peers(names, peers=peers), **options), console)
     else:
         _refuse_beside_resume(ctx)
-        analysis = resume_and_report(resume, options["choice"], console, allow_remote=options["allow_remote"])
+        analysis = resume_and_report(resume, options["source"], console)
     if strict and analysis.noise.verdict == "unusable":
         ctx.exit(UNUSABLE)
 

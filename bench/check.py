@@ -18,6 +18,7 @@ from bench.printable import printable
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
 from bench.server import Server, open_server, untimed
+from bench.source import Source
 from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
 from bench.tables import print_figures
 
@@ -31,10 +32,8 @@ class CheckOptions:
     """What the user asked for, as the command line gives it."""
 
     names: str
-    choice: str
-    """Of the server; see `bench.server.open_server`, as for the next two."""
-    image: str
-    allow_remote: bool
+    source: Source
+    """Of the server."""
 
 
 def check(options: CheckOptions, console: Console) -> bool:
@@ -49,7 +48,7 @@ def check(options: CheckOptions, console: Console) -> bool:
         FOLDER.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(FOLDER, error) from error
-    with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+    with open_server(options.source) as server:
         facts = server.facts
         console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
         try:

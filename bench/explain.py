@@ -28,6 +28,7 @@ from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
 from bench.results import unwritable
 from bench.server import Server, open_server
+from bench.source import Source
 from bench.story import Line, Story
 from bench.strategy import ROOT, LoadedStrategy, able, arguments_for_pytest, load
 from bench.traces import Event, Trace, keep_trace
@@ -51,10 +52,8 @@ class ExplainOptions:
     """What the user asked for, as the command line gives it."""
 
     name: str
-    choice: str
-    """Of the server; see `bench.server.open_server`, as for the next two."""
-    image: str
-    allow_remote: bool
+    source: Source
+    """Of the server."""
 
 
 def explain(options: ExplainOptions, console: Console) -> None:
@@ -71,7 +70,7 @@ def explain(options: ExplainOptions, console: Console) -> None:
     except OSError as error:
         raise unwritable(FOLDER, error) from error
     made: list[Trace] = []
-    with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+    with open_server(options.source) as server:
         console.print(f"Server: {server.facts} ({server.facts.why}).", markup=False, soft_wrap=True)
         trace_all(strategies, server, f"looptrap_{secrets.token_hex(4)}_", made.append, console)
     if not made:

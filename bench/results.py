@@ -9,13 +9,15 @@ Schema history
     2   the size of each cell, transactions, processor time and memory of each test, load and steal; more of the
         machine; the configuration that a resume needs; no longer read
     3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy; peers
+    4   conditions: further servers, drivers, event loops, runners and environments that cells ran under; a file of
+        schema 3 is one of a single condition, and is read as such
 """
 
 import contextlib
 import os
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -23,8 +25,12 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from bench.errors import UserError
+from bench.source import Client, Source
 
-SCHEMA = 3
+SCHEMA = 4
+OLDEST_SCHEMA = 3
+"""The first that is still read."""
+
 RUN_FILE = "run.json"
 CELLS_FILE = "cells.jsonl"
 FIDELITY_FILE = "fidelity.jsonl"
@@ -132,6 +138,8 @@ class Cell:
     """Share of processor time, 0 to 1, that the hypervisor gave to others; None where it cannot be known."""
     failures: tuple[Failure, ...]
     samples: Samples
+    condition: str = ""
+    """The name of the condition that it ran under; empty for the run's first."""
 
     @property
     def per_test(self) -> tuple[float, ...]:
@@ -199,6 +207,8 @@ class StrategyFacts:
     """Of one that adapts a published package: name and version, such as `pytest-postgresql 10.0.0`."""
     unable: str = ""
     """Why it could not run there, so that it has no cells; empty where it could."""
+    cannot: dict[str, str] = field(default_factory=dict)
+    """Drivers, event loops and runners under which it has no cells, such as `anyio`, and why."""
 
 
 @dataclass(frozen=True)
@@ -273,16 +283,30 @@ class Configuration:
 
     strategies: tuple[str, ...]
     """As they were given: names, dotted names or absolute paths."""
-    image: str
-    allow_remote: bool
     cell_timeout: float
     """Seconds after which a cell is killed."""
+    source: Source = field(default_factory=Source)
+    """Of the server; a DSN may hold a password, so it is not among this."""
+    sweep: tuple[str, ...] = ()
+    """As it was given, such as `tests=10,100` and `tmpfs=no,yes`."""
     check: bool = True
     """Whether the probes run."""
     need: tuple[str, ...] = ()
     """Probes that a strategy must pass to be ranked."""
-    fsync: bool = True
-    """Whether a server of ours waits for its disk."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What cells ran under: a server, and the client that tests were to it."""
+
+    name: str
+    """What differs from the run's first, such as `fsync=off, tmpfs=yes`."""
+    server: ServerFacts
+    client: Client
+    python: str = ""
+    """The version of Python that the client ran in."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """The versions of packages that the client's environment has and that its results depend on."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +333,9 @@ class Run:
     workload: Workload
     server: ServerFacts
     machine: Machine
+    client: Client = field(default_factory=Client)
+    conditions: tuple[Condition, ...] = ()
+    """Further ones, beside the first: `server` and `client`. Strategies are compared under the first."""
 
 
 class _SchemaOf(TypedDict):
@@ -444,7 +471,7 @@ def read_run(folder: Path) -> Run:
         schema = _SCHEMA_OF.validate_json(text)["schema"]
         if schema > SCHEMA:
             raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: update looptrap.")
-        if schema < SCHEMA:
+        if schema < OLDEST_SCHEMA:
             raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: measure again.")
         return _RUN.validate_json(text)
     except ValidationError as error:

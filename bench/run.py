@@ -12,7 +12,6 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +46,7 @@ from bench.results import (
     write_run,
 )
 from bench.server import Server, ServerDiedError, untimed
+from bench.source import Client, Source
 from bench.stopping import Limits
 from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
 from bench.traces import keep_trace, read_traces
@@ -78,28 +78,13 @@ class RunOptions:
     rounds: int | None
     quick: bool
     budget: float
-    choice: str
-    image: str
-    allow_remote: bool
-    fsync: bool
+    source: Source
+    client: Client
     seed: int | None
     out: Path | None
     cell_timeout: float
     check: bool
     need: str | None
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where the server comes from; what `bench.server.open_server` takes."""
-
-    choice: str
-    image: str
-    allow_remote: bool
-    fsync: bool
-
-    def open(self) -> AbstractContextManager[Server]:
-        return bench.server.open_server(self.choice, image=self.image, allow_remote=self.allow_remote, fsync=self.fsync)
 
 
 def run_and_report(options: RunOptions, console: Console) -> "Analysis":
@@ -128,15 +113,14 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
         create_run(folder, run)
         return run
 
-    source = _Source(options.choice, options.image, options.allow_remote, options.fsync)
-    return _measure_and_report(plan, folder, source, begin, console)
+    return _measure_and_report(plan, folder, options.source, begin, console)
 
 
-def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remote: bool) -> "Analysis":
+def resume_and_report(folder: Path, said: Source, console: Console) -> "Analysis":
     """
     Go on with a run that was stopped, in whatever way, then show it. What is finished is not run again.
 
-    :param choice: `auto`, or the DSN of the server that the run was made on, since that is not kept.
+    :param said: whose choice is `auto`, or the DSN of the server that the run was made on, since that is not kept.
     :raises UserError: as `run_and_report`; the run is complete; or it cannot be gone on with, for something that it
         depends on has changed.
     """
@@ -157,14 +141,14 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
         cell_timeout=asked.cell_timeout,
     )
     _check_same(folder, run, strategies, plan)
-    if run.server.kind != "dsn":
-        choice = run.server.kind
-    elif choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
+    choice = said.choice if run.server.kind == "dsn" else run.server.kind
+    if choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
         raise UserError(
             f"{shown(folder)} was made on a server by its DSN, which is not kept: say --server DSN beside --resume, "
             f"or set {bench.server.DSN_VARIABLE}."
         )
-    source = _Source(choice, asked.image, allow_remote or asked.allow_remote, asked.fsync)
+    allowed = said.allow_remote or asked.source.allow_remote
+    source = replace(asked.source, choice=choice, allow_remote=allowed)
 
     def go_on(server: Server) -> Run:
         return _go_on(folder, server)
@@ -173,13 +157,13 @@ def resume_and_report(folder: Path, choice: str, console: Console, *, allow_remo
 
 
 def _measure_and_report(
-    plan: schedule.Plan, folder: Path, source: _Source, begin: Callable[[Server], Run], console: Console
+    plan: schedule.Plan, folder: Path, source: Source, begin: Callable[[Server], Run], console: Console
 ) -> "Analysis":
     try:
         deaths, facts = 0, None
         while True:
             try:
-                with source.open() as server:
+                with bench.server.open_server(source) as server:
                     run = begin(server)
                     facts = server.facts
                     console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
@@ -334,12 +318,11 @@ def _describe(  # noqa: PLR0917 - called in one place, above
         command=_command(options, plan, server),
         configuration=Configuration(
             strategies=tuple(references),
-            image=options.image,
-            allow_remote=options.allow_remote,
             cell_timeout=options.cell_timeout,
+            source=replace(options.source, choice=server.facts.kind),
+            sweep=tuple(options.sweep),
             check=options.check,
             need=need,
-            fsync=options.fsync,
         ),
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
@@ -348,6 +331,7 @@ def _describe(  # noqa: PLR0917 - called in one place, above
         workload=describe(plan.sizes[0], plan.sizes[1:]),
         server=server.facts,
         machine=describe_machine(),
+        client=options.client,
     )
 
 
@@ -365,10 +349,16 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
         parts.append("--no-check")
     parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
     parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
-    if server.facts.kind == "container":
-        parts += ["--image", options.image]
-    if not options.fsync:
-        parts.append("--no-fsync")
+    source, client = options.source, options.client
+    parts += ["--image", source.image] if source.image else []
+    parts += ["--pg", str(source.pg)] if source.pg else []
+    for name, value in source.settings.items():
+        parts += ["--setting", f"{name}={value}"]
+    parts += ["--tmpfs"] if source.tmpfs else []
+    parts += ["--transport", source.transport] if source.transport else []
+    for name in ("driver", "loop", "runner"):
+        if getattr(client, name) != getattr(Client(), name):
+            parts += [f"--{name}", getattr(client, name)]
     return shlex.join(parts)
 
 

@@ -12,8 +12,8 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, get_args
@@ -72,6 +72,7 @@ class Strategy:
     :param hides: behaviours of a real Postgres that tests do not see under this strategy.
     :param core: whether it belongs to the set `core`, which is what runs when nobody says what.
     :param peer: the package that it adapts, of a strategy in `strategies/peers/`.
+    :param cannot: drivers, event loops and runners that it does not work with, such as `anyio`, and why.
     """
 
     test_loop_scope: LoopScope = "function"
@@ -79,6 +80,7 @@ class Strategy:
     hides: Collection[Probe] = ()
     core: bool = True
     peer: Peer | None = None
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class LoadedStrategy:
             source_sha256=hashlib.sha256(b"".join(path.read_bytes() for path in self._sources())).hexdigest(),
             peer=f"{peer.distribution} {peer.version}".rstrip() if peer else "",
             unable=self.unable,
+            cannot=dict(declared.cannot),
         )
 
     @property

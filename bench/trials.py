@@ -19,6 +19,7 @@ from bench.cell import CellOrder, run_cell
 from bench.errors import UserError
 from bench.results import PASSED, WARM_UP, Cell, Size
 from bench.server import Server, open_server
+from bench.source import Source
 from bench.strategy import LoadedStrategy
 from bench.workload import SMALLEST
 
@@ -37,10 +38,8 @@ class TrialOptions:
     """How many are measured. Before them the first contender's cell runs once more, to warm up, and is not counted."""
     tests: int
     """Of each cell."""
-    choice: str
-    """Of the server; see `bench.server.open_server`, as for the next two."""
-    image: str
-    allow_remote: bool
+    source: Source
+    """Of the server."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def run_trials(
     :returns: the cells of each round, in the order of the contenders.
     :raises UserError: there is no server, a cell did not finish, or a test in it failed.
     """
-    with open_server(options.choice, image=options.image, allow_remote=options.allow_remote) as server:
+    with open_server(options.source) as server:
         facts = server.facts
         console.print(f"Server: {facts} ({facts.why}).", markup=False)
         token = secrets.token_hex(4)

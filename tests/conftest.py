@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench.server import Server, open_server
+from bench.source import Source
 from bench.strategy import ROOT
 
 # The machine may be slow and shared, and a failure must come again when it is looked for.
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A real Postgres that lives as long as the tests, and so need not wait for its disk."""
-    with open_server("embedded", image="", allow_remote=False, fsync=False) as server:
+    with open_server(Source("embedded", settings={"fsync": "off"})) as server:
         yield server
 
 

@@ -29,6 +29,7 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
+from bench.source import Source
 from bench.words import headline, trap_verdict
 
 TESTS = 20
@@ -64,9 +65,7 @@ def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
         database_prefix="looptrap_0a1b2c3d_",
         commit="",
         command="nox -s bench",
-        configuration=Configuration(
-            tuple(one.name for one in strategies), image="postgres:17", allow_remote=False, cell_timeout=900
-        ),
+        configuration=Configuration(tuple(one.name for one in strategies), source=Source(), cell_timeout=900),
         seed=1,
         limits=RoundLimits(7, 7, None),
         decisions=("after round 7: stopped, the 7 rounds asked for are done.",),

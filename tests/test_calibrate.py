@@ -24,6 +24,7 @@ from bench.cell import CellOrder, run_cell
 from bench.errors import UserError
 from bench.results import Cell, Samples, Size
 from bench.server import Server
+from bench.source import Source
 from bench.statistics import Floats
 from bench.strategy import load
 from bench.trials import TrialOptions
@@ -198,7 +199,7 @@ def test_one_round_has_no_interval() -> None:
 @pytest.mark.parametrize("tests", [0, 27, 100])
 def test_tests_that_fill_no_group_are_refused(tests: int) -> None:
     """A number of tests in which a shape lacks a delay is refused before a server is started."""
-    options = TrialOptions(rounds=1, tests=tests, choice="no server", image="", allow_remote=False)
+    options = TrialOptions(rounds=1, tests=tests, source=Source("no server"))
     with pytest.raises(UserError, match=rf"^{tests} tests .* multiple of 28, such as 224\.$"):
         calibrate(options, Console(file=io.StringIO()))
 
@@ -221,7 +222,7 @@ def test_delays_are_added_where_they_say(where: str, server: Server, tmp_path: P
 def test_calibration_shows_every_delay() -> None:
     """The command shows each delay with what was measured of it, and returns what its table says."""
     shown = io.StringIO()
-    options = TrialOptions(rounds=1, tests=GROUP, choice="embedded", image="", allow_remote=False)
+    options = TrialOptions(rounds=1, tests=GROUP, source=Source("embedded"))
     all_found = calibrate(options, Console(file=shown, width=200))
     words = [line.split() for line in shown.getvalue().splitlines()]
     rows = [row for row in words if row and row[0] in {*PHASES, "session"}]

@@ -24,6 +24,7 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
+from bench.source import Source
 from bench.words import frequent_errors, headline, milliseconds, significant
 from tests.pictures import boxes_in, check_layout, words_in
 
@@ -143,7 +144,7 @@ def analysis_of(
         database_prefix="looptrap_0a1b2c3d_",
         commit="",
         command="nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123",
-        configuration=Configuration(("none", "none_twin"), image="postgres:17", allow_remote=False, cell_timeout=900),
+        configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
         seed=20261123,
         limits=RoundLimits(7, 7, None),
         decisions=("after round 7: stopped, the 7 rounds asked for are done.",),

@@ -16,6 +16,7 @@ from bench import explain
 from bench.errors import UserError
 from bench.loops import read
 from bench.server import Server
+from bench.source import Source
 from bench.story import Story
 from bench.strategy import ROOT, load
 from bench.tracer import Messages, shortened
@@ -66,6 +67,7 @@ HANGS = '''
 """Hang in the first test."""
 import time, pytest
 from bench import Strategy
+from bench.source import Source
 
 strategy = Strategy()
 
@@ -293,7 +295,7 @@ def test_command_shows_and_draws(server: Server, tmp_path: Path, monkeypatch: py
 def explained(name: str, choice: str) -> str:
     """Run the command and return what it prints."""
     console = Console(file=StringIO(), width=200)
-    options = explain.ExplainOptions(name=name, choice=choice, image="", allow_remote=False)
+    options = explain.ExplainOptions(name=name, source=Source(choice))
     explain.explain(options, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()

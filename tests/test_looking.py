@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from bench.looking import cost, cost_of_looking, verdict
+from bench.source import Source
 from bench.trials import COUNTER, Trial, TrialOptions
 from tests.test_calibrate import a_cell
 
@@ -59,7 +60,7 @@ def test_one_pair_says_nothing() -> None:
 def shown_by(rounds: int) -> tuple[bool, str]:
     """Run the command on a real Postgres; return what it says, and what it shows."""
     shown = io.StringIO()
-    options = TrialOptions(rounds=rounds, tests=7, choice="embedded", image="", allow_remote=False)
+    options = TrialOptions(rounds=rounds, tests=7, source=Source("embedded"))
     return cost_of_looking(options, Console(file=shown, width=120)), shown.getvalue()
 
 

@@ -28,6 +28,7 @@ from bench.results import (
     read_cells,
     read_run,
 )
+from bench.source import Source
 
 RUN = Run(
     schema=SCHEMA,
@@ -36,7 +37,7 @@ RUN = Run(
     database_prefix="looptrap_0a1b2c3d_",
     commit="0123abc+",
     command="nox -s bench",
-    configuration=Configuration(("none", "none_twin"), image="postgres:17", allow_remote=False, cell_timeout=900),
+    configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
     seed=1,
     limits=RoundLimits(7, 7, None),
     decisions=("after round 7: stopped, the 7 rounds asked for are done.",),

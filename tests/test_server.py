@@ -26,6 +26,7 @@ from bench.errors import UserError
 from bench.results import CELLS_FILE, read_cells, read_run
 from bench.server import Server, embedded, open_server
 from bench.server.container import filesystem_in
+from bench.source import Source
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 
@@ -70,7 +71,7 @@ def assert_nothing_left(folder: Path) -> None:
 
 def leave_a_database(choice: str, image: str = "") -> NoReturn:
     """Make a database and fail before it is dropped."""
-    with open_server(choice, image=image, allow_remote=False) as server:
+    with open_server(Source(choice, image=image)) as server:
         server.create_database("looptrap_left")
         raise ZeroDivisionError
 
@@ -203,19 +204,19 @@ def test_server_of_a_dsn_is_not_set(server: Server) -> None:
     """What a user runs is left as it is: --no-fsync is answered with what to type there."""
     with (
         pytest.raises(UserError, match="ALTER SYSTEM SET fsync = off"),
-        open_server(server.admin_dsn, image="", allow_remote=False, fsync=False),
+        open_server(Source(server.admin_dsn, settings={"fsync": "off"})),
     ):
         pass
 
 
 def test_filesystem_behind_a_dsn(server: Server) -> None:
     """A superuser on this machine learns what file system the data are on; another role may not, and it stays open."""
-    with open_server(server.admin_dsn, image="", allow_remote=False) as found:
+    with open_server(Source(server.admin_dsn)) as found:
         assert found.facts.filesystem == server.facts.filesystem != ""
         assert str(found.facts) == f"dsn, Postgres {found.facts.version} on {server.facts.filesystem}"
     with (
         role(server, "CREATEDB") as (_, dsn),
-        open_server(with_password(dsn, PASSWORD), image="", allow_remote=False) as found,
+        open_server(Source(with_password(dsn, PASSWORD))) as found,
     ):
         assert found.facts.filesystem == ""
         assert str(found.facts) == f"dsn, Postgres {found.facts.version}"
@@ -231,7 +232,7 @@ def test_filesystem_in_a_container(folder: str) -> None:
 
 def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
     """Server and folder are gone after `with`, though a database was left and somebody is connected."""
-    with open_server("embedded", image="", allow_remote=False) as server:
+    with open_server(Source("embedded")) as server:
         assert server.facts.settings["fsync"] == "on"
         with server.without_fsync():
             assert on(server.admin_dsn, "SHOW fsync") == ["off"]
@@ -260,7 +261,7 @@ def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PostgresServer, "ensure_postgres_running", start_and_stop)
-    with pytest.raises(KeyboardInterrupt), open_server("embedded", image="", allow_remote=False):
+    with pytest.raises(KeyboardInterrupt), open_server(Source("embedded")):
         pass
     assert_nothing_left(temporary)
 
@@ -268,7 +269,7 @@ def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: 
 def test_signal_handlers_are_as_before(server: Server) -> None:
     """Whoever used a server finds Ctrl-C and SIGTERM as they were."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with open_server(server.admin_dsn, image="", allow_remote=False):
+    with open_server(Source(server.admin_dsn)):
         pass
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -316,7 +317,7 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
     process.kill()
     process.communicate()
     (orphan,) = temporary.glob(f"{embedded.PREFIX}*")
-    with open_server("embedded", image="", allow_remote=False):
+    with open_server(Source("embedded")):
         assert not orphan.exists()
         assert processes_in(orphan) == []
     assert list(temporary.glob(f"{embedded.PREFIX}*")) == []
@@ -325,8 +326,8 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
 def test_server_of_a_living_run_is_left_alone(server: Server, temporary: Path) -> None:
     """Two runs at the same time do not clear away each other's servers."""
     with (
-        open_server("embedded", image="", allow_remote=False) as first,
-        open_server("embedded", image="", allow_remote=False) as second,
+        open_server(Source("embedded")) as first,
+        open_server(Source("embedded")) as second,
     ):
         assert len(list(temporary.glob(f"{embedded.PREFIX}*"))) == 2
         assert len({one.admin_dsn for one in (server, first, second)}) == 3
@@ -343,12 +344,13 @@ def test_ordinary_user(temporary: Path) -> None:
     interpreter = next(filter(None, (reachable(prefix, name) for name in interpreters())), None)
     if interpreter is None:
         pytest.skip(f"no interpreter of this version that the user nobody may run: {sys.executable} is not open to it")
-    with open_server("embedded", image="", allow_remote=False):
+    with open_server(Source("embedded")):
         pass
     temporary.chmod(0o1777)
     code = (
         "from bench.server import open_server\n"
-        "with open_server('embedded', image='', allow_remote=False) as server:\n"
+        "from bench.source import Source\n"
+        "with open_server(Source('embedded')) as server:\n"
         "    print(server.create_database('looptrap_user'))"
     )
     completed = subprocess.run(
@@ -415,7 +417,7 @@ def test_run_on_a_dsn(server: Server, looptrap: Command, tmp_path: Path) -> None
 def test_dsn_by_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes the DSN of LOOPTRAP_DSN first, and says so."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
-    with open_server("auto", image="", allow_remote=False) as found:
+    with open_server(Source("auto")) as found:
         assert found.facts.kind == "dsn"
         assert "LOOPTRAP_DSN is set" in found.facts.why
 
@@ -424,7 +426,7 @@ def test_auto_without_docker_is_embedded(monkeypatch: pytest.MonkeyPatch, tempor
     """`auto` without DSN and Docker takes the embedded server, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    with docker_may_leave_sockets(), open_server("auto", image="postgres:17", allow_remote=False) as found:
+    with docker_may_leave_sockets(), open_server(Source("auto", image="postgres:17")) as found:
         assert found.facts.kind == "embedded"
         assert found.facts.why == "LOOPTRAP_DSN is not set, and no Docker engine answered within 2 s"
     assert_nothing_left(temporary)
@@ -470,7 +472,7 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("PGHOST", variable or "/nonexistent")
     with (
         pytest.raises(UserError) as caught,
-        open_server("postgresql://u:secret@/db", image="", allow_remote=False),
+        open_server(Source("postgresql://u:secret@/db")),
     ):
         pass
     assert ("not on this machine" in str(caught.value)) == bool(variable)
@@ -498,7 +500,7 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
 )
 def test_dsn_that_is_refused(dsn: str, words: str) -> None:
     """What does not parse, answer or stay on this machine gets one line, without the password wherever that stood."""
-    with pytest.raises(UserError) as caught, open_server(dsn.format(PASSWORD), image="", allow_remote=False):
+    with pytest.raises(UserError) as caught, open_server(Source(dsn.format(PASSWORD))):
         pass
     message = str(caught.value)
     assert words in message
@@ -508,6 +510,6 @@ def test_dsn_that_is_refused(dsn: str, words: str) -> None:
 
 def test_identity_of_the_owner_is_on_disk(temporary: Path) -> None:
     """The folder says who made it, so that the next run can tell whether that one lives."""
-    with open_server("embedded", image="", allow_remote=False):
+    with open_server(Source("embedded")):
         (owner,) = temporary.glob(f"{embedded.PREFIX}*/{embedded.OWNER_FILE}")
         assert json.loads(owner.read_text())["pid"] == os.getpid()

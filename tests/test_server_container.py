@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
 from bench.server import Server, open_server
+from bench.source import Source
 from tests.conftest import Command, assert_one_line
 from tests.test_server import docker_may_leave_sockets, leave_a_database
 
@@ -56,7 +57,7 @@ def use(server: Server) -> None:
 def test_container_works_on_loopback_only_and_goes() -> None:
     """It answers over TCP, its port is bound on 127.0.0.1 alone, and it is gone at the end."""
     before = containers()
-    with open_server("container", image=IMAGE, allow_remote=False) as server:
+    with open_server(Source("container", image=IMAGE)) as server:
         use(server)
         assert (server.facts.kind, server.facts.transport) == ("container", "tcp")
         assert server.facts.image.startswith(f"{IMAGE} ")
@@ -90,14 +91,14 @@ def test_missing_image(looptrap: Command, tmp_path: os.PathLike[str]) -> None:
 def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes the embedded server where the image is not to be had, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
-    with open_server("auto", image=MISSING, allow_remote=False) as server:
+    with open_server(Source("auto", image=MISSING)) as server:
         assert server.facts.kind == "embedded"
         assert MISSING in server.facts.why
 
 
 def test_name_that_cannot_be_an_image() -> None:
     """A name that Docker cannot even look for is one line."""
-    with pytest.raises(UserError) as caught, open_server("container", image="No Image!", allow_remote=False):
+    with pytest.raises(UserError) as caught, open_server(Source("container", image="No Image!")):
         pass
     assert "\n" not in str(caught.value)
     assert "No Image!" in str(caught.value)
@@ -106,17 +107,17 @@ def test_name_that_cannot_be_an_image() -> None:
 def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes LOOPTRAP_DSN though Docker answers, and Docker where it is not set."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
-    with open_server("auto", image=IMAGE, allow_remote=False) as found:
+    with open_server(Source("auto", image=IMAGE)) as found:
         assert (found.facts.kind, found.facts.why) == ("dsn", "LOOPTRAP_DSN is set")
     monkeypatch.delenv("LOOPTRAP_DSN")
-    with open_server("auto", image=IMAGE, allow_remote=False) as found:
+    with open_server(Source("auto", image=IMAGE)) as found:
         assert (found.facts.kind, found.facts.why) == ("container", f"a Docker engine answers and has {IMAGE}")
 
 
 def test_container_that_is_gone_already_is_no_error() -> None:
     """If somebody else removes the container, clearing up does not fail, and the reason above it is not hidden."""
     before = containers()
-    with open_server("container", image=IMAGE, allow_remote=False):
+    with open_server(Source("container", image=IMAGE)):
         client = docker.from_env()
         for name in containers().keys() - before.keys():
             client.containers.get(name).remove(force=True, v=True)

@@ -14,6 +14,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.server import container, dsn, embedded
 from bench.server.server import Server, ServerDiedError
+from bench.source import DEFAULT_IMAGE, Source
 
 __all__ = ["Server", "ServerDiedError", "open_server", "untimed"]
 
@@ -23,20 +24,16 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def open_server(choice: str, *, image: str, allow_remote: bool, fsync: bool = True) -> Iterator[Server]:
+def open_server(source: Source) -> Iterator[Server]:
     """
     Give a running server, and leave nothing of ours behind, however it ends.
 
-    :param choice: `auto`, `container`, `embedded`, or a DSN.
-    :param image: of a container.
-    :param allow_remote: whether a DSN may lead to another host.
-    :param fsync: False for a server that does not wait for its disk; not with a DSN.
     :raises UserError: there is no such server to be had.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(_set_handlers, {number: signal.getsignal(number) for number in _STOPPING})
-        server = stack.enter_context(_choose(choice, image, allow_remote=allow_remote))
-        if not fsync:
+        server = stack.enter_context(_choose(source))
+        if source.settings:
             server.turn_fsync_off()
         stack.callback(_drop_what_is_left, server)
         # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
@@ -55,7 +52,8 @@ def untimed(server: Server) -> Iterator[Server]:
             yield server
 
 
-def _choose(choice: str, image: str, *, allow_remote: bool) -> contextlib.AbstractContextManager[Server]:
+def _choose(source: Source) -> contextlib.AbstractContextManager[Server]:
+    choice, image, allow_remote = source.choice, source.image or DEFAULT_IMAGE, source.allow_remote
     if choice == "embedded":
         return embedded.start("asked for")
     if choice == "container":

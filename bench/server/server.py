@@ -19,11 +19,9 @@ from sqlalchemy.engine import URL
 
 from bench.errors import UserError
 from bench.results import ServerFacts
+from bench.source import OLDEST_MAJOR
 
 PREFIX = "looptrap_"
-OLDEST_MAJOR = 13
-"""The first to know DROP DATABASE ... WITH (FORCE)."""
-
 CONNECT_SECONDS = 5.0
 RECOVERY_SECONDS = 60.0
 """Postgres refuses connections while it recovers from the crash of one of its processes."""
