@@ -181,7 +181,10 @@ def looptrap() -> None:
     "--sweep",
     multiple=True,
     metavar="NAME=A,B,C",
-    help="Show how cost grows: tests=10,100,1000, tables=5,50,200 or rows=0,1000,100000. May be said of each.",
+    help="Show how cost grows: tests=10,100,1000, tables=5,50,200 or rows=0,1000,100000. Or compare what strategies "
+    "cost under other conditions: server=embedded,container, pg=18,16, setting:fsync=on,off, tmpfs=no,yes, "
+    "transport=unix,tcp, driver=asyncpg,psycopg, loop=asyncio,uvloop, runner=pytest-asyncio,anyio. Of each; "
+    "the first value is the default. May be said several times.",
 )
 @click.option(
     "--rounds", type=click.IntRange(1, MOST_ROUNDS), help="Timed rounds, exactly.  [default: as many as it takes]"

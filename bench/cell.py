@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,6 +27,7 @@ from bench.identity import identity, known
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, Record
 from bench.results import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
+from bench.source import Client
 from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
@@ -62,6 +63,9 @@ class CellOrder:
     size: Size
     round: int
     position: int
+    client: Client = field(default_factory=Client)
+    condition: str = ""
+    """As in `bench.results.Cell`."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,7 @@ def _cell(order: CellOrder, started: str, load: float, ended: _Ended, record: Re
     return Cell(
         strategy=order.strategy.name,
         size=order.size,
+        condition=order.condition,
         round=order.round,
         position=order.position,
         started=started,

@@ -43,7 +43,8 @@ class Progress:
         """Show the cell that runs now."""
         where = "warm-up round" if order.round == WARM_UP else f"round {order.round} of {self._rounds()}"
         eta = "" if remaining is None else f", {'' if self._limits.fixed else 'at most '}{_duration(remaining)} left"
-        self._bar.update(self._task, description=f"{where}{eta}, {self._done} cells done: {order.strategy.name}")
+        under = f" ({order.condition})" if order.condition else ""
+        self._bar.update(self._task, description=f"{where}{eta}, {self._done} cells done: {order.strategy.name}{under}")
         if order.round != self._round and not self._console.is_terminal:
             self._console.print(f"{where}{eta}", highlight=False)
         self._round = order.round
@@ -52,7 +53,10 @@ class Progress:
         """Count the cell, and tell at once when it did not run to its end."""
         self._done += 1
         if cell.status != "finished":
-            self._console.print(f"{cell.strategy}, round {cell.round}: {cell.status}: {cell.detail}", markup=False)
+            under = f" ({cell.condition})" if cell.condition else ""
+            self._console.print(
+                f"{cell.strategy}{under}, round {cell.round}: {cell.status}: {cell.detail}", markup=False
+            )
 
     def _rounds(self) -> str:
         fewest, most = self._limits.fewest, self._limits.most

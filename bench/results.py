@@ -287,6 +287,7 @@ class Configuration:
     """Seconds after which a cell is killed."""
     source: Source = field(default_factory=Source)
     """Of the server; a DSN may hold a password, so it is not among this."""
+    client: Client = field(default_factory=Client)
     sweep: tuple[str, ...] = ()
     """As it was given, such as `tests=10,100` and `tmpfs=no,yes`."""
     check: bool = True

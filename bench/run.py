@@ -7,11 +7,11 @@ The order matters: all that the user may have typed wrong is looked at before a 
 import contextlib
 import math
 import os
-import re
+import platform
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,17 +25,18 @@ from bench.check import control, probe_into
 from bench.errors import UserError
 from bench.explain import trace_all
 from bench.fidelity import needed
+from bench.interpreters import look
 from bench.machine import describe_machine
 from bench.progress import Progress
 from bench.results import (
     RUN_FILE,
     SCHEMA,
+    Condition,
     Configuration,
     Machine,
     RoundLimits,
     Run,
     ServerFacts,
-    Size,
     StrategyFacts,
     Workload,
     create_run,
@@ -49,14 +50,18 @@ from bench.server import Server, ServerDiedError, untimed
 from bench.source import Client, Source
 from bench.stopping import Limits
 from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
+from bench.sweep import Asked, conditions, sizes
 from bench.traces import keep_trace, read_traces
 from bench.version import VERSION, commit
-from bench.workload import LARGEST, SMALLEST, describe
+from bench.workload import describe
 
 if TYPE_CHECKING:
     from bench.analysis import Analysis
 
-_Facts = TypeVar("_Facts", Machine, ServerFacts, StrategyFacts, Workload)
+Servers = dict[str, Server]
+"""By the names of conditions; that of the first is empty."""
+
+_Facts = TypeVar("_Facts", Condition, Machine, ServerFacts, StrategyFacts, Workload)
 
 MOST_DEATHS = 3
 """A server that has died so often will die again."""
@@ -102,18 +107,19 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
         limits=_limits(options),
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
         cell_timeout=options.cell_timeout,
+        conditions=conditions(options.source, options.client, options.sweep),
     )
     need = () if options.need is None else needed(options.need)
     if need and not options.check:
         raise UserError("--need looks at what the probes see, and --no-check leaves them out: say one of the two.")
     folder = _folder(options.out)
 
-    def begin(server: Server) -> Run:
-        run = _describe(options, references, strategies, plan, need, server)
+    def begin(servers: Servers) -> Run:
+        run = _describe(options, references, strategies, plan, need, servers)
         create_run(folder, run)
         return run
 
-    return _measure_and_report(plan, folder, options.source, begin, console)
+    return _measure_and_report(plan, folder, begin, console)
 
 
 def resume_and_report(folder: Path, said: Source, console: Console) -> "Analysis":
@@ -139,53 +145,58 @@ def resume_and_report(folder: Path, said: Source, console: Console) -> "Analysis
         ),
         seed=run.seed,
         cell_timeout=asked.cell_timeout,
+        conditions=conditions(_source(folder, run, said), asked.client, asked.sweep),
     )
     _check_same(folder, run, strategies, plan)
-    choice = said.choice if run.server.kind == "dsn" else run.server.kind
-    if choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
+
+    def go_on(servers: Servers) -> Run:
+        return _go_on(folder, servers)
+
+    return _measure_and_report(plan, folder, go_on, console)
+
+
+def _source(folder: Path, run: Run, said: Source) -> Source:
+    """Return where the server of a run comes from that is gone on with."""
+    asked, kind = run.configuration.source, run.server.kind
+    if kind != "dsn":
+        return asked if _sweeps_servers(run.configuration.sweep) else replace(asked, choice=kind)
+    if said.choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
         raise UserError(
             f"{shown(folder)} was made on a server by its DSN, which is not kept: say --server DSN beside --resume, "
             f"or set {bench.server.DSN_VARIABLE}."
         )
-    allowed = said.allow_remote or asked.source.allow_remote
-    source = replace(asked.source, choice=choice, allow_remote=allowed)
-
-    def go_on(server: Server) -> Run:
-        return _go_on(folder, server)
-
-    return _measure_and_report(plan, folder, source, go_on, console)
+    return replace(asked, choice=said.choice, allow_remote=said.allow_remote or asked.allow_remote)
 
 
 def _measure_and_report(
-    plan: schedule.Plan, folder: Path, source: Source, begin: Callable[[Server], Run], console: Console
+    plan: schedule.Plan, folder: Path, begin: Callable[[Servers], Run], console: Console
 ) -> "Analysis":
     try:
-        deaths, facts = 0, None
+        deaths = 0
+        opened: Servers = {}
         while True:
             try:
-                with bench.server.open_server(source) as server:
-                    run = begin(server)
-                    facts = server.facts
-                    console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
+                with _open(plan.conditions, opened, console):
+                    run = begin(opened)
                     started = time.monotonic()
                     if run.configuration.check:
-                        _check(plan, folder, server, run.database_prefix, console)
+                        _check(plan, folder, opened[""], run.database_prefix, console)
                     left = plan.limits.seconds - (time.monotonic() - started)
                     in_budget = replace(plan, limits=replace(plan.limits, seconds=left))
                     with Progress(in_budget, console) as progress:
-                        decisions = schedule.run(in_budget, server, folder, run.database_prefix, progress)
+                        decisions = schedule.run(in_budget, opened, folder, run.database_prefix, progress)
                     write_run(folder, replace(run, decisions=tuple(decisions)))
                 break
             except ServerDiedError as error:
                 deaths += 1
                 # A server that is not ours to start has to be started by its owner.
-                if facts is None or facts.kind == "dsn" or deaths == MOST_DEATHS:
+                if len(opened) < len(plan.conditions) or _is_dsn(opened) or deaths == MOST_DEATHS:
                     raise
                 console.print(f"{error} Starting another.", markup=False, soft_wrap=True)
-                source = replace(source, choice=facts.kind)
+                plan = replace(plan, conditions=_settled(plan.conditions, opened))
 
-                def begin(server: Server) -> Run:
-                    return _go_on(folder, server)
+                def begin(servers: Servers) -> Run:
+                    return _go_on(folder, servers)
     except BaseException as error:
         if not discard_if_empty(folder):
             _say_what_is_kept(folder, console)
@@ -198,11 +209,37 @@ def _measure_and_report(
     return report_run(folder, console)
 
 
+@contextlib.contextmanager
+def _open(asked: Sequence[Asked], opened: Servers, console: Console) -> Iterator[None]:
+    """Start the servers of all conditions, each once, and say what they are; `opened` gets them by their names."""
+    opened.clear()
+    with contextlib.ExitStack() as stack:
+        ready: list[tuple[Source, Server]] = []
+        for condition in asked:
+            server = next((server for source, server in ready if source == condition.source), None)
+            if server is None:
+                server = stack.enter_context(bench.server.open_server(condition.source))
+                ready.append((condition.source, server))
+                which = f" of {condition.name}" if condition.name else ""
+                console.print(f"Server{which}: {server.facts} ({server.facts.why}).", markup=False, soft_wrap=True)
+            opened[condition.name] = server
+        yield
+
+
+def _is_dsn(opened: Servers) -> bool:
+    return any(server.facts.kind == "dsn" for server in opened.values())
+
+
+def _settled(asked: Sequence[Asked], opened: Servers) -> list[Asked]:
+    """Return conditions whose servers come from where they came from before, whatever `auto` would find now."""
+    return [replace(one, source=replace(one.source, choice=opened[one.name].facts.kind)) for one in asked]
+
+
 def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: str, console: Console) -> None:
     """Probe and trace the strategies of which the run has no outcomes or no trace yet."""
     probed, traced = read_fidelity(folder), read_traces(folder)
     # The twin is the floor, and would see what that sees.
-    shown = [strategy for strategy in plan.strategies if strategy.name != TWIN]
+    shown = [one for one in plan.strategies if one.name != TWIN and not one.why_not(plan.conditions[0].client)]
     to_probe = [one for one in (control(), *shown) if one.name not in probed]
     to_trace = [one for one in shown if one.name not in traced]
     with untimed(server) as place:
@@ -210,22 +247,29 @@ def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: s
         trace_all(to_trace, place, f"{database_prefix}traces_", lambda trace: keep_trace(folder, trace), console)
 
 
-def _go_on(folder: Path, server: Server) -> Run:
-    """Take a server for a run that has been begun: it must be like the one before."""
+def _go_on(folder: Path, servers: Servers) -> Run:
+    """Take servers for a run that has been begun: they must be like those before."""
     run = read_run(folder)
-    _refuse_differences(folder, run, "server", replace(run.server, why=""), replace(server.facts, why=""))
-    server.drop_databases(run.database_prefix)
+    then = {"": run.server, **{condition.name: condition.server for condition in run.conditions}}
+    for name, server in servers.items():
+        what = f"server of {name}" if name else "server"
+        _refuse_differences(folder, run, what, replace(then[name], why=""), replace(server.facts, why=""))
+        server.drop_databases(run.database_prefix)
     return run
 
 
 def _check_same(folder: Path, run: Run, strategies: Sequence[LoadedStrategy], plan: schedule.Plan) -> None:
     """Refuse to go on where cells before and after would not be of the same kind."""
     # A kernel counts a few kB of memory more or less as it starts, and a power cut is what a run may go on after.
-    now = replace(describe_machine(), memory_bytes=run.machine.memory_bytes)
+    now = replace(_machine(plan.conditions[0].client), memory_bytes=run.machine.memory_bytes)
     _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
     for then, strategy in zip(run.strategies, strategies, strict=True):
-        _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts())
+        _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts(run.client))
+    for condition, asked in zip(run.conditions, plan.conditions[1:], strict=True):
+        _refuse_differences(
+            folder, run, f"condition {condition.name}", condition, _describe_condition(asked, condition.server)
+        )
 
 
 def _refuse_differences(folder: Path, run: Run, what: str, then: _Facts, now: _Facts) -> None:
@@ -259,30 +303,6 @@ def _references(names: str) -> list[str]:
     return list(dict.fromkeys([FLOOR, TWIN, *map(lasting, references_in(names))]))
 
 
-def sizes(tests: int, sweep: Sequence[str]) -> list[Size]:
-    """
-    Return the base size, and for each value of a sweep that differs from it the base with that one number changed.
-
-    One number at a time: a grid of all combinations would take hours.
-
-    :param sweep: such as `tests=10,100,1000`.
-    :raises UserError: one does not read like that, or a number is out of range.
-    """
-    base = replace(SMALLEST, tests=tests)
-    names = [field.name for field in fields(Size)]
-    found = [base]
-    for text in sweep:
-        name, _, values = text.partition("=")
-        if name not in names or not re.fullmatch(r"\d{1,9}(,\d{1,9})*", values):
-            raise UserError(f"--sweep {text!r}: give {', '.join(names)} and numbers, such as tests=10,100,1000.")
-        least, most = getattr(SMALLEST, name), getattr(LARGEST, name)
-        for value in map(int, values.split(",")):
-            if not least <= value <= most:
-                raise UserError(f"--sweep {text!r}: {value} is out of range; {name} go from {least} to {most}.")
-            found.append(replace(base, **{name: value}))
-    return list(dict.fromkeys(found))
-
-
 def _folder(out: Path | None) -> Path:
     """Choose the run's folder, and find out whether it can be written before anything else takes time."""
     folder = out or ROOT / "results" / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
@@ -307,19 +327,21 @@ def _describe(  # noqa: PLR0917 - called in one place, above
     strategies: Sequence[LoadedStrategy],
     plan: schedule.Plan,
     need: tuple[str, ...],
-    server: Server,
+    servers: Servers,
 ) -> Run:
+    first = plan.conditions[0]
     return Run(
         schema=SCHEMA,
         looptrap=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         database_prefix=f"looptrap_{secrets.token_hex(4)}_",
         commit=commit(),
-        command=_command(options, plan, server),
+        command=_command(options, plan, servers[""]),
         configuration=Configuration(
             strategies=tuple(references),
             cell_timeout=options.cell_timeout,
-            source=replace(options.source, choice=server.facts.kind),
+            source=_kept(options, servers[""]),
+            client=options.client,
             sweep=tuple(options.sweep),
             check=options.check,
             need=need,
@@ -327,11 +349,42 @@ def _describe(  # noqa: PLR0917 - called in one place, above
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
         decisions=(),
-        strategies=tuple(strategy.facts() for strategy in strategies),
+        strategies=tuple(strategy.facts(first.client) for strategy in strategies),
         workload=describe(plan.sizes[0], plan.sizes[1:]),
-        server=server.facts,
-        machine=describe_machine(),
-        client=options.client,
+        server=servers[""].facts,
+        machine=_machine(first.client),
+        client=first.client,
+        conditions=tuple(_describe_condition(one, servers[one.name].facts) for one in plan.conditions[1:]),
+    )
+
+
+def _kept(options: RunOptions, server: Server) -> Source:
+    """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
+    kind = server.facts.kind
+    return options.source if _sweeps_servers(options.sweep) else replace(options.source, choice=kind)
+
+
+def _sweeps_servers(sweep: Sequence[str]) -> bool:
+    return any(text.startswith("server=") for text in sweep)
+
+
+def _machine(client: Client) -> Machine:
+    """Describe the machine, with Python and packages as tests find them."""
+    machine = describe_machine()
+    if not client.interpreter:
+        return machine
+    found = look(client.interpreter)
+    return replace(machine, python=found.python, packages=found.packages)
+
+
+def _describe_condition(asked: Asked, server: ServerFacts) -> Condition:
+    path = asked.client.interpreter
+    return Condition(
+        name=asked.name,
+        server=server,
+        client=asked.client,
+        python=look(path).python if path else platform.python_version(),
+        packages=look(path).packages if path else {},
     )
 
 
@@ -348,18 +401,27 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     if not options.check:
         parts.append("--no-check")
     parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
-    parts += ["--seed", str(plan.seed), "--server", "DSN" if server.facts.kind == "dsn" else server.facts.kind]
-    source, client = options.source, options.client
-    parts += ["--image", source.image] if source.image else []
-    parts += ["--pg", str(source.pg)] if source.pg else []
-    for name, value in source.settings.items():
-        parts += ["--setting", f"{name}={value}"]
-    parts += ["--tmpfs"] if source.tmpfs else []
-    parts += ["--transport", source.transport] if source.transport else []
-    for name in ("driver", "loop", "runner"):
-        if getattr(client, name) != getattr(Client(), name):
-            parts += [f"--{name}", getattr(client, name)]
+    parts += ["--seed", str(plan.seed), *_words_of(options.client), *_words_of_source(options, server)]
     return shlex.join(parts)
+
+
+def _words_of(client: Client) -> Iterator[str]:
+    for name in ("driver", "loop", "runner"):
+        if getattr(client, name) != getattr(Client, name):
+            yield from (f"--{name}", getattr(client, name))
+
+
+def _words_of_source(options: RunOptions, server: Server) -> Iterator[str]:
+    kept = _kept(options, server)
+    if kept.choice != "auto":
+        yield from ("--server", "DSN" if kept.choice == "dsn" else kept.choice)
+    for name in ("image", "pg", "transport"):
+        if value := getattr(kept, name):
+            yield from (f"--{name}", str(value))
+    for name, value in kept.settings.items():
+        yield from ("--setting", f"{name}={value}")
+    if kept.tmpfs:
+        yield "--tmpfs"
 
 
 def shown(path: Path) -> str:

@@ -10,7 +10,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from bench.results import WARM_UP, Cell, Size, append_cell, drop_torn_line, read
 from bench.server import Server, ServerDiedError
 from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy import FLOOR, LoadedStrategy, Trap
+from bench.sweep import Asked
 from bench.workload import SHAPES
 
 FEWEST_ROUNDS_AT_ALL = 3
@@ -55,6 +56,8 @@ class Plan:
     seed: int
     cell_timeout: float
     """Seconds after which a cell is killed."""
+    conditions: Sequence[Asked] = field(default_factory=lambda: [Asked()])
+    """The first is the one that strategies are compared under, the only one with other sizes than the first."""
 
 
 def round_orders(plan: Plan, number: int) -> list[CellOrder]:
@@ -65,15 +68,26 @@ def round_orders(plan: Plan, number: int) -> list[CellOrder]:
     """
     if number == WARM_UP:
         orders = [
-            CellOrder(strategy, _size(plan, strategy), number, 0)
+            _order(condition, strategy, _size(plan, strategy), number)
+            for condition in plan.conditions
             for strategy in plan.strategies
             if isinstance(strategy.declared, Trap) or strategy.name == FLOOR
         ]
     else:
         timed = [strategy for strategy in plan.strategies if not isinstance(strategy.declared, Trap)]
-        orders = [CellOrder(strategy, size, number, 0) for strategy in timed for size in plan.sizes]
+        orders = [
+            _order(condition, strategy, size, number)
+            for place, condition in enumerate(plan.conditions)
+            for strategy in timed
+            for size in (plan.sizes[:1] if place else plan.sizes)
+        ]
+    orders = [order for order in orders if not order.strategy.why_not(order.client)]
     random.Random(f"{plan.seed} {number}").shuffle(orders)  # noqa: S311 - an order to be repeated, not a secret
     return [replace(order, position=position) for position, order in enumerate(orders)]
+
+
+def _order(condition: Asked, strategy: LoadedStrategy, size: Size, number: int) -> CellOrder:
+    return CellOrder(strategy, size, number, 0, condition.client, condition.name)
 
 
 def _size(plan: Plan, strategy: LoadedStrategy) -> Size:
@@ -82,10 +96,11 @@ def _size(plan: Plan, strategy: LoadedStrategy) -> Size:
     return replace(base, tests=max(base.tests, fewest))
 
 
-def run(plan: Plan, server: Server, folder: Path, database_prefix: str, watcher: Watcher) -> list[str]:
+def run(plan: Plan, servers: Mapping[str, Server], folder: Path, database_prefix: str, watcher: Watcher) -> list[str]:
     """
     Run rounds until enough is known, each cell appended to the run's file as it ends; what is there already stays.
 
+    :param servers: by the names of the plan's conditions.
     :param folder: of the run. Cells that are in it, whoever ran them, are not run again.
     :param database_prefix: what the names of its databases begin with, `looptrap_*`.
     :returns: what was decided and why, a sentence each.
@@ -94,25 +109,30 @@ def run(plan: Plan, server: Server, folder: Path, database_prefix: str, watcher:
     """
     clear_away(folder / CELL_FOLDER)
     drop_torn_line(folder)
-    done = {brief.key: brief for brief in map(_reduce, read_cells(folder))}
-    return _Run(plan, server, folder, database_prefix, watcher, done).rounds()
+    done = {(brief.kind, brief.round): brief for brief in map(_reduce, read_cells(folder))}
+    return _Run(plan, servers, folder, database_prefix, watcher, done).rounds()
 
 
-_Key = tuple[str, Size, int]
-"""Strategy, size, round: what there is one cell of."""
+_Kind = tuple[str, Size, str]
+"""Strategy, size, condition: what there is one cell of in each round."""
 
 
 class _Brief(NamedTuple):
     """What the schedule needs to know of a cell that is over."""
 
-    key: _Key
+    kind: _Kind
+    round: int
     wall: float
     cost: float | None
     """Seconds per test, where it finished."""
 
 
 def _reduce(cell: Cell) -> _Brief:
-    return _Brief((cell.strategy, cell.size, cell.round), cell.wall, cell.cost)
+    return _Brief((cell.strategy, cell.size, cell.condition), cell.round, cell.wall, cell.cost)
+
+
+def _kind(order: CellOrder) -> _Kind:
+    return order.strategy.name, order.size, order.condition
 
 
 class _Run:
@@ -121,20 +141,20 @@ class _Run:
     def __init__(  # noqa: PLR0917 - called in one place, a line above
         self,
         plan: Plan,
-        server: Server,
+        servers: Mapping[str, Server],
         folder: Path,
         database_prefix: str,
         watcher: Watcher,
-        done: Mapping[_Key, _Brief],
+        done: Mapping[tuple[_Kind, int], _Brief],
     ) -> None:
         self._plan = plan
-        self._server = server
+        self._servers = servers
         self._folder = folder
         self._database_prefix = database_prefix
         self._watcher = watcher
         self._done = done
-        self._begun = max((number for _, _, number in done), default=WARM_UP)  # the last round that has a cell
-        self._walls: dict[tuple[str, Size], float] = {}  # seconds that each one's last cell took
+        self._begun = max((number for _, number in done), default=WARM_UP)  # the last round that has a cell
+        self._walls: dict[_Kind, float] = {}  # seconds that each one's last cell took
         self._walls_so_far = sum(brief.wall for brief in done.values())
         # How long an earlier process was at it is not known; what its cells took comes close.
         self._started = time.monotonic() - self._walls_so_far
@@ -153,20 +173,23 @@ class _Run:
     def _round(self, number: int) -> None:
         orders = [order for order in round_orders(self._plan, number) if order.strategy.name not in self._resting]
         for place, order in enumerate(orders):
-            if (brief := self._done.get((order.strategy.name, order.size, number))) is None:
+            if (brief := self._done.get((_kind(order), number))) is None:
                 self._watcher.started(order, self._remaining(number, orders[place:]))
                 brief = _reduce(self._cell(order))
                 self._walls_so_far += brief.wall
-            self._walls[order.strategy.name, order.size] = brief.wall
-            if number != WARM_UP and order.size == self._plan.sizes[0] and brief.cost is not None:
+            self._walls[brief.kind] = brief.wall
+            if number != WARM_UP and brief.kind == self._compared(order.strategy.name) and brief.cost is not None:
                 self._costs.setdefault(order.strategy.name, {})[number] = brief.cost
+
+    def _compared(self, strategy: str) -> _Kind:
+        return strategy, self._plan.sizes[0], self._plan.conditions[0].name
 
     def _cell(self, order: CellOrder) -> Cell:
         database = f"{self._database_prefix}{order.round}_{order.position}"
         scratch = self._folder / CELL_FOLDER
         try:
             scratch.mkdir()
-            cell = run_cell(order, self._server, database, self._plan.cell_timeout, scratch)
+            cell = run_cell(order, self._servers[order.condition], database, self._plan.cell_timeout, scratch)
         except OSError as error:
             raise unwritable(self._folder, error) from error
         finally:
@@ -184,12 +207,15 @@ class _Run:
             return f"the {number} rounds asked for are done" if limits.fixed else f"{number} rounds are the most"
         if limits.fixed:
             return ""
-        walls = {name: sum(wall for (other, _), wall in self._walls.items() if other == name) for name in self._costs}
+        walls = {
+            name: sum(wall for (other, _, _), wall in self._walls.items() if other == name) for name in self._costs
+        }
         for name in resting(self._costs, walls) - self._resting.keys():
             self._resting[name] = f"after round {number}: {name} sat out the rest, slow and far from its neighbours."
         if number < self._begun:
             return ""  # it was not enough then, else the next round would not have begun
-        next_round = self._seconds([key for key in self._walls if key[0] in self._costs.keys() - self._resting.keys()])
+        going_on = self._costs.keys() - self._resting.keys()
+        next_round = self._seconds([kind for kind in self._walls if kind[0] in going_on])
         if number >= FEWEST_ROUNDS_AT_ALL and self._elapsed() + SLACK * next_round > limits.seconds:
             return f"another round does not fit into the budget of {limits.seconds:.0f} s"
         return verdict(self._costs) if number >= limits.fewest else ""
@@ -197,11 +223,11 @@ class _Run:
     def _elapsed(self) -> float:
         return time.monotonic() - self._started
 
-    def _seconds(self, cells: Iterable[tuple[str, Size]]) -> float:
+    def _seconds(self, kinds: Iterable[_Kind]) -> float:
         """Return how long cells will take: as long as they last did, and what lies between cells in proportion."""
         mean = statistics.mean(self._walls.values())
         base = self._plan.sizes[0].tests
-        walls = (self._walls.get((name, size), mean * size.tests / base) for name, size in cells)
+        walls = (self._walls.get(kind, mean * kind[1].tests / base) for kind in kinds)
         return sum(walls) * self._elapsed() / self._walls_so_far
 
     def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
@@ -210,7 +236,7 @@ class _Run:
             return None
 
         def seconds(orders: Sequence[CellOrder]) -> float:
-            return self._seconds((order.strategy.name, order.size) for order in orders)
+            return self._seconds(map(_kind, orders))
 
         limits = self._plan.limits
         later = [order for order in round_orders(self._plan, 1) if order.strategy.name not in self._resting]

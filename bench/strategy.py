@@ -21,6 +21,7 @@ from typing import Literal, get_args
 from bench.errors import UserError
 from bench.probes import Probe
 from bench.results import StrategyFacts
+from bench.source import Client
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = ROOT / "strategies"
@@ -128,11 +129,15 @@ class LoadedStrategy:
     import_from: Path | None = None
     """Folder to put on the import path, for a strategy that was given by its path."""
 
-    def facts(self) -> StrategyFacts:
-        """What stands in `run.json` about it."""
-        declared, peer = self.declared, self.declared.peer
+    def facts(self, client: Client | None = None) -> StrategyFacts:
+        """
+        What stands in `run.json` about it.
+
+        :param client: that strategies are compared under.
+        """
+        declared, peer, unable = self.declared, self.declared.peer, self.why_not(client or Client())
         # What cannot run cannot fail as it declares, either.
-        trap = declared if isinstance(declared, Trap) and not self.unable else None
+        trap = declared if isinstance(declared, Trap) and not unable else None
         return StrategyFacts(
             name=self.name,
             summary=self.summary,
@@ -145,7 +150,7 @@ class LoadedStrategy:
             caught_by=tuple(probe.value for probe in Probe if trap and probe in trap.caught_by),
             source_sha256=hashlib.sha256(b"".join(path.read_bytes() for path in self._sources())).hexdigest(),
             peer=f"{peer.distribution} {peer.version}".rstrip() if peer else "",
-            unable=self.unable,
+            unable=unable,
             cannot=dict(declared.cannot),
         )
 
@@ -153,6 +158,12 @@ class LoadedStrategy:
     def unable(self) -> str:
         """Why it cannot run here; empty where it can."""
         return self.declared.peer.unable if self.declared.peer else ""
+
+    def why_not(self, client: Client) -> str:
+        """Why it cannot run under a client, or not here at all; empty where it can."""
+        cannot = self.declared.cannot
+        reasons = (f"{part}: {cannot[part]}" for part in (client.driver, client.loop, client.runner) if part in cannot)
+        return self.unable or "; ".join(reasons)
 
     def _sources(self) -> list[Path]:
         """Return its file, and those files beside it, such as `_databases.py`, that it names or that these name."""

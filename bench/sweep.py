@@ -1,0 +1,225 @@
+"""
+From what `--sweep` says to what a run has beyond its first cells: further sizes, and further conditions.
+
+A size changes one number of the workload at a time. Conditions are all combinations of the values that are given of
+servers and clients, so that what two of them do together is seen. The first value of each is the one that the others
+are compared to. What stands in `AXES` is all that may be swept.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import product
+from typing import Any, NamedTuple, get_args
+
+from bench.errors import UserError
+from bench.interpreters import Interpreter, look
+from bench.results import Size
+from bench.source import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.workload import LARGEST, SMALLEST
+
+MOST_CONDITIONS = 24
+"""Each runs every strategy in every round."""
+
+EXAMPLES = "tests=10,100,1000, server=embedded,container, setting:fsync=on,off or driver=asyncpg,psycopg"
+_SETTING = "setting:"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A condition as it was asked for; which server came of it, only that server knows."""
+
+    name: str = ""
+    """What differs from the first one, such as `fsync=off, tmpfs=yes`; empty for the first itself."""
+    source: Source = field(default_factory=Source)
+    client: Client = field(default_factory=Client)
+
+
+class _Axis(NamedTuple):
+    """What may be swept: how its values read, and what each makes of a condition."""
+
+    values: str
+    """A regular expression of one value."""
+    example: str
+    apply: Callable[[Asked, str], Asked]
+
+
+def _of_source(name: str, meaning: Callable[[str], object] = str) -> Callable[[Asked, str], Asked]:
+    def apply(asked: Asked, value: str) -> Asked:
+        changed: dict[str, Any] = {name: meaning(value)}
+        return replace(asked, source=replace(asked.source, **changed))
+
+    return apply
+
+
+def _of_client(name: str) -> Callable[[Asked, str], Asked]:
+    def apply(asked: Asked, value: str) -> Asked:
+        changed: dict[str, Any] = {name: value}
+        return replace(asked, client=replace(asked.client, **changed))
+
+    return apply
+
+
+def _server(asked: Asked, value: str) -> Asked:
+    choice, _, pg = value.partition(":")
+    return replace(asked, source=replace(asked.source, choice=choice, pg=int(pg) if pg else asked.source.pg))
+
+
+def _one_of(values: Sequence[str]) -> tuple[str, str]:
+    return "|".join(map(re.escape, values)), ",".join(values[:2])
+
+
+AXES = {
+    "server": _Axis(r"(embedded|container)(:\d{2})?", "embedded,container or embedded:18,embedded:16", _server),
+    "pg": _Axis(r"\d{2}", "18,16", _of_source("pg", int)),
+    "tmpfs": _Axis("no|yes", "no,yes", _of_source("tmpfs", "yes".__eq__)),
+    "transport": _Axis(*_one_of(get_args(Transport)), _of_source("transport")),
+    "driver": _Axis(*_one_of(get_args(Driver)), _of_client("driver")),
+    "loop": _Axis(*_one_of(get_args(Loop)), _of_client("loop")),
+    "runner": _Axis(*_one_of(get_args(Runner)), _of_client("runner")),
+    "python": _Axis(r"[^,]+", "/usr/bin/python3.12,/usr/bin/python3.13", _of_client("interpreter")),
+}
+"""By the names that stand before the `=`; beside these, `setting:` and the name of any setting of Postgres."""
+
+
+def sizes(tests: int, sweep: Sequence[str]) -> list[Size]:
+    """
+    Return the base size, and for each value of a sweep that differs from it the base with that one number changed.
+
+    One number at a time: a grid of all combinations would take hours.
+
+    :param sweep: such as `tests=10,100,1000`; what says nothing of a size is passed over.
+    :raises UserError: one does not read like that, or a number is out of range.
+    """
+    base = replace(SMALLEST, tests=tests)
+    found = [base]
+    for text in sweep:
+        name, values = _parts(text)
+        if name not in _SIZES:
+            continue
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", values):
+            raise UserError(f"--sweep {text!r}: give {', '.join(_SIZES)} and numbers, such as tests=10,100,1000.")
+        least, most = getattr(SMALLEST, name), getattr(LARGEST, name)
+        for value in map(int, values.split(",")):
+            if not least <= value <= most:
+                raise UserError(f"--sweep {text!r}: {value} is out of range; {name} go from {least} to {most}.")
+            found.append(replace(base, **{name: value}))
+    return list(dict.fromkeys(found))
+
+
+def conditions(source: Source, client: Client, sweep: Sequence[str]) -> list[Asked]:
+    """
+    Return all combinations of the values that a sweep gives of servers and clients, the first ones first.
+
+    :param source: what all have in common, and `client` as well.
+    :param sweep: such as `tmpfs=no,yes`; what says nothing of a condition is passed over.
+    :raises UserError: one does not read like that, is said twice, or there are too many combinations.
+    """
+    first = Asked("", source, client)
+    axes: dict[str, list[str]] = {}
+    for text in sweep:
+        name, values = _parts(text)
+        if name in _SIZES:
+            continue
+        if name in axes:
+            raise UserError(f"--sweep {text!r}: {name} is swept twice; give all its values at once.")
+        axes[name] = _values(name, values, text)
+        _refuse_option_beside(name, first)
+    if "server" in axes and "pg" in axes and any(":" in value for value in axes["server"]):
+        raise UserError("--sweep server= gives versions, and so does --sweep pg=: say one of the two.")
+    count = math.prod(map(len, axes.values()))
+    if count > MOST_CONDITIONS:
+        raise UserError(f"--sweep asks for {count} conditions, at most {MOST_CONDITIONS} are possible: leave some out.")
+    names = {name: _names(name, values) for name, values in axes.items()}
+    found = []
+    for combination in product(*axes.values()):
+        asked = first
+        for name, value in zip(axes, combination, strict=True):
+            asked = _axis(name).apply(asked, value)
+        differing = (
+            names[name][value]
+            for (name, values), value in zip(axes.items(), combination, strict=True)
+            if value != values[0]
+        )
+        found.append(replace(asked, name=", ".join(differing)))
+    return found
+
+
+_SIZES = tuple(part.name for part in fields(Size))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    if "://" in text:  # which may hold a password, so it is not repeated
+        raise UserError("--sweep: a DSN cannot be swept; servers of ours can: --sweep server=embedded,container.")
+    name, equals, values = text.partition("=")
+    if not equals or (
+        name not in _SIZES and name not in AXES and not re.fullmatch(rf"{_SETTING}[A-Za-z_][\w.]*", name)
+    ):
+        known = ", ".join([*_SIZES, *AXES, f"{_SETTING}NAME"])
+        raise UserError(f"--sweep {text!r}: give one of {known}, and its values, such as {EXAMPLES}.")
+    return name, values
+
+
+def _axis(name: str) -> _Axis:
+    if not name.startswith(_SETTING):
+        return AXES[name]
+    setting = name.removeprefix(_SETTING).lower()
+
+    def apply(asked: Asked, value: str) -> Asked:
+        return replace(asked, source=replace(asked.source, settings={**asked.source.settings, setting: value}))
+
+    return _Axis(r"[^,\x00-\x1f]*", "on,off", apply)
+
+
+def _values(name: str, values: str, text: str) -> list[str]:
+    axis, found = _axis(name), values.split(",")
+    for value in found:
+        if not re.fullmatch(axis.values, value):
+            raise UserError(f"--sweep {text!r}: {value!r} is no value of {name}; give such as {name}={axis.example}.")
+    for version in (
+        int(digits) for value in found if name in {"server", "pg"} for digits in re.findall(r"\d+$", value)
+    ):
+        if version < OLDEST_MAJOR:
+            raise UserError(f"--sweep {text!r}: Postgres {version} is too old: use {OLDEST_MAJOR} or later.")
+    if len(set(found)) < max(2, len(found)):
+        raise UserError(f"--sweep {text!r}: give two values or more, each once, such as {name}={axis.example}.")
+    return found
+
+
+def _refuse_option_beside(name: str, first: Asked) -> None:
+    """Refuse an option of what is swept, since the sweep's first value stands for it."""
+    settings = {f"{_SETTING}{setting}" for setting in first.source.settings}
+    given = {"server": first.source.choice != "auto", "pg": bool(first.source.pg), "tmpfs": first.source.tmpfs}
+    given |= {"transport": bool(first.source.transport), "python": bool(first.client.interpreter)}
+    given |= {part: getattr(first.client, part) != getattr(Client, part) for part in ("driver", "loop", "runner")}
+    if given.get(name) or name in settings:
+        option = f"--setting {name.removeprefix(_SETTING)}=" if name in settings else f"--{name}"
+        raise UserError(
+            f"{option} and --sweep {name}= say the same: leave out the option; the first value counts for it."
+        )
+
+
+def _names(name: str, values: Sequence[str]) -> dict[str, str]:
+    """Return by each value of an axis what it is called in a condition's name."""
+    if name == "python":
+        return _names_of_interpreters(values)
+    shown = name.removeprefix(_SETTING)
+    return {value: f"{shown}={value}" for value in values}
+
+
+def _names_of_interpreters(paths: Sequence[str]) -> dict[str, str]:
+    """Name environments by the versions in which they differ."""
+    looked = {path: _versions(look(path)) for path in paths}
+    first = looked[paths[0]]
+    differing = [what for what in first if any(found[what] != first[what] for found in looked.values())]
+    return {
+        path: ", ".join(f"{what} {found[what]}" for what in differing) or f"python={path}"
+        for path, found in looked.items()
+    }
+
+
+def _versions(found: Interpreter) -> dict[str, str]:
+    named = {"SQLAlchemy": "sqlalchemy", "pytest-asyncio": "pytest-asyncio", "asyncpg": "asyncpg", "pytest": "pytest"}
+    packages = {name.lower(): version for name, version in found.packages.items()}
+    return {"Python": found.python, **{shown: packages.get(name, "none") for shown, name in named.items()}}

@@ -1,0 +1,146 @@
+"""What `--sweep` asks for: which conditions, in which order, and what they are called."""
+
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import UserError
+from bench.interpreters import look
+from bench.results import WARM_UP, Size
+from bench.schedule import Plan, round_orders
+from bench.source import Client, Source
+from bench.stopping import Limits
+from bench.strategy import load_all, names_in_tree
+from bench.sweep import AXES, Asked, conditions, sizes
+
+STRATEGIES = load_all(names_in_tree())
+SWEEP = ("server=embedded,container:16", "setting:fsync=on,off", "tmpfs=no,yes")
+
+
+def asked(*sweep: str) -> list[Asked]:
+    """Return what a sweep asks for beside the defaults."""
+    return conditions(Source(), Client(), sweep)
+
+
+def test_all_combinations_the_first_values_first() -> None:
+    """Three axes of two values are eight conditions, called by what differs from the first, which has no name."""
+    found = asked(*SWEEP)
+    assert [one.name for one in found] == [
+        "",
+        "tmpfs=yes",
+        "fsync=off",
+        "fsync=off, tmpfs=yes",
+        "server=container:16",
+        "server=container:16, tmpfs=yes",
+        "server=container:16, fsync=off",
+        "server=container:16, fsync=off, tmpfs=yes",
+    ]
+    assert found[0].source == Source("embedded", settings={"fsync": "on"})
+    assert found[-1].source == Source("container", pg=16, settings={"fsync": "off"}, tmpfs=True)
+
+
+def test_what_is_said_of_all_holds_under_all() -> None:
+    """Options beside a sweep hold under every condition; a sweep adds to the settings."""
+    found = conditions(
+        Source("embedded", pg=16, settings={"jit": "off"}), Client(loop="uvloop"), ["setting:fsync=on,off"]
+    )
+    assert [one.source.settings for one in found] == [{"jit": "off", "fsync": "on"}, {"jit": "off", "fsync": "off"}]
+    assert {(one.source.pg, one.client.loop) for one in found} == {(16, "uvloop")}
+
+
+def test_clients_are_conditions_too() -> None:
+    """Driver, event loop and runner change the client and leave the server, so that one server stands for them all."""
+    found = asked("driver=asyncpg,psycopg", "runner=pytest-asyncio,anyio")
+    assert [one.client for one in found] == [
+        Client(),
+        Client(runner="anyio"),
+        Client(driver="psycopg"),
+        Client(driver="psycopg", runner="anyio"),
+    ]
+    assert len({id(one.source) for one in found}) == 1
+
+
+def test_every_axis_says_of_itself_what_it_takes() -> None:
+    """The example in each error message is one that is taken."""
+    for name, axis in AXES.items():
+        if name != "python":
+            example = axis.example.partition(" or ")[0]
+            assert len(asked(f"{name}={example}")) == 2
+    assert len(asked("setting:synchronous_commit=on,off")) == 2
+
+
+def test_sizes_and_conditions_pass_each_other_over() -> None:
+    """Of one `--sweep` option each takes what is its own."""
+    sweep = ["tables=5,50", "tmpfs=no,yes"]
+    assert sizes(7, sweep) == [Size(7, 5, 0), Size(7, 50, 0)]
+    assert [one.name for one in asked(*sweep)] == ["", "tmpfs=yes"]
+
+
+def test_interpreters_are_called_by_what_differs(tmp_path: Path) -> None:
+    """An environment without the packages is named with what it lacks; this one is known by its versions."""
+    venv.create(tmp_path / "empty", symlinks=True)
+    empty = str(tmp_path / "empty" / "bin" / "python")
+    with pytest.raises(UserError, match=r"lacks .*sqlalchemy.* nox -s matrix"):
+        asked(f"python={sys.executable},{empty}")
+    found = look(sys.executable)
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+    again = str(tmp_path / "again")
+    Path(again).symlink_to(sys.executable)
+    # A link to the interpreter of an environment does not have its packages.
+    with pytest.raises(UserError, match="lacks"):
+        asked(f"python={sys.executable},{again}")
+
+
+def plan(*sweep: str, tests: int = 3) -> Plan:
+    """Return a plan with all strategies under all conditions."""
+    return Plan(
+        strategies=STRATEGIES,
+        sizes=sizes(tests, sweep),
+        limits=Limits(7, 7),
+        seed=1,
+        cell_timeout=60,
+        conditions=asked(*sweep),
+    )
+
+
+@given(number=st.integers(1, 30))
+def test_round_has_every_strategy_under_every_condition(number: int) -> None:
+    """A round is a complete block: each timed strategy under each condition, sizes under the first alone, all mixed."""
+    swept = plan("tmpfs=no,yes", "tables=5,50")
+    orders = round_orders(swept, number)
+    timed = {strategy.name for strategy in STRATEGIES if not strategy.facts().is_trap}
+    kinds = [(order.strategy.name, order.condition, order.size.tables) for order in orders]
+    assert sorted(kinds) == sorted((name, *kind) for name in timed for kind in (("", 5), ("", 50), ("tmpfs=yes", 5)))
+    assert [order.position for order in orders] == list(range(len(kinds)))
+    half = [order.condition for order in orders[: len(orders) // 2]]
+    assert 0 < half.count("tmpfs=yes") < len(half)
+
+
+def test_warm_up_has_the_traps_under_every_condition() -> None:
+    """Where a trap still fails is found out in each condition."""
+    found = {(order.strategy.name, order.condition) for order in round_orders(plan("tmpfs=no,yes"), WARM_UP)}
+    traps = {strategy.name for strategy in STRATEGIES if strategy.facts().is_trap} | {"none"}
+    assert found == {(name, condition) for name in traps for condition in ("", "tmpfs=yes")}
+
+
+def test_what_a_strategy_cannot_is_left_out(tmp_path: Path) -> None:
+    """A strategy that says that it cannot run under anyio has no cells there, and has them everywhere else."""
+    source = Path(STRATEGIES[0].path.parent, "null_pool.py").read_text()
+    file = tmp_path / "picky.py"
+    file.write_text(source.replace("hides=ONE_TRANSACTION,", 'hides=ONE_TRANSACTION, cannot={"anyio": "it says so"},'))
+    (picky,) = load_all([str(file)])
+    swept = Plan(
+        strategies=[picky],
+        sizes=sizes(3, ()),
+        limits=Limits(1, 1),
+        seed=1,
+        cell_timeout=60,
+        conditions=asked("runner=pytest-asyncio,anyio"),
+    )
+    assert [order.condition for order in round_orders(swept, 1)] == [""]
+    assert picky.facts().cannot == {"anyio": "it says so"}
+    assert picky.facts(Client(runner="anyio")).unable == "anyio: it says so"
