@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import UserError
+from bench.errors import UserError, unwritable
 from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
 from bench.printable import printable
 from bench.probing import can_be_probed, probe_all
-from bench.results import FIDELITY_FILE, Fidelity, StrategyFacts, keep_fidelity, read_fidelity, unwritable
+from bench.results import FIDELITY, FIDELITY_FILE, Fidelity, StrategyFacts
 from bench.server import Server, open_server, untimed
 from bench.source import Source
 from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
@@ -68,7 +68,7 @@ def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
     # Not at the top: matplotlib is not to be waited for by what only shows a detail.
     from bench.charts.heatmap import picture  # noqa: PLC0415
 
-    outcomes = read_fidelity(FOLDER)
+    outcomes = FIDELITY.read(FOLDER)
     columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])
     _, png = picture(columns).write(FOLDER)
     console.print()
@@ -98,7 +98,7 @@ def probe_into(
         [strategy for strategy in strategies if can_be_probed(strategy)],
         server,
         database_prefix,
-        lambda fidelity: keep_fidelity(folder, fidelity),
+        lambda fidelity: FIDELITY.keep(folder, fidelity),
         console,
     )
 
@@ -145,6 +145,6 @@ def _newest(strategy: str) -> tuple[Path, Fidelity]:
     """Return the outcomes of a strategy that were kept last, and where."""
     files = sorted(RESULTS.glob(f"*/{FIDELITY_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files:
-        if strategy in (kept := read_fidelity(path.parent)):
+        if strategy in (kept := FIDELITY.read(path.parent)):
             return path.parent, kept[strategy]
     raise UserError(f"no outcome of '{strategy}' is kept: to get it, type nox -s check -- --strategies {strategy}")

@@ -19,7 +19,7 @@ from bench.docstrings import read_docstring
 from bench.errors import UserError
 from bench.fidelity import columns_of, probe_table
 from bench.probes import Family, Probe
-from bench.results import WARM_UP, read_cells, read_fidelity, read_run
+from bench.results import FIDELITY, WARM_UP, read_cells, read_run
 from bench.strategy import (
     ALL,
     CORE,
@@ -71,7 +71,7 @@ def update_pages() -> list[Path]:
 @functools.cache
 def reference() -> Analysis:
     """Return what the committed run says."""
-    return analyse(read_run(REFERENCE), read_cells(REFERENCE), read_fidelity(REFERENCE))
+    return analyse(read_run(REFERENCE), read_cells(REFERENCE), FIDELITY.read(REFERENCE))
 
 
 def made(text: str) -> str:

@@ -22,16 +22,15 @@ from rich.text import Text
 
 from bench import loops
 from bench.cell import OPTIONS, TESTS_RAN, environment, kill_group
-from bench.errors import UserError
+from bench.errors import UserError, unwritable
 from bench.printable import printable
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
-from bench.results import unwritable
 from bench.server import Server, open_server
 from bench.source import Source
 from bench.story import Line, Story
 from bench.strategy import ROOT, LoadedStrategy, able, arguments_for_pytest, load
-from bench.traces import Event, Trace, keep_trace
+from bench.traces import TRACES, Event, Trace
 
 FOLDER = ROOT / "results" / "explain"
 
@@ -80,7 +79,7 @@ def explain(options: ExplainOptions, console: Console) -> None:
     # Not at the top: matplotlib is not to be waited for by a process that only traces.
     from bench.charts.timeline import picture  # noqa: PLC0415
 
-    keep_trace(FOLDER, made[0])
+    TRACES.keep(FOLDER, made[0])
     _, png = picture(made[0]).write(FOLDER)
     show(made[0], console)
     console.print(Text(f"Picture: {png}"), soft_wrap=True)

@@ -29,10 +29,10 @@ from bench.fidelity import columns_of
 from bench.growth import Growth, grow
 from bench.page import write_page
 from bench.printable import printable
-from bench.results import Run, read_cells, read_fidelity, read_run
+from bench.results import FIDELITY, Run, read_cells, read_run
 from bench.series import Timed, timed
 from bench.summary import write_summary
-from bench.traces import Trace, read_traces
+from bench.traces import TRACES, Trace
 
 
 def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:
@@ -44,12 +44,12 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     """
     run = read_run(folder)
     _check_some_finished(folder, run)
-    analysis = analyse(run, read_cells(folder), read_fidelity(folder), need)
+    analysis = analyse(run, read_cells(folder), FIDELITY.read(folder), need)
     growth = grow(run, read_cells(folder))
     try:
         with console.status("drawing"):
             pictures = draw(analysis, growth, timed(run, read_cells(folder)))
-            loops = draw_loops(analysis, read_traces(folder))
+            loops = draw_loops(analysis, TRACES.read(folder))
             for picture in pictures:
                 picture.write(folder / FOLDER)
             for picture in loops:

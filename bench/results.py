@@ -24,7 +24,8 @@ from typing import BinaryIO, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from bench.errors import UserError
+from bench.errors import UserError, unwritable
+from bench.kept import Kept, fault
 from bench.source import Client, Source
 
 SCHEMA = 4
@@ -346,7 +347,9 @@ class _SchemaOf(TypedDict):
 _SCHEMA_OF = TypeAdapter(_SchemaOf)
 _RUN = TypeAdapter(Run)
 _CELL = TypeAdapter(Cell)
-_FIDELITY = TypeAdapter(Fidelity)
+
+FIDELITY = Kept(FIDELITY_FILE, Fidelity, remedy="Remove it, and run nox -s check again.")
+"""What probes saw, by the strategies' names; empty where none ran."""
 
 
 def create_run(folder: Path, run: Run) -> None:
@@ -410,39 +413,6 @@ def drop_torn_line(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
-def keep_fidelity(folder: Path, fidelity: Fidelity) -> None:
-    """
-    Put what probes saw under one strategy into the folder, in place of what was there of the same strategy.
-
-    :raises UserError: the folder cannot be written.
-    """
-    kept = read_fidelity(folder) | {fidelity.strategy: fidelity}
-    draft = folder / f"{FIDELITY_FILE}.draft"
-    try:
-        draft.write_bytes(b"".join(_FIDELITY.dump_json(one) + b"\n" for one in kept.values()))
-        draft.replace(folder / FIDELITY_FILE)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def read_fidelity(folder: Path) -> dict[str, Fidelity]:
-    """
-    Return by the strategies' names what probes saw; empty where none ran.
-
-    :raises UserError: the file is damaged.
-    """
-    path = folder / FIDELITY_FILE
-    try:
-        kept = [_FIDELITY.validate_json(line) for line in path.read_bytes().splitlines()]
-    except FileNotFoundError:
-        return {}
-    except ValidationError as error:
-        raise UserError(f"{path} is damaged: {_first(error)}. Remove it, and run nox -s check again.") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    return {one.strategy: one for one in kept}
-
-
 def discard_if_empty(folder: Path) -> bool:
     """Remove a run in which nothing was finished, and its folder if nothing else is in it; tell whether it was so."""
     cells = folder / CELLS_FILE
@@ -476,7 +446,7 @@ def read_run(folder: Path) -> Run:
             raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: measure again.")
         return _RUN.validate_json(text)
     except ValidationError as error:
-        raise UserError(f"{path} is not a run of schema {SCHEMA}: {_first(error)}.") from error
+        raise UserError(f"{path} is not a run of schema {SCHEMA}: {fault(error)}.") from error
 
 
 def read_cells(folder: Path) -> Iterator[Cell]:
@@ -496,7 +466,7 @@ def read_cells(folder: Path) -> Iterator[Cell]:
                 try:
                     yield _CELL.validate_json(line)
                 except ValidationError as error:
-                    raise UserError(f"{path}, line {number} is damaged: {_first(error)}.") from error
+                    raise UserError(f"{path}, line {number} is damaged: {fault(error)}.") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -506,13 +476,3 @@ def _write(file: BinaryIO, line: bytes) -> None:
     file.write(line + b"\n")
     file.flush()
     os.fsync(file.fileno())
-
-
-def unwritable(folder: Path, error: OSError) -> UserError:
-    """Say that a run's folder cannot be written, and what to do."""
-    return UserError(f"cannot write to {folder}: {error.strerror}. Choose a folder with room with --out.")
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'the text'}: {first['msg']}"

@@ -29,6 +29,7 @@ from bench.interpreters import look
 from bench.machine import describe_machine
 from bench.progress import Progress
 from bench.results import (
+    FIDELITY,
     RUN_FILE,
     SCHEMA,
     Condition,
@@ -42,7 +43,6 @@ from bench.results import (
     create_run,
     discard_if_empty,
     read_cells,
-    read_fidelity,
     read_run,
     write_run,
 )
@@ -51,7 +51,7 @@ from bench.source import Client, Source
 from bench.stopping import Limits
 from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
 from bench.sweep import Asked, conditions, sizes
-from bench.traces import keep_trace, read_traces
+from bench.traces import TRACES
 from bench.version import VERSION, commit
 from bench.workload import describe
 
@@ -237,14 +237,14 @@ def _settled(asked: Sequence[Asked], opened: Servers) -> list[Asked]:
 
 def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: str, console: Console) -> None:
     """Probe and trace the strategies of which the run has no outcomes or no trace yet."""
-    probed, traced = read_fidelity(folder), read_traces(folder)
+    probed, traced = FIDELITY.read(folder), TRACES.read(folder)
     # The twin is the floor, and would see what that sees.
     shown = [one for one in plan.strategies if one.name != TWIN and not one.why_not(plan.conditions[0].client)]
     to_probe = [one for one in (control(), *shown) if one.name not in probed]
     to_trace = [one for one in shown if one.name not in traced]
     with untimed(server) as place:
         probe_into(folder, to_probe, place, f"{database_prefix}probes_", console)
-        trace_all(to_trace, place, f"{database_prefix}traces_", lambda trace: keep_trace(folder, trace), console)
+        trace_all(to_trace, place, f"{database_prefix}traces_", lambda trace: TRACES.keep(folder, trace), console)
 
 
 def _go_on(folder: Path, servers: Servers) -> Run:

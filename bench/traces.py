@@ -6,13 +6,9 @@ runs nothing traced has no such file.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from bench.errors import UserError
-from bench.results import unwritable
+from bench.kept import Kept
 
 TRACES_FILE = "traces.jsonl"
 
@@ -76,39 +72,5 @@ class Trace:
     """How the process ended if not by itself, such as `killed after 30 s`."""
 
 
-_TRACE = TypeAdapter(Trace)
-
-
-def keep_trace(folder: Path, trace: Trace) -> None:
-    """
-    Put the trace of a strategy into the folder, in place of what was there of the same strategy.
-
-    :raises UserError: the folder cannot be written.
-    """
-    kept = read_traces(folder) | {trace.strategy: trace}
-    draft = folder / f"{TRACES_FILE}.draft"
-    try:
-        draft.write_bytes(b"".join(_TRACE.dump_json(one) + b"\n" for one in kept.values()))
-        draft.replace(folder / TRACES_FILE)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def read_traces(folder: Path) -> dict[str, Trace]:
-    """
-    Return traces by the strategies' names; empty where none was made.
-
-    :raises UserError: the file is damaged.
-    """
-    path = folder / TRACES_FILE
-    try:
-        kept = [_TRACE.validate_json(line) for line in path.read_bytes().splitlines()]
-    except FileNotFoundError:
-        return {}
-    except ValidationError as error:
-        raise UserError(
-            f"{path} is damaged: {error.errors()[0]['msg']}. Remove it: a report goes without; --resume makes it anew."
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    return {one.strategy: one for one in kept}
+TRACES = Kept(TRACES_FILE, Trace, remedy="Remove it: a report goes without; --resume makes it anew.")
+"""Traces by the strategies' names; empty where none was made."""

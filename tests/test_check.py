@@ -19,7 +19,7 @@ from bench.documentation import REFERENCE
 from bench.fidelity import CONTROL
 from bench.probes import Probe
 from bench.probing import can_be_probed, probe_all
-from bench.results import Fidelity, read_fidelity, read_run
+from bench.results import FIDELITY, Fidelity, read_run
 from bench.server import Server
 from bench.strategy import ROOT, TWIN, load, load_all, references_in
 from tests.conftest import Command, assert_one_line
@@ -97,7 +97,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
         "declares_wrongly declares to hide rows_gone, but its tests see it: take it out of `hides`.",
         "declares_wrongly hides notify without declaring it: add it to `hides`.",
     ]
-    found, documented = read_fidelity(tree / "results" / "check"), read_fidelity(REFERENCE)
+    found, documented = FIDELITY.read(tree / "results" / "check"), FIDELITY.read(REFERENCE)
     assert documented.keys() == {CONTROL, *core}
     for name, fidelity in documented.items():
         expected = {sight.probe: sight.outcome for sight in fidelity.sights}
@@ -173,7 +173,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Se
     assert "Traceback" not in rest
     assert "Stopped. What was ready is kept in" in rest
     ready = re.findall(r"^probed (\w+):", said + rest, re.MULTILINE)
-    assert read_fidelity(tree / "results" / "check").keys() == set(ready)
+    assert FIDELITY.read(tree / "results" / "check").keys() == set(ready)
     end = time.monotonic() + 10
     while left := [one for one in psutil.process_iter(["environ"]) if str(tree) in str(one.info["environ"])]:
         assert time.monotonic() < end, left
@@ -194,7 +194,7 @@ def test_need_ranks_those_that_see_it(tmp_path: Path, server: Server, looptrap: 
     assert f"Where tests must see {needs}: No strategy is ranked" in done.stdout
     assert "null_pool is not ranked: its tests do not see running_task" in done.stdout
     assert "--need rows_gone,accidents" in read_run(folder).command
-    assert read_fidelity(folder).keys() == {CONTROL, "none", "null_pool"}
+    assert FIDELITY.read(folder).keys() == {CONTROL, "none", "null_pool"}
     again = looptrap("report", folder, "--need", "rows_gone,failed_test")
     assert "Where tests must see rows_gone and failed_test: null_pool costs" in again.stdout
     assert_one_line(looptrap("report", folder, "--need", "rows"), "unknown probe 'rows'", "rows_gone")

@@ -20,7 +20,7 @@ from bench.source import Source
 from bench.story import Story
 from bench.strategy import ROOT, load
 from bench.tracer import Messages, shortened
-from bench.traces import TRACES_FILE, Event, Trace, keep_trace, read_traces
+from bench.traces import TRACES, TRACES_FILE, Event, Trace
 from tests.conftest import Command, assert_one_line
 from tests.test_strategy import GOOD, write
 
@@ -272,13 +272,13 @@ def test_terminal_tells_the_story(traces: dict[str, Trace]) -> None:
 
 def test_reads_back_as_it_was_kept(traces: dict[str, Trace], tmp_path: Path) -> None:
     """Traces come back equal, a later one in place of an earlier one; without a file there are none."""
-    assert read_traces(tmp_path) == {}
+    assert TRACES.read(tmp_path) == {}
     for trace in (replace(traces[TRAP], tests=()), traces[ONE_LOOP], traces[TRAP]):
-        keep_trace(tmp_path, trace)
-    assert read_traces(tmp_path) == {name: traces[name] for name in (TRAP, ONE_LOOP)}
+        TRACES.keep(tmp_path, trace)
+    assert TRACES.read(tmp_path) == {name: traces[name] for name in (TRAP, ONE_LOOP)}
     (tmp_path / TRACES_FILE).write_text("{}\n")
     with pytest.raises(UserError, match=r"traces.jsonl is damaged: .* Remove it"):
-        read_traces(tmp_path)
+        TRACES.read(tmp_path)
 
 
 def test_command_shows_and_draws(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +289,7 @@ def test_command_shows_and_draws(server: Server, tmp_path: Path, monkeypatch: py
     assert f"Picture: {tmp_path / 'explain' / 'loops-null_pool.png'}" in said
     found = {path.name for path in (tmp_path / "explain").iterdir()}
     assert found == {"loops-null_pool.png", "loops-null_pool.svg", TRACES_FILE}
-    assert read_traces(tmp_path / "explain")[OWN_LOOPS].tests == explain.TESTS
+    assert TRACES.read(tmp_path / "explain")[OWN_LOOPS].tests == explain.TESTS
 
 
 def explained(name: str, choice: str) -> str:

@@ -22,7 +22,7 @@ from bench.fidelity import lacking, seen, sight_of
 from bench.page import PAGE
 from bench.probes import Family, Probe
 from bench.report import report_run
-from bench.results import Failure, keep_fidelity, read_fidelity, read_run
+from bench.results import FIDELITY, Failure, read_run
 from tests.test_fidelity import outcomes_of
 from tests.test_report import CELLS, cell_of, write_run
 
@@ -89,7 +89,7 @@ def test_words_from_elsewhere_are_never_markup(tmp_path: Path) -> None:
     """HTML in errors, in probes' details and in a strategy's own words is shown as it was written."""
     folder = write_run(tmp_path / "run", [*CELLS, cell_of("create_drop", 1, 9, "F" * 12, [Failure("call", "E", EVIL)])])
     fidelity = outcomes_of("create_drop", notify="breaks")
-    keep_fidelity(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
+    FIDELITY.keep(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
     run = read_run(folder)
     facts = [replace(one, summary=f"{EVIL} [x](javascript:alert(1))") for one in run.strategies]
     results.write_run(folder, replace(run, strategies=tuple(facts)))
@@ -120,7 +120,7 @@ def test_every_strategy_and_every_reason_is_there_without_script(opened: Open) -
     assert not page.locator("#needs").is_visible()
     assert page.locator(".choices button").count() == 0
     assert page.locator("#picture-cost svg").is_visible()
-    hidden = read_fidelity(REFERENCE)["savepoint_rollback"]
+    hidden = FIDELITY.read(REFERENCE)["savepoint_rollback"]
     assert page.locator("[id^=why-savepoint_rollback-]").count() == len(lacking(hidden, list(Probe)))
     page.get_by_role("link", name="create_drop").first.click()
     assert "drop_all" in page.locator("#conftest-create_drop").inner_text()
@@ -131,7 +131,7 @@ def test_a_click_on_a_head_sorts(opened: Open) -> None:
     """The first click sorts upwards, the second downwards, and a screen reader hears which way."""
     page = opened()
     head = page.locator(".choices thead th", has_text="sees")
-    counts = {name: len(seen(one)) for name, one in read_fidelity(REFERENCE).items()}
+    counts = {name: len(seen(one)) for name, one in FIDELITY.read(REFERENCE).items()}
     head.get_by_role("button").click()
     upwards = [counts[name] for name in names(page)]
     assert upwards == sorted(upwards)
@@ -153,7 +153,7 @@ def test_table_and_picture_follow_what_is_ticked(opened: Open) -> None:
     page.locator("[data-probe=begin_nested]").evaluate("box => box.click()")
     page.get_by_label(Family.CONNECTIONS.heading, exact=True).check()
     need = [probe for probe in Probe if probe.family == Family.CONNECTIONS]
-    outcomes = read_fidelity(REFERENCE)
+    outcomes = FIDELITY.read(REFERENCE)
     unfit = {name for name in names(page) if lacking(outcomes[name], need)}
     assert {row.get_attribute("data-name") for row in page.locator("tr.unfit").all()} == unfit
     assert "second_connection" in page.locator("#row-savepoint_rollback .unfit").inner_text()
@@ -185,7 +185,7 @@ def test_a_cell_says_why_when_it_is_pointed_at(opened: Open) -> None:
     page.locator('a[href="#why-savepoint_rollback-second_connection"]').hover()
     tip = page.locator("#tip")
     assert tip.is_visible()
-    sight = sight_of(read_fidelity(REFERENCE)["savepoint_rollback"], "second_connection")
+    sight = sight_of(FIDELITY.read(REFERENCE)["savepoint_rollback"], "second_connection")
     assert sight is not None
     assert sight.detail.splitlines()[0].strip() in tip.inner_text()
     page.mouse.move(0, 0)

@@ -22,7 +22,7 @@ from bench.fidelity import CONTROL
 from bench.growth import Growth
 from bench.probes import Probe
 from bench.report import report_run
-from bench.results import Cell, Failure, Samples, Size, append_cell, create_run, keep_fidelity
+from bench.results import FIDELITY, Cell, Failure, Samples, Size, append_cell, create_run
 from bench.summary import write_summary
 from tests.test_analysis import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
@@ -255,7 +255,7 @@ def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
     """With outcomes beside the cells there are counts by family, a row for each probe, the heat map, and findings."""
     folder = write_run(tmp_path / "run", CELLS)
     for fidelity in (outcomes_of(CONTROL), outcomes_of("create_drop", notify="breaks")):
-        keep_fidelity(folder, fidelity)
+        FIDELITY.keep(folder, fidelity)
     file = io.StringIO()
     analysis = report_run(folder, Console(file=file, width=120))
     assert by_name(analysis)["create_drop"].fidelity is not None
