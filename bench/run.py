@@ -283,10 +283,11 @@ def _refuse_differences(folder: Path, run: Run, what: str, then: _Facts, now: _F
 
 
 def _say_what_is_kept(folder: Path, console: Console) -> None:
+    cells, quoted = sum(1 for _ in read_cells(folder)), shlex.quote(shown(folder))
+    kept = f"{cells} cells are finished and kept" if cells else "What the probes saw is kept"
+    see = f"; to see them: nox -s report -- {quoted}" if cells else ""
     console.print(
-        f"Stopped. {sum(1 for _ in read_cells(folder))} cells are finished and kept in {shown(folder)}; "
-        f"to go on: nox -s bench -- --resume {shlex.quote(shown(folder))}; "
-        f"to see them: nox -s report -- {shlex.quote(shown(folder))}",
+        f"Stopped. {kept} in {shown(folder)}; to go on: nox -s bench -- --resume {quoted}{see}",
         markup=False,
         soft_wrap=True,
     )

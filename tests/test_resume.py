@@ -1,6 +1,7 @@
 """A run that is stopped, in whatever way, goes on where it was, and no finished cell is lost or run twice."""
 
 import asyncio
+import io
 import itertools
 import json
 import os
@@ -17,9 +18,11 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+from rich.console import Console
 
 from bench.cell import PROCESS_FILE
 from bench.results import CELLS_FILE, RUN_FILE, Cell, read_cells, read_run
+from bench.run import _say_what_is_kept
 from bench.schedule import CELL_FOLDER
 from bench.server import Server
 from bench.strategy import ROOT
@@ -188,6 +191,24 @@ def test_resumed_run_is_the_run_that_was_begun(server: Server, tmp_path: Path, l
 def test_complete_run_is_not_resumed(full_run_of_none: Path, looptrap: Command) -> None:
     """A run that is over says so, and how to see it."""
     assert_one_line(looptrap("run", "--resume", full_run_of_none), "is complete", "nox -s report")
+
+
+@pytest.mark.parametrize(
+    ("finished", "words"), [(False, "What the probes saw is kept"), (True, "3 cells are finished")]
+)
+def test_report_is_offered_where_there_is_something_to_see(
+    full_run_of_none: Path, tmp_path: Path, *, finished: bool, words: str
+) -> None:
+    """A run that was stopped before a cell was finished is gone on with, but no report is promised of it."""
+    cells = (full_run_of_none / CELLS_FILE).read_bytes() if finished else b""
+    (tmp_path / CELLS_FILE).write_bytes(cells)
+    console = Console(file=io.StringIO(), width=200)
+    _say_what_is_kept(tmp_path, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert words in said
+    assert "nox -s bench -- --resume" in said
+    assert ("nox -s report" in said) == bool(cells)
 
 
 def test_nothing_may_be_said_beside_resume(full_run_of_none: Path, looptrap: Command) -> None:
