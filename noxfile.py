@@ -1,9 +1,10 @@
-"""The sessions: what a person types. Each is thin; the work is done by `python -m bench`, pytest, ruff and mypy."""
+"""The sessions: what a person types. Each is thin; the work is done by `python -m bench`, pytest and the linters."""
 
 import re
 from pathlib import Path
 
 import nox
+from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_venv = "yes"
@@ -13,6 +14,9 @@ DEPENDENCIES = PROJECT["project"]["dependencies"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 SQLALCHEMIES = ["2.0", "2.1"]
+ENVIRONMENTS = [(python, "sqlalchemy", version) for python in PYTHONS for version in SQLALCHEMIES]
+# These have the newest pytest-asyncio; the other end of its range, which pyproject.toml begins with, is one more.
+ENVIRONMENTS += [("3.12", "pytest-asyncio", "1.1")]
 
 PEERS = {"peers", *(path.stem for path in Path("strategies/peers").glob("[a-z]*.py"))}
 
@@ -26,10 +30,10 @@ def harness(session: nox.Session, command: str) -> None:
     run_harness(session, command, *session.posargs)
 
 
-def run_harness(session: nox.Session, *arguments: str) -> None:
-    """Run a command of the harness in this environment."""
+def run_harness(session: nox.Session, *arguments: str, python: str = "python") -> None:
+    """Run a command of the harness in this environment, or with the interpreter of another."""
     # After Ctrl-C it stops its server and drops its databases; nox's own patience is 0.3 seconds.
-    session.run("python", "-m", "bench", *arguments, interrupt_timeout=60, terminate_timeout=60)
+    session.run(python, "-m", "bench", *arguments, interrupt_timeout=60, terminate_timeout=60)
 
 
 def run_tests(session: nox.Session) -> None:
@@ -109,7 +113,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style."""
+    """Check the style."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -122,12 +126,12 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session(python=PYTHONS)
-@nox.parametrize("sqlalchemy", SQLALCHEMIES)
-def matrix(session: nox.Session, sqlalchemy: str) -> None:
-    """Run the tests on every Python and SQLAlchemy that is supported."""
+@nox.session
+@nox.parametrize("python,package,version", ENVIRONMENTS, ids=map("-".join, ENVIRONMENTS))
+def compatibility(session: nox.Session, package: str, version: str) -> None:
+    """Run the tests on every Python and SQLAlchemy that is supported, and under the oldest pytest-asyncio."""
     groups = nox.project.dependency_groups(PROJECT, "tests")
-    session.install(*DEPENDENCIES, *groups, f"sqlalchemy=={sqlalchemy}.*")
+    session.install(*DEPENDENCIES, *groups, f"{package}=={version}.*")
     run_tests(session)
 
 
@@ -137,3 +141,26 @@ def lowest(session: nox.Session) -> None:
     groups = nox.project.dependency_groups(PROJECT, "tests")
     session.install(*(requirement.replace(">=", "==") for requirement in [*DEPENDENCIES, *groups]))
     run_tests(session)
+
+
+@nox.session(venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Measure on the same Pythons and versions, in one run with one report: nox -s matrix -- --quick."""
+    interpreters = [found for environment in ENVIRONMENTS if (found := interpreter(session, *environment))]
+    if not interpreters:
+        session.error(f"no Python to measure on: install one of {', '.join(PYTHONS)}")
+    # By the first of them, so that what the run says of its own Python and packages is what it measures.
+    run_harness(session, "run", "--sweep", f"python={','.join(interpreters)}", *session.posargs, python=interpreters[0])
+
+
+def interpreter(session: nox.Session, python: str, package: str, version: str) -> str | None:
+    """Return the path of a Python in an environment with what is measured; None where it is not installed."""
+    environment = VirtualEnv(str(session.env_dir / f"{python}-{package}-{version}"), python, reuse_existing=True)
+    try:
+        environment.create()
+    except InterpreterNotFound:
+        session.warn(f"Python {python} is not installed: {package} {version} is not measured on it")
+        return None
+    path = str(Path(environment.bin) / "python")
+    session.run_install(path, "-m", "pip", "install", "--quiet", *DEPENDENCIES, f"{package}=={version}.*")
+    return path
