@@ -113,10 +113,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the style."""
+    """Check the style of the code, and the workflow of GitHub Actions."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("actionlint")
 
 
 @nox.session

@@ -91,6 +91,14 @@ def test_commands_are_understood(command: str, looptrap: Command) -> None:
         assert understood.returncode == 0, understood.stderr
 
 
+def test_workflow_calls_sessions_that_there_are() -> None:
+    """Every session that the workflow of GitHub Actions runs, which cannot run here, is one of the noxfile."""
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    in_matrix = re.findall(r"session: ([\w ]+?)(?: -- [^}]*)? }", workflow)
+    called = {session for names in in_matrix for session in names.split()} | set(re.findall(r"nox -s (\w+)", workflow))
+    assert {"lint", "types", "tests", "bench"} <= called <= SESSIONS
+
+
 def test_pages_show_commands() -> None:
     """The README's two commands are among those that are looked at."""
     assert {"nox -s bench", "nox -s tests"} <= set(nox_commands())
