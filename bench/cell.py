@@ -21,13 +21,14 @@ from typing import Literal, NamedTuple
 
 import psutil
 from pydantic import TypeAdapter
+from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
 from bench.identity import identity, known
-from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, Record
+from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP, Record
 from bench.results import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
-from bench.source import Client
+from bench.source import Client, Driver, Runner
 from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
@@ -51,8 +52,16 @@ _NOT_PASSED_ON = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _QUIET = ("-q", "--no-header", "--no-summary", "--tb=no")
 
-OPTIONS = (*_WITHOUT, "-p", "asyncio")
-"""Of pytest, whenever it runs tests under a strategy; the environment is that of `environment`."""
+# pyproject.toml's options block anyio, and are strict about settings, of which pytest-asyncio's are then unknown.
+_RUNNERS: dict[Runner, tuple[str, ...]] = {
+    "pytest-asyncio": ("-p", "asyncio"),
+    "anyio": ("-o", "addopts=", "-p", "anyio"),
+}
+
+
+def pytest_options(client: Client) -> tuple[str, ...]:
+    """Return options of pytest, whenever it runs tests under a strategy; the environment is that of `environment`."""
+    return (*_WITHOUT, *_RUNNERS[client.runner])
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ def run_cell(
         with _database(server, database) as url:
             server.checkpoint()
             command = [*under, *_command(order, record_file, time.perf_counter())]
-            ended = _run(command, environment(order.strategy, server, url), folder, timeout)
+            ended = _run(command, environment(order.strategy, server, url, order.client), folder, timeout)
     except ServerDiedError as error:
         if ended is None:
             raise
@@ -155,7 +164,7 @@ def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list
     size = order.size
     recorder = ("-p", "bench.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
     return [
-        *(sys.executable, "-m", "pytest", *OPTIONS, *recorder),
+        *(order.client.interpreter or sys.executable, "-m", "pytest", *pytest_options(order.client), *recorder),
         *arguments_for_pytest(order.strategy.module, order.strategy.plugins, order.strategy.declared),
         "bench/workload",
         *(f"--tests={size.tests}", f"--tables={size.tables}", f"--rows={size.rows}"),
@@ -165,17 +174,23 @@ def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list
     ]
 
 
-def environment(strategy: LoadedStrategy, server: Server, url: str) -> dict[str, str]:
+def environment(strategy: LoadedStrategy, server: Server, url: str, client: Client) -> dict[str, str]:
     """Return the environment: the database's URL goes here and not into the arguments, which every user can list."""
     paths = [str(ROOT), str(strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
         **_NO_AUTOLOAD,
-        DATABASE_URL: url,
+        DATABASE_URL: with_driver(url, client.driver),
+        LOOP: client.loop,
         ADMIN_DSN: server.admin_dsn,
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
     }
+
+
+def with_driver(url: str, driver: Driver) -> str:
+    """Return a URL of SQLAlchemy's for a driver."""
+    return make_url(url).set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
 
 
 def _run(command: list[str], environment: dict[str, str], folder: Path, timeout: float) -> _Ended:

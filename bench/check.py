@@ -18,7 +18,7 @@ from bench.printable import printable
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY, FIDELITY_FILE, Fidelity, StrategyFacts
 from bench.server import Server, open_server, untimed
-from bench.source import Source
+from bench.source import Client, Source
 from bench.strategy import ROOT, TWIN, LoadedStrategy, able, load, load_all, references_in
 from bench.tables import print_figures
 
@@ -90,8 +90,13 @@ def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
     return not found
 
 
-def probe_into(
-    folder: Path, strategies: Sequence[LoadedStrategy], server: Server, database_prefix: str, console: Console
+def probe_into(  # noqa: PLR0917 - a client is said in one place, and is the last
+    folder: Path,
+    strategies: Sequence[LoadedStrategy],
+    server: Server,
+    database_prefix: str,
+    console: Console,
+    client: Client | None = None,
 ) -> None:
     """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
     probe_all(
@@ -100,6 +105,7 @@ def probe_into(
         database_prefix,
         lambda fidelity: FIDELITY.keep(folder, fidelity),
         console,
+        client or Client(),
     )
 
 

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import loops
-from bench.cell import OPTIONS, TESTS_RAN, environment, kill_group
+from bench.cell import TESTS_RAN, environment, kill_group, pytest_options
 from bench.errors import UserError, unwritable
 from bench.printable import printable
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
 from bench.server import Server, open_server
-from bench.source import Source
+from bench.source import Client, Source
 from bench.story import Line, Story
 from bench.strategy import ROOT, LoadedStrategy, able, arguments_for_pytest, load
 from bench.traces import TRACES, Event, Trace
@@ -42,6 +42,9 @@ PATIENCE = 30.0
 
 AT_A_TIME = 3
 POLL = 0.02
+
+CLIENT = Client()
+"""What the traced tests are to the server: what is looked at is asyncpg's wire and pytest-asyncio's loops."""
 
 _EVENT = TypeAdapter(Event)
 
@@ -132,7 +135,7 @@ def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: thr
         file, output = Path(folder) / "events.jsonl", Path(folder) / "output.txt"
         try:
             url = server.create_database(database)
-            exit_code = _run(_command(strategy, file), environment(strategy, server, url), output, stopped)
+            exit_code = _run(_command(strategy, file), environment(strategy, server, url, CLIENT), output, stopped)
         finally:
             # With what a strategy may have made beside it.
             server.drop_databases(database)
@@ -150,7 +153,7 @@ def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: thr
 
 def _command(strategy: LoadedStrategy, file: Path) -> list[str]:
     return [
-        *(*OPTIONS, "-p", "bench.tracer", f"--trace-loops={file}"),
+        *(*pytest_options(CLIENT), "-p", "bench.tracer", f"--trace-loops={file}"),
         *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
         *(f"bench/workload/test_workload.py::test_{test}" for test in TESTS),
         *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default"),

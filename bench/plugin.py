@@ -5,6 +5,7 @@ A strategy turns `database_url` (or `migrated_database_url`) into `session_facto
 `client`, which are made from it here unless the strategy makes its own. Nothing here measures.
 """
 
+import asyncio
 import functools
 import inspect
 import os
@@ -28,7 +29,7 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
-from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL
+from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
 from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options, plugins_of
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
@@ -48,7 +49,12 @@ def refuse(message: str) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Find the strategy among the plugins, and compare the loop scopes with its declaration."""
+    """Take the event loop that was asked for, find the strategy, and compare the loop scopes with its declaration."""
+    if os.environ.get(LOOP) == "uvloop":
+        import uvloop  # noqa: PLC0415 - not on every platform
+
+        # Also that of Alembic and of whatever else makes a loop for itself.
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     modules = [
         plugin
         for plugin in config.pluginmanager.get_plugins()
@@ -61,10 +67,20 @@ def pytest_configure(config: pytest.Config) -> None:
     module = config.stash[_STRATEGY_MODULE] = modules[0]
     arguments = arguments_for_pytest(module.__name__, plugins_of(module), module.strategy)
     command = shlex.join(["python", "-m", "pytest", *arguments, "bench/workload"])
-    for option, value in loop_scope_options(module.strategy).items():
+    # Under anyio a loop lives as long as the fixtures and the tests in it.
+    for option, value in (
+        loop_scope_options(module.strategy).items() if config.pluginmanager.hasplugin("asyncio") else ()
+    ):
         given = config.getini(option)
         if given != value:
             refuse(f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Type: {command}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> None:
+    """Mark async tests for anyio, where that runs them; its fixture `anyio_backend` is below."""
+    if collector.config.pluginmanager.hasplugin("anyio") and inspect.iscoroutinefunction(obj):
+        pytest.mark.anyio(obj)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -105,7 +121,7 @@ def _check_session_factory(module: ModuleType, value: object) -> None:
 
 @pytest.fixture(scope="session")
 def database_url() -> str:
-    """URL of a fresh, empty database that belongs to this process: `postgresql+asyncpg://...`, password included."""
+    """URL of a fresh, empty database of this process, driver and password included: `postgresql+asyncpg://...`."""
     url = os.environ.get(DATABASE_URL)
     if url is None:
         raise pytest.UsageError(
@@ -117,15 +133,22 @@ def database_url() -> str:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """What anyio runs tests on; of session scope, so that async fixtures may have any."""
+    return "asyncio", {"use_uvloop": os.environ.get(LOOP) == "uvloop"}
+
+
+@pytest.fixture(scope="session")
 def ballast(pytestconfig: pytest.Config) -> Ballast:
     """What the schema has beside the application's tables and rows: more than nothing in a sweep alone."""
     return Ballast(tables=pytestconfig.getoption("tables") - TABLES, rows=pytestconfig.getoption("rows"))
 
 
 @pytest.fixture(scope="session")
-def server_url() -> str:
-    """URL of the server's maintenance database, for strategies that make databases: `postgresql+asyncpg://...`."""
-    return make_url(os.environ[ADMIN_DSN]).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+def server_url(database_url: str) -> str:
+    """URL of the server's maintenance database, for strategies that make databases; with the driver as above."""
+    driver = make_url(database_url).drivername
+    return make_url(os.environ[ADMIN_DSN]).set(drivername=driver).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")

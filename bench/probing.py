@@ -21,13 +21,14 @@ import rich.progress
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from bench.cell import OPTIONS, environment, kill_group
+from bench.cell import environment, kill_group, pytest_options
 from bench.errors import UserError
 from bench.probes import Family, Probe
 from bench.probes.child import LIBRARIES, run_pytest
 from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
 from bench.results import Fidelity, Sight
 from bench.server import Server
+from bench.source import Client
 from bench.strategy import LoadedStrategy, Trap, arguments_for_pytest
 
 PATIENCE = 12.0
@@ -69,12 +70,13 @@ def can_be_probed(strategy: LoadedStrategy) -> bool:
     return not (isinstance(strategy.declared, Trap) and strategy.declared.errors)
 
 
-def probe_all(
+def probe_all(  # noqa: PLR0917 - as for whoever calls it
     strategies: Sequence[LoadedStrategy],
     server: Server,
     prefix: str,
     keep: Callable[[Fidelity], None],
     console: Console,
+    client: Client,
 ) -> None:
     """
     Run all probes under each strategy, several strategies at a time, and show how far it is.
@@ -88,7 +90,8 @@ def probe_all(
 
     def probe(number: int, strategy: LoadedStrategy) -> Fidelity:
         with tempfile.TemporaryDirectory(prefix="looptrap-probes-") as folder:
-            sights = _Prober(strategy, server, f"{prefix}{number}_", Path(folder), stopped).sights(list(Probe))
+            prober = _Prober(strategy, server, client, f"{prefix}{number}_", Path(folder), stopped)
+            sights = prober.sights(list(Probe))
         described = f"{server.facts.kind}, Postgres {server.facts.version}"
         return Fidelity(strategy.name, strategy.facts().source_sha256, described, sights)
 
@@ -132,11 +135,18 @@ class _Prober:
     :param stopped: set by whoever wants it to end early.
     """
 
-    def __init__(
-        self, strategy: LoadedStrategy, server: Server, prefix: str, folder: Path, stopped: threading.Event
+    def __init__(  # noqa: PLR0917 - called in one place, above
+        self,
+        strategy: LoadedStrategy,
+        server: Server,
+        client: Client,
+        prefix: str,
+        folder: Path,
+        stopped: threading.Event,
     ) -> None:
         self._strategy = strategy
         self._server = server
+        self._client = client
         self._prefix = prefix
         self._folder = folder
         self._stopped = stopped
@@ -217,12 +227,13 @@ class _Prober:
         told_file.unlink(missing_ok=True)
         strategy = self._strategy
         command = [
-            *OPTIONS,
+            *pytest_options(self._client),
             *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
             *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
             *arguments,
         ]
-        process = PROCESSES.Process(target=run_pytest, args=(command, environment(strategy, self._server, url), output))
+        variables = environment(strategy, self._server, url, self._client)
+        process = PROCESSES.Process(target=run_pytest, args=(command, variables, output))
         process.start()
         try:
             hung = self._wait(process, told_file)

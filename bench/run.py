@@ -23,7 +23,7 @@ import bench.server
 from bench import schedule
 from bench.check import control, probe_into
 from bench.errors import UserError
-from bench.explain import trace_all
+from bench.explain import CLIENT, trace_all
 from bench.fidelity import needed
 from bench.interpreters import look
 from bench.machine import describe_machine
@@ -241,9 +241,15 @@ def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: s
     # The twin is the floor, and would see what that sees.
     shown = [one for one in plan.strategies if one.name != TWIN and not one.why_not(plan.conditions[0].client)]
     to_probe = [one for one in (control(), *shown) if one.name not in probed]
+    client = plan.conditions[0].client
     to_trace = [one for one in shown if one.name not in traced]
     with untimed(server) as place:
-        probe_into(folder, to_probe, place, f"{database_prefix}probes_", console)
+        probe_into(folder, to_probe, place, f"{database_prefix}probes_", console, client)
+        if replace(client, interpreter="") != CLIENT:
+            console.print(
+                f"Not traced: only tests of {CLIENT.driver} under {CLIENT.runner} in {CLIENT.loop}'s loop are."
+            )
+            return
         trace_all(to_trace, place, f"{database_prefix}traces_", lambda trace: TRACES.keep(folder, trace), console)
 
 

@@ -21,6 +21,7 @@ from bench.probes import Probe
 from bench.probing import can_be_probed, probe_all
 from bench.results import FIDELITY, Fidelity, read_run
 from bench.server import Server
+from bench.source import Client
 from bench.strategy import ROOT, TWIN, load, load_all, references_in
 from tests.conftest import Command, assert_one_line
 from tests.test_docs import example_strategy
@@ -121,7 +122,7 @@ def test_strategy_that_hangs_is_given_up(
     monkeypatch.setattr(probing, "PATIENCE", 4.0)
     monkeypatch.setattr(probing, "MOST_LOST", 2)
     kept: list[Fidelity] = []
-    probe_all([load(str(path))], server, "looptrap_hangs_", kept.append, Console())
+    probe_all([load(str(path))], server, "looptrap_hangs_", kept.append, Console(), Client())
     assert "probed hangs_always: sees 0 of" in capsys.readouterr().out
     sights = kept[0].sights
     assert {sight.outcome for sight in sights} == {"breaks"}
