@@ -67,10 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
     module = config.stash[_STRATEGY_MODULE] = modules[0]
     arguments = arguments_for_pytest(module.__name__, plugins_of(module), module.strategy)
     command = shlex.join(["python", "-m", "pytest", *arguments, "bench/workload"])
-    # Under anyio a loop lives as long as the fixtures and the tests in it.
-    for option, value in (
-        loop_scope_options(module.strategy).items() if config.pluginmanager.hasplugin("asyncio") else ()
-    ):
+    # Under anyio a loop lives as long as the fixtures and the tests in it, whatever is declared.
+    scopes = {} if config.pluginmanager.hasplugin("anyio") else loop_scope_options(module.strategy)
+    for option, value in scopes.items():
         given = config.getini(option)
         if given != value:
             refuse(f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Type: {command}")
