@@ -8,6 +8,7 @@ significant digits. Whatever comes from strategies or errors is on one line, and
 from collections.abc import Iterator
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
+from bench.architecture import emulation
 from bench.fidelity import columns_of, complaints, family_table, seen
 from bench.growth import Growth
 from bench.growth_words import tables
@@ -169,11 +170,8 @@ def caveats(analysis: Analysis) -> Iterator[str]:
     )
     where = f"{server.kind}, {server.transport}" + (f", {server.filesystem}" if server.filesystem else "")
     yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
-    if server.architecture and _common(server.architecture) != _common(machine.architecture):
-        yield (
-            f"The server was built for {server.architecture} and ran on {machine.architecture}: emulated, it is slow "
-            "in ways that turn rankings round. Take an image of the machine's own architecture."
-        )
+    if emulated := emulation(server.architecture, machine.architecture):
+        yield emulated
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
         yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
     yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
@@ -190,9 +188,3 @@ def _around(machine: Machine) -> str:
     """Say what else decides how fast the machine is, as far as it is known."""
     virtual = f" in {machine.virtualisation}" if machine.virtualisation not in {"", "none"} else ""
     return virtual + (f", governor {machine.governor}" if machine.governor else "")
-
-
-def _common(architecture: str) -> str:
-    """Return the one name of an architecture that goes by two."""
-    name = architecture.lower()
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)

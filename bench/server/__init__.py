@@ -13,8 +13,9 @@ from typing import Any
 
 from bench.errors import UserError
 from bench.server import container, dsn, embedded
+from bench.server.image import find_image, image_of
 from bench.server.server import Server, ServerDiedError
-from bench.source import DEFAULT_IMAGE, Source
+from bench.source import Source
 
 __all__ = ["Server", "ServerDiedError", "open_server", "untimed"]
 
@@ -33,8 +34,6 @@ def open_server(source: Source) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         stack.callback(_set_handlers, {number: signal.getsignal(number) for number in _STOPPING})
         server = stack.enter_context(_choose(source))
-        if source.settings:
-            server.turn_fsync_off()
         stack.callback(_drop_what_is_left, server)
         # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
         stack.callback(_set_handlers, dict.fromkeys(_STOPPING, signal.SIG_IGN))
@@ -45,7 +44,7 @@ def open_server(source: Source) -> Iterator[Server]:
 def untimed(server: Server) -> Iterator[Server]:
     """Give a server for what is not timed: another embedded one in memory, else the same that waits for no disk."""
     if server.facts.kind == "embedded":
-        with embedded.start(server.facts.why, in_memory=True) as another:
+        with embedded.start(server.source, server.facts.why, in_memory=True) as another:
             yield another
     else:
         with server.without_fsync():
@@ -53,20 +52,20 @@ def untimed(server: Server) -> Iterator[Server]:
 
 
 def _choose(source: Source) -> contextlib.AbstractContextManager[Server]:
-    choice, image, allow_remote = source.choice, source.image or DEFAULT_IMAGE, source.allow_remote
-    if choice == "embedded":
-        return embedded.start("asked for")
-    if choice == "container":
-        return container.start(image, "asked for")
-    if choice != "auto":
-        return dsn.connect(choice, "asked for", allow_remote=allow_remote)
+    if source.choice == "embedded":
+        return embedded.start(source, "asked for")
+    if source.choice == "container":
+        return container.start(source, "asked for")
+    if source.choice != "auto":
+        return dsn.connect(source.choice, source, "asked for")
     if os.environ.get(DSN_VARIABLE):
-        return dsn.connect(os.environ[DSN_VARIABLE], f"{DSN_VARIABLE} is set", allow_remote=allow_remote)
+        return dsn.connect(os.environ[DSN_VARIABLE], source, f"{DSN_VARIABLE} is set")
+    image = image_of(source)
     try:
-        container.find_image(image)
+        find_image(image)
     except UserError as error:
-        return embedded.start(f"{DSN_VARIABLE} is not set, and {str(error).partition(': ')[0]}")
-    return container.start(image, f"a Docker engine answers and has {image}")
+        return embedded.start(source, f"{DSN_VARIABLE} is not set, and {str(error).partition(': ')[0]}")
+    return container.start(source, f"a Docker engine answers and has {image}")
 
 
 def _drop_what_is_left(server: Server) -> None:

@@ -1,108 +1,85 @@
-"""A container: Postgres from an image, by testcontainers. Its port is open on 127.0.0.1 only, its password random."""
+"""
+A container: Postgres from an image, by testcontainers. Its port is open on 127.0.0.1 only, its password random.
 
+It goes at the end; one whose owner was killed is known by its labels and removed by the next start.
+"""
+
+import asyncio
 import contextlib
+import json
 import logging
+import os
 import secrets
+import socket
+import sys
+import time
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import asyncpg
+import click
+import psutil
 from sqlalchemy.engine import URL
 
 from bench.errors import UserError
+from bench.identity import identity, known
 from bench.machine import nearest_mount
-from bench.server.server import Server
+from bench.server.folder import fits_a_socket, private_folder, too_long_for_a_socket
+from bench.server.image import Image, find_image, image_of
+from bench.server.server import CONNECT_SECONDS, Server
+from bench.server.settings import refuse_ours, why_not
+from bench.source import Source
 
 if TYPE_CHECKING:
-    from testcontainers.community.postgres import PostgresContainer
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from testcontainers.core.container import DockerContainer
 
-ANSWER_SECONDS = 2
+READY_SECONDS = 120
+"""An image that is emulated takes its time."""
+ENGINE_SECONDS = 30
+"""How long an engine may take to make or remove a container."""
+STOP_SECONDS = 5
 PORT = 5432
+USER = "looptrap"
+OWNER, HOST = "looptrap.owner", "looptrap.host"
+"""Labels: the process that a container belongs to, and the machine that it runs on, for an engine may serve several."""
 
+INSTEAD = "Try another --image, or use --server embedded."
+SOCKETS = "/var/run/postgresql"
 # Postgres's images say in PGDATA where the data are, which depends on their version.
 _DATA_AND_MOUNTS = 'echo "$PGDATA" && cat /proc/mounts'
 
 
-def find_image(image: str) -> str:
-    """
-    Make sure that an engine answers and has the image, pulling it if need be; return the image's digest.
-
-    :raises UserError: no engine, or no such image to be had.
-    """
-    # Imported here, for it takes longer than all the rest of a start.
-    import docker  # noqa: PLC0415
-    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415
-
-    try:
-        client = docker.from_env(timeout=ANSWER_SECONDS)
-        client.ping()
-    except (DockerException, RequestException) as error:
-        raise UserError(
-            f"no Docker engine answered within {ANSWER_SECONDS} s: start Docker, or use --server embedded."
-        ) from error
-    with contextlib.closing(client):
-        try:
-            found = client.images.get(image)
-        except ImageNotFound:
-            found = None
-        except (DockerException, RequestException) as error:
-            raise UserError(f"'{image}' cannot name an image: give one such as --image postgres:17.") from error
-    if found is None:
-        pulling = docker.from_env()
-        with contextlib.closing(pulling):
-            try:
-                found = pulling.images.pull(*_repository_and_tag(image))
-            except (DockerException, RequestException) as error:
-                raise UserError(
-                    f"the image {image} is neither here nor to be pulled: check the name or the network, "
-                    "or use --server embedded."
-                ) from error
-    digests = found.attrs.get("RepoDigests") or [found.id]
-    return str(digests[0])
-
-
 @contextlib.contextmanager
-def start(image: str, why: str) -> Iterator[Server]:
+def start(source: Source, why: str) -> Iterator[Server]:
     """
     Start one, and remove it at the end.
 
-    :raises UserError: no engine, no image, or a container that does not get ready.
+    :raises UserError: no engine, no image, or a container that does not get ready or is not as it was asked for.
     """
-    digest = find_image(image)
-    from docker.errors import DockerException  # noqa: PLC0415 - as above
-    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
-
-    logging.getLogger("testcontainers").setLevel(logging.ERROR)
-    password = secrets.token_urlsafe(24)
-    container = PostgresContainer(image, username="looptrap", password=password, dbname="postgres", driver=None)
-    container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
+    refuse_ours(source.settings)
+    image = find_image(image_of(source))
+    _require_reaper()
     with contextlib.ExitStack() as stack:
-        stack.callback(_remove, container)
-        try:
+        sockets = stack.enter_context(_socket_folder()) if source.transport == "unix" else None
+        password = secrets.token_urlsafe(24)
+        with _engine_answers(image):
+            container = _prepare(image, source, password, sockets)
+            stack.callback(_remove, container)
+            _remove_orphans(container.get_docker_client().client)
             container.start()
-            url = URL.create(
-                "postgresql",
-                username="looptrap",
-                password=password,
-                host=container.get_container_host_ip(),
-                port=int(container.get_exposed_port(PORT)),
-                database="postgres",
-            )
-        except TimeoutError:
-            # What timed out names the command, and that holds the password: neither words nor cause are passed on.
-            raise UserError(
-                f"a container of {image} started, but its Postgres does not answer: try another --image, "
-                "or --server embedded."
-            ) from None
-        except (DockerException, ConnectionError) as error:
-            reason = str(error).partition("\n")[0][:200]
-            raise UserError(
-                f"a container of {image} does not start: {reason}. Try another --image, or --server embedded."
-            ) from error
-        looked = container.exec(["sh", "-c", _DATA_AND_MOUNTS])
+            url = _ready(container, image, source, password)
+            looked = container.exec(["sh", "-c", _DATA_AND_MOUNTS])
         filesystem = filesystem_in(looked.output.decode()) if looked.exit_code == 0 else ""
-        yield Server(url, kind="container", why=why, filesystem=filesystem, image=f"{image} {digest}")
+        if sockets is not None:
+            url = _by_socket(url, sockets)
+        named = f"{image.name} {image.digest}"
+        yield Server(
+            url, source, kind="container", why=why, filesystem=filesystem, image=named, warnings=image.warnings
+        )
 
 
 def filesystem_in(text: str) -> str:
@@ -112,15 +89,162 @@ def filesystem_in(text: str) -> str:
     return nearest_mount(PurePosixPath(folder), mounts)
 
 
-def _remove(container: "PostgresContainer") -> None:
-    from docker.errors import NotFound  # noqa: PLC0415 - as above
+def _prepare(image: Image, source: Source, password: str, sockets: Path | None) -> "DockerContainer":
+    """Describe the container; nothing is made yet."""
+    # Imported here, for it takes longer than all the rest of a start.
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
-    # Somebody else, a clean-up of the engine say, may have been faster.
-    with contextlib.suppress(NotFound):
-        container.stop()
+    logging.getLogger("testcontainers").setLevel(logging.ERROR)
+    container = DockerContainer(image.name, docker_client_kw={"timeout": ENGINE_SECONDS})
+    container.with_envs(POSTGRES_USER=USER, POSTGRES_PASSWORD=password, POSTGRES_DB="postgres")
+    container.with_kwargs(labels={OWNER: json.dumps(identity(psutil.Process())), HOST: socket.gethostname()})
+    container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
+    settings = dict(source.settings)
+    if source.tmpfs:
+        container.with_tmpfs_mount(image.data)
+    if sockets is not None:
+        settings["unix_socket_directories"] = SOCKETS
+        container.with_volume_mapping(sockets, SOCKETS, "rw")
+    if settings:
+        container.with_command(["postgres", *(word for it in settings.items() for word in ("-c", "=".join(it)))])
+    return container
 
 
-def _repository_and_tag(image: str) -> tuple[str, str | None]:
-    repository, _, tag = image.rpartition(":")
-    # A colon before the last slash is a registry's port.
-    return (repository, tag) if repository and "/" not in tag else (image, "latest")
+def _ready(container: "DockerContainer", image: Image, source: Source, password: str) -> URL:
+    """Wait until its Postgres answers; return the URL of its maintenance database."""
+    running = container.get_wrapped_container()
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        running.reload()
+        # From outside: while it is made, a server answers inside that will be stopped again.
+        if running.status == "running" and (url := _address(container)) is not None:
+            url = url.set(password=password)
+            if asyncio.run(_answers(url)):
+                return url
+        ended = running.status in {"exited", "dead"}
+        if ended or time.monotonic() > deadline:
+            log = running.logs(tail=100).decode(errors="replace")
+            happened = "ended as it started" if ended else f"did not get ready within {READY_SECONDS} s"
+            instead = " ".join((*image.warnings, INSTEAD))
+            raise UserError(f"a container of {image.name} {happened}: {why_not(log, source.settings, instead)}")
+        time.sleep(0.1)
+
+
+def _address(container: "DockerContainer") -> URL | None:
+    """Return where it can be reached, without a password; None where it has no port any more."""
+    client = container.get_docker_client()
+    mapped = client.get_connection_mode().use_mapped_port
+    try:
+        port = int(client.port(container.get_container_id(), PORT)) if mapped else PORT
+    except ConnectionError:
+        return None
+    return URL.create("postgresql", USER, host=container.get_container_host_ip(), port=port, database="postgres")
+
+
+async def _answers(url: URL) -> bool:
+    try:
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    await connection.close()
+    return True
+
+
+@contextlib.contextmanager
+def _socket_folder() -> Iterator[Path]:
+    """Give a folder for a container's sockets, inside a folder that nobody else may look into."""
+    host = os.environ.get("DOCKER_HOST", "unix:")
+    if sys.platform != "linux" or not host.startswith("unix:"):
+        raise UserError(
+            "--transport unix: a container shares a socket with an engine of the same Linux machine alone. "
+            "Leave it out, or use --server embedded."
+        )
+    with private_folder() as folder:
+        sockets = folder / "sockets"
+        if not fits_a_socket(sockets):
+            raise too_long_for_a_socket(sockets)
+        sockets.mkdir()
+        # The container makes it its own user's.
+        sockets.chmod(0o755)
+        yield sockets
+
+
+def _by_socket(url: URL, sockets: Path) -> URL:
+    if not (sockets / f".s.PGSQL.{PORT}").is_socket():
+        raise UserError("--transport unix: this engine does not share a container's sockets. Leave it out.")
+    # The port decides the name of the socket, and PGPORT would change it.
+    query = {"host": str(sockets), "port": str(PORT)}
+    return URL.create("postgresql", url.username, url.password, database=url.database, query=query)
+
+
+def _require_reaper() -> None:
+    """Make sure that testcontainers' own container, which removes those of killed runs, is to be had if it is on."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - as above
+
+    if not testcontainers_config.ryuk_disabled:
+        try:
+            find_image(testcontainers_config.ryuk_image)
+        except UserError as error:
+            raise UserError(
+                f"testcontainers removes what a killed run leaves by {testcontainers_config.ryuk_image}, which is "
+                "neither here nor to be pulled. Set TESTCONTAINERS_RYUK_DISABLED=true: the next start removes it too."
+            ) from error
+
+
+@contextlib.contextmanager
+def _engine_answers(image: Image) -> Iterator[None]:
+    from docker.errors import DockerException  # noqa: PLC0415 - as above
+    from requests.exceptions import RequestException  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    # An answer that says no is an error of both kinds.
+    except DockerException as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise UserError(f"a container of {image.name} does not start: {reason}. {INSTEAD}") from error
+    except RequestException as error:
+        raise UserError(
+            "the Docker engine does not answer any more: start it again, or use --server embedded."
+        ) from error
+
+
+def _remove_orphans(client: "DockerClient") -> None:
+    """Remove the containers of runs on this machine that were killed."""
+    of_this_machine = f"{HOST}={socket.gethostname()}"
+    for container in client.containers.list(all=True, filters={"label": of_this_machine}, ignore_removed=True):
+        # Labels that cannot be read are not ours.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if known(json.loads(container.labels[OWNER])) is None:
+                _end(container)
+
+
+def _remove(container: "DockerContainer") -> None:
+    from docker.errors import DockerException  # noqa: PLC0415 - as above
+    from requests.exceptions import RequestException  # noqa: PLC0415 - as above
+    from testcontainers.core.exceptions import ContainerStartException  # noqa: PLC0415 - as above
+
+    with contextlib.closing(container.get_docker_client().client), contextlib.suppress(ContainerStartException):
+        made = container.get_wrapped_container()
+        try:
+            _end(made)
+        except (DockerException, RequestException):
+            # Not an error: what was measured is whole, and what is on its way up tells more.
+            click.echo(
+                f"looptrap: the Docker engine did not remove the container {made.short_id}: the next start of one "
+                f"removes it, or type docker rm --force --volumes {made.short_id}",
+                err=True,
+            )
+
+
+def _end(container: "Container") -> None:
+    from docker.errors import APIError  # noqa: PLC0415 - as above
+
+    try:
+        if any(mount["Destination"] == SOCKETS for mount in container.attrs["Mounts"]):
+            # So that Postgres deletes its socket, which only its own user may.
+            container.stop(timeout=STOP_SECONDS)
+        container.remove(force=True, v=True)
+    except APIError as error:
+        # Somebody else, a clean-up of the engine say, was faster, or is at it.
+        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+            raise

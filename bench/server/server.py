@@ -10,8 +10,7 @@ import contextlib
 import functools
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import asyncpg
@@ -19,7 +18,7 @@ from sqlalchemy.engine import URL
 
 from bench.errors import UserError
 from bench.results import ServerFacts
-from bench.source import OLDEST_MAJOR
+from bench.source import OLDEST_MAJOR, Source
 
 PREFIX = "looptrap_"
 CONNECT_SECONDS = 5.0
@@ -41,6 +40,9 @@ SETTINGS = (
     "wal_level",
 )
 
+# Postgres overrides what was asked for where it decides itself, such as wal_buffers=-1.
+OUR_SOURCES = {"command line", "configuration file", "override"}
+
 _T = TypeVar("_T")
 
 
@@ -50,23 +52,28 @@ class ServerDiedError(UserError):
 
 class Server:
     """
-    A Postgres that answers, and on which we may create databases.
+    A Postgres that answers, is as it was asked for, and on which we may create databases.
 
     :param url: of the maintenance database, password included.
+    :param warnings: what to say beside the facts before anything is measured, a sentence each.
+    :raises UserError: it has another version than was asked for, or does not heed a setting.
     """
 
     def __init__(
         self,
         url: URL,
+        source: Source,
         *,
         kind: Literal["dsn", "container", "embedded"],
         why: str,
         filesystem: str = "",
         image: str = "",
+        warnings: tuple[str, ...] = (),
     ) -> None:
         self._url = url.set(drivername="postgresql+asyncpg")
         self._ours: set[str] = set()
-        found = asyncio.run(_on(self.admin_dsn, _look))
+        self.source, self.warnings = source, warnings
+        found = asyncio.run(_on(self.admin_dsn, functools.partial(_look, asked=source.settings)))
         self._may_checkpoint = found.may_checkpoint
         self.facts = ServerFacts(
             kind=kind,
@@ -78,6 +85,7 @@ class Server:
             settings=found.settings,
             architecture=found.architecture,
         )
+        self._check(found)
 
     @property
     def admin_dsn(self) -> str:
@@ -134,7 +142,8 @@ class Server:
     @contextlib.contextmanager
     def without_fsync(self) -> Iterator[None]:
         """Have it not wait for its disk while nothing is timed; the server of a DSN is left as it is."""
-        if self.facts.kind == "dsn" or self.facts.settings["fsync"] == "off":
+        # What was asked for stands on a container's command line, which ALTER SYSTEM cannot overrule.
+        if self.facts.kind == "dsn" or "fsync" in self.source.settings:
             yield
             return
         self._set_fsync("off")
@@ -143,19 +152,23 @@ class Server:
         finally:
             self._set_fsync("on")
 
-    def turn_fsync_off(self) -> None:
-        """
-        Have it not wait for its disk for as long as it lives.
-
-        :raises UserError: it is not ours.
-        """
-        if self.facts.kind == "dsn":
+    def _check(self, found: "_Found") -> None:
+        """Refuse a server that is not as it was asked for: an image is anybody's."""
+        if self.source.pg not in {None, found.major}:
             raise UserError(
-                "--no-fsync: the server of a DSN is not ours to set. Type ALTER SYSTEM SET fsync = off and "
-                "SELECT pg_reload_conf() there, or use --server embedded or container."
+                f"--pg {self.source.pg}: {self.facts.image.partition(' ')[0]} has Postgres {found.version}. "
+                "Name an image that has it with --image."
             )
-        self._set_fsync("off")
-        self.facts = replace(self.facts, settings={**self.facts.settings, "fsync": "off"})
+        for name, value in self.source.settings.items():
+            if name not in found.settings:
+                raise UserError(
+                    f"--setting {name}={value}: Postgres {found.version} does not know {name}. Leave it out."
+                )
+            if name not in found.set_by_us:
+                raise UserError(
+                    f"--setting {name}={value}: the server does not heed it, {name} is {found.settings[name]}. "
+                    "Leave it out, or use --server embedded."
+                )
 
     def _set_fsync(self, value: Literal["on", "off"]) -> None:
         self._execute(f"ALTER SYSTEM SET fsync = {value}")
@@ -178,17 +191,23 @@ class _Found(NamedTuple):
     """What a look at a server found."""
 
     version: str
+    major: int
     settings: dict[str, str]
+    set_by_us: frozenset[str]
+    """Settings whose values come from where a server of ours gets them."""
     architecture: str
     may_checkpoint: bool
 
 
-async def _look(connection: "asyncpg.Connection[Any]") -> _Found:
+async def _look(connection: "asyncpg.Connection[Any]", asked: Collection[str] = ()) -> _Found:
     version = connection.get_server_version()
     if version.major < OLDEST_MAJOR:
         raise UserError(f"Postgres {version.major} is too old: use {OLDEST_MAJOR} or later.")
+    # TimeZone and DateStyle alone are not in lower case, as --setting is.
     rows = await connection.fetch(
-        "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY($1)", list(SETTINGS)
+        "SELECT lower(name) AS name, current_setting(name) AS value, source FROM pg_settings "
+        "WHERE lower(name) = ANY($1)",
+        [*SETTINGS, *asked],
     )
     # pg_checkpoint came with Postgres 15; to_regrole gives NULL where it is missing.
     may_checkpoint = await connection.fetchval(
@@ -202,7 +221,9 @@ async def _look(connection: "asyncpg.Connection[Any]") -> _Found:
     built = re.search(r" on (\w+)-", await connection.fetchval("SELECT version()"))
     return _Found(
         version=(await connection.fetchval("SHOW server_version")).split()[0],
+        major=version.major,
         settings=settings,
+        set_by_us=frozenset(row["name"] for row in rows if row["source"] in OUR_SOURCES),
         architecture=built[1] if built else "",
         may_checkpoint=bool(may_checkpoint),
     )
