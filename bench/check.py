@@ -49,8 +49,7 @@ def check(options: CheckOptions, console: Console) -> bool:
     except OSError as error:
         raise unwritable(FOLDER, error) from error
     with open_server(options.source) as server:
-        facts = server.facts
-        console.print(f"Server: {facts} ({facts.why}).", markup=False, soft_wrap=True)
+        console.print(server.introduction(), markup=False, soft_wrap=True)
         try:
             with untimed(server) as place:
                 probe_into(FOLDER, [control(), *strategies], place, f"looptrap_{secrets.token_hex(4)}_", console)

@@ -73,7 +73,7 @@ def explain(options: ExplainOptions, console: Console) -> None:
         raise unwritable(FOLDER, error) from error
     made: list[Trace] = []
     with open_server(options.source) as server:
-        console.print(f"Server: {server.facts} ({server.facts.why}).", markup=False, soft_wrap=True)
+        console.print(server.introduction(), markup=False, soft_wrap=True)
         trace_all(strategies, server, f"looptrap_{secrets.token_hex(4)}_", made.append, console)
     if not made:
         raise UserError(

@@ -69,8 +69,7 @@ def run_trials(
     :raises UserError: there is no server, a cell did not finish, or a test in it failed.
     """
     with open_server(options.source) as server:
-        facts = server.facts
-        console.print(f"Server: {facts} ({facts.why}).", markup=False)
+        console.print(server.introduction(), markup=False, soft_wrap=True)
         token = secrets.token_hex(4)
         rounds = [
             _round(number, options, contenders if number != WARM_UP else contenders[:1], server, token, counted=counted)

@@ -6,49 +6,36 @@ It goes at the end; one whose owner was killed is known by its labels and remove
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import asyncpg
-import click
-import psutil
 from sqlalchemy.engine import URL
 
 from bench.errors import UserError
-from bench.identity import identity, known
 from bench.machine import nearest_mount
 from bench.server.folder import fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.image import Image, find_image, image_of
+from bench.server.removal import ENGINE_SECONDS, SOCKETS, labels, remove, remove_orphans, require_reaper
 from bench.server.server import CONNECT_SECONDS, Server
 from bench.server.settings import refuse_ours, why_not
 from bench.source import Source
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-    from docker.models.containers import Container
     from testcontainers.core.container import DockerContainer
 
 READY_SECONDS = 120
 """An image that is emulated takes its time."""
-ENGINE_SECONDS = 30
-"""How long an engine may take to make or remove a container."""
-STOP_SECONDS = 5
 PORT = 5432
 USER = "looptrap"
-OWNER, HOST = "looptrap.owner", "looptrap.host"
-"""Labels: the process that a container belongs to, and the machine that it runs on, for an engine may serve several."""
 
 INSTEAD = "Try another --image, or use --server embedded."
-SOCKETS = "/var/run/postgresql"
 # Postgres's images say in PGDATA where the data are, which depends on their version.
 _DATA_AND_MOUNTS = 'echo "$PGDATA" && cat /proc/mounts'
 
@@ -62,14 +49,15 @@ def start(source: Source, why: str) -> Iterator[Server]:
     """
     refuse_ours(source.settings)
     image = find_image(image_of(source))
-    _require_reaper()
+    require_reaper()
     with contextlib.ExitStack() as stack:
+        with _engine_answers(image):
+            remove_orphans()
         sockets = stack.enter_context(_socket_folder()) if source.transport == "unix" else None
         password = secrets.token_urlsafe(24)
         with _engine_answers(image):
             container = _prepare(image, source, password, sockets)
-            stack.callback(_remove, container)
-            _remove_orphans(container.get_docker_client().client)
+            stack.callback(remove, container)
             container.start()
             url = _ready(container, image, source, password)
             looked = container.exec(["sh", "-c", _DATA_AND_MOUNTS])
@@ -97,7 +85,7 @@ def _prepare(image: Image, source: Source, password: str, sockets: Path | None) 
     logging.getLogger("testcontainers").setLevel(logging.ERROR)
     container = DockerContainer(image.name, docker_client_kw={"timeout": ENGINE_SECONDS})
     container.with_envs(POSTGRES_USER=USER, POSTGRES_PASSWORD=password, POSTGRES_DB="postgres")
-    container.with_kwargs(labels={OWNER: json.dumps(identity(psutil.Process())), HOST: socket.gethostname()})
+    container.with_kwargs(labels=labels())
     container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
     settings = dict(source.settings)
     if source.tmpfs:
@@ -177,20 +165,6 @@ def _by_socket(url: URL, sockets: Path) -> URL:
     return URL.create("postgresql", url.username, url.password, database=url.database, query=query)
 
 
-def _require_reaper() -> None:
-    """Make sure that testcontainers' own container, which removes those of killed runs, is to be had if it is on."""
-    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - as above
-
-    if not testcontainers_config.ryuk_disabled:
-        try:
-            find_image(testcontainers_config.ryuk_image)
-        except UserError as error:
-            raise UserError(
-                f"testcontainers removes what a killed run leaves by {testcontainers_config.ryuk_image}, which is "
-                "neither here nor to be pulled. Set TESTCONTAINERS_RYUK_DISABLED=true: the next start removes it too."
-            ) from error
-
-
 @contextlib.contextmanager
 def _engine_answers(image: Image) -> Iterator[None]:
     from docker.errors import DockerException  # noqa: PLC0415 - as above
@@ -206,45 +180,3 @@ def _engine_answers(image: Image) -> Iterator[None]:
         raise UserError(
             "the Docker engine does not answer any more: start it again, or use --server embedded."
         ) from error
-
-
-def _remove_orphans(client: "DockerClient") -> None:
-    """Remove the containers of runs on this machine that were killed."""
-    of_this_machine = f"{HOST}={socket.gethostname()}"
-    for container in client.containers.list(all=True, filters={"label": of_this_machine}, ignore_removed=True):
-        # Labels that cannot be read are not ours.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            if known(json.loads(container.labels[OWNER])) is None:
-                _end(container)
-
-
-def _remove(container: "DockerContainer") -> None:
-    from docker.errors import DockerException  # noqa: PLC0415 - as above
-    from requests.exceptions import RequestException  # noqa: PLC0415 - as above
-    from testcontainers.core.exceptions import ContainerStartException  # noqa: PLC0415 - as above
-
-    with contextlib.closing(container.get_docker_client().client), contextlib.suppress(ContainerStartException):
-        made = container.get_wrapped_container()
-        try:
-            _end(made)
-        except (DockerException, RequestException):
-            # Not an error: what was measured is whole, and what is on its way up tells more.
-            click.echo(
-                f"looptrap: the Docker engine did not remove the container {made.short_id}: the next start of one "
-                f"removes it, or type docker rm --force --volumes {made.short_id}",
-                err=True,
-            )
-
-
-def _end(container: "Container") -> None:
-    from docker.errors import APIError  # noqa: PLC0415 - as above
-
-    try:
-        if any(mount["Destination"] == SOCKETS for mount in container.attrs["Mounts"]):
-            # So that Postgres deletes its socket, which only its own user may.
-            container.stop(timeout=STOP_SECONDS)
-        container.remove(force=True, v=True)
-    except APIError as error:
-        # Somebody else, a clean-up of the engine say, was faster, or is at it.
-        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
-            raise

@@ -79,7 +79,12 @@ def _clear(folder: Path) -> None:
     for process in psutil.wait_procs(running, CLEAR_SECONDS)[1]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in folder.glob("*"):
+        if path.name != OWNER_FILE:
+            shutil.rmtree(path, ignore_errors=True)
+    # What only a container's user may delete goes at the next start of a container, which finds it by the owner file.
+    if {path.name for path in folder.glob("*")} <= {OWNER_FILE}:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _running_in(folder: Path) -> Iterator[psutil.Process]:

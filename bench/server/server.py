@@ -72,7 +72,7 @@ class Server:
     ) -> None:
         self._url = url.set(drivername="postgresql+asyncpg")
         self._ours: set[str] = set()
-        self.source, self.warnings = source, warnings
+        self.source, self._warnings = source, warnings
         found = asyncio.run(_on(self.admin_dsn, functools.partial(_look, asked=source.settings)))
         self._may_checkpoint = found.may_checkpoint
         self.facts = ServerFacts(
@@ -86,6 +86,15 @@ class Server:
             architecture=found.architecture,
         )
         self._check(found)
+
+    def introduction(self, condition: str = "") -> str:
+        """
+        Return what a person reads of it before anything is measured, a line for each thing to know.
+
+        :param condition: the name of that which it is for, where a run has several.
+        """
+        which = f" of {condition}" if condition else ""
+        return "\n".join((f"Server{which}: {self.facts} ({self.facts.why}).", *self._warnings))
 
     @property
     def admin_dsn(self) -> str:
