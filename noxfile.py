@@ -18,6 +18,9 @@ ENVIRONMENTS = [(python, "sqlalchemy", version) for python in PYTHONS for versio
 # These have the newest pytest-asyncio; the other end of its range, which pyproject.toml begins with, is one more.
 ENVIRONMENTS += [("3.12", "pytest-asyncio", "1.1")]
 
+# Windows would read and write files in an encoding of its own.
+UTF8 = {"PYTHONUTF8": "1"}
+
 PEERS = {"peers", *(path.stem for path in Path("strategies/peers").glob("[a-z]*.py"))}
 
 
@@ -33,14 +36,14 @@ def harness(session: nox.Session, command: str) -> None:
 def run_harness(session: nox.Session, *arguments: str, python: str = "python") -> None:
     """Run a command of the harness in this environment, or with the interpreter of another."""
     # After Ctrl-C it stops its server and drops its databases; nox's own patience is 0.3 seconds.
-    session.run(python, "-m", "bench", *arguments, interrupt_timeout=60, terminate_timeout=60)
+    session.run(python, "-m", "bench", *arguments, env=UTF8, interrupt_timeout=60, terminate_timeout=60)
 
 
 def run_tests(session: nox.Session) -> None:
     """Run pytest, a file on each processor: nothing in the tests depends on how long it takes."""
     # In the order of tests/conftest.py, and not those first that have the most tests, which are the shortest.
     options = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    session.run("python", "-m", "pytest", *options, *session.posargs)
+    session.run("python", "-m", "pytest", *options, *session.posargs, env=UTF8)
 
 
 @nox.session
