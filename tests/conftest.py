@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.__main__ import main
 from bench.server import Server, open_server
 from bench.source import Source
 from bench.strategy import ROOT
@@ -68,6 +69,23 @@ def looptrap() -> Command:
             check=False,
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the same in this process: of a command that ends before it starts anything, Python's start is the most."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type] - main ends with a number or nothing
 
     return run
 

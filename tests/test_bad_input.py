@@ -60,9 +60,9 @@ EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1, "--no-check")
     ],
     ids=str,
 )
-def test_option_that_is_not_valid(arguments: list[object], words: list[str], looptrap: Command, tmp_path: Path) -> None:
+def test_option_that_is_not_valid(arguments: list[object], words: list[str], typed: Command, tmp_path: Path) -> None:
     """The value, what is valid, and the next command; no password, and no folder is left."""
-    done = looptrap("run", *arguments, "--out", tmp_path / "run")
+    done = typed("run", *arguments, "--out", tmp_path / "run")
     assert_one_line(done, *words)
     assert "secret" not in done.stderr + done.stdout
     assert not (tmp_path / "run").exists()

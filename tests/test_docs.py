@@ -80,14 +80,14 @@ def test_reference_run_is_of_this_workload() -> None:
 
 
 @pytest.mark.parametrize("command", nox_commands())
-def test_commands_are_understood(command: str, looptrap: Command) -> None:
+def test_commands_are_understood(command: str, typed: Command) -> None:
     """Every nox command on a page names a session that there is, with options that it takes."""
     words = shlex.split(command)
     assert words[:2] == ["nox", "-s"]
     session, arguments = words[2], words[4:]
     assert session in SESSIONS
     if session == "bench" and not {"DSN", "NAME", "./mine.py", "my_strategy"} & set(arguments):
-        understood = looptrap("run", *arguments, "--list")
+        understood = typed("run", *arguments, "--list")
         assert understood.returncode == 0, understood.stderr
 
 

@@ -188,9 +188,9 @@ def test_resumed_run_is_the_run_that_was_begun(server: Server, tmp_path: Path, l
     assert "none is not ranked" in done.stdout
 
 
-def test_complete_run_is_not_resumed(full_run_of_none: Path, looptrap: Command) -> None:
+def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> None:
     """A run that is over says so, and how to see it."""
-    assert_one_line(looptrap("run", "--resume", full_run_of_none), "is complete", "nox -s report")
+    assert_one_line(typed("run", "--resume", full_run_of_none), "is complete", "nox -s report")
 
 
 @pytest.mark.parametrize(
@@ -211,15 +211,15 @@ def test_report_is_offered_where_there_is_something_to_see(
     assert ("nox -s report" in said) == bool(cells)
 
 
-def test_nothing_may_be_said_beside_resume(full_run_of_none: Path, looptrap: Command) -> None:
+def test_nothing_may_be_said_beside_resume(full_run_of_none: Path, typed: Command) -> None:
     """What would change a run in its middle is refused."""
     for option in (("--tests", 7), ("--strategies", "none"), ("--sweep", "tests=1,2"), ("--seed", 1)):
-        assert_one_line(looptrap("run", "--resume", full_run_of_none, *option), str(option[0]), "--resume")
+        assert_one_line(typed("run", "--resume", full_run_of_none, *option), str(option[0]), "--resume")
 
 
-def test_resume_of_what_is_no_run(tmp_path: Path, looptrap: Command) -> None:
+def test_resume_of_what_is_no_run(tmp_path: Path, typed: Command) -> None:
     """A folder without a run is told so."""
-    assert_one_line(looptrap("run", "--resume", tmp_path), "holds no run")
+    assert_one_line(typed("run", "--resume", tmp_path), "holds no run")
 
 
 @pytest.mark.parametrize(
@@ -227,13 +227,13 @@ def test_resume_of_what_is_no_run(tmp_path: Path, looptrap: Command) -> None:
     [(("machine", "cores"), "the machine has changed"), (("workload", "fingerprint"), "the workload has changed")],
 )
 def test_changed_run_is_not_mixed(
-    full_run_of_none: Path, tmp_path: Path, looptrap: Command, where: tuple[str, str], what: str
+    full_run_of_none: Path, tmp_path: Path, typed: Command, where: tuple[str, str], what: str
 ) -> None:
     """Where machine or workload have changed since, a resume is refused with what differs and a command."""
     run = json.loads((full_run_of_none / RUN_FILE).read_text()) | {"decisions": []}
     run[where[0]][where[1]] = 99 if where[1] == "cores" else "000000000000"
     (tmp_path / RUN_FILE).write_text(json.dumps(run))
-    assert_one_line(looptrap("run", "--resume", tmp_path), what, where[1], "nox -s bench")
+    assert_one_line(typed("run", "--resume", tmp_path), what, where[1], "nox -s bench")
 
 
 def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Path, looptrap: Command) -> None:
