@@ -220,8 +220,7 @@ def _open(asked: Sequence[Asked], opened: Servers, console: Console) -> Iterator
             if server is None:
                 server = stack.enter_context(bench.server.open_server(condition.source))
                 ready.append((condition.source, server))
-                which = f" of {condition.name}" if condition.name else ""
-                console.print(f"Server{which}: {server.facts} ({server.facts.why}).", markup=False, soft_wrap=True)
+                console.print(server.introduction(condition.name), markup=False, soft_wrap=True)
             opened[condition.name] = server
         yield
 
