@@ -1,9 +1,15 @@
-"""What several tests share: one embedded server for all of them, and the command line as a user has it."""
+"""What several tests share: one server for all of them, and the command line as a user has it."""
 
+import contextlib
+import functools
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +20,7 @@ from bench.__main__ import main
 from bench.server import Server, open_server
 from bench.source import Source
 from bench.strategy import ROOT
+from tests.servers import processes_in
 
 # The machine may be slow and shared, and a failure must come again when it is looked for.
 settings.register_profile(
@@ -25,12 +32,17 @@ settings.load_profile("looptrap")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
-    *("looking", "run", "check", "adopt", "resume", "server", "page", "plugin", "docs", "explain", "charts_heatmap"),
-    *("calibrate", "recorder"),
+    *("looking", "run", "check", "adopt", "resume", "server_embedded", "page", "plugin", "docs", "explain"),
+    *("server_container", "charts_heatmap", "calibrate", "recorder"),
 )
 """Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `nox -s tests -- --server container` run on a container whatever is not about the embedded server."""
+    parser.addoption("--server", choices=("embedded", "container"), default="embedded", help="Of the harness's tests.")
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,9 +53,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A real Postgres that lives as long as the tests, and so need not wait for its disk."""
+def server_kind(pytestconfig: pytest.Config) -> str:
+    """What tests give to --server where a command starts a server of its own."""
+    choice = str(pytestconfig.getoption("server"))
+    if choice == "container" and (why := no_engine()):
+        pytest.skip(why)
+    return choice
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[Server]:
+    """The embedded Postgres, which lives as long as the tests, and so need not wait for its disk."""
     with open_server(Source("embedded", settings={"fsync": "off"})) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A real Postgres of the kind that was asked for, which is set in the same way."""
+    if server_kind == "embedded":
+        yield request.getfixturevalue("embedded_server")
+        return
+    with open_server(Source(server_kind, settings={"fsync": "off"})) as server:
         yield server
 
 
@@ -53,6 +84,21 @@ def database_url(server: Server, request: pytest.FixtureRequest) -> Iterator[str
     name = f"looptrap_test_{abs(hash(request.node.nodeid)):x}"[:63]
     yield server.create_database(name)
     server.drop_database(name)
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of its own, whose path is short enough for a socket and open to the server's user."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="lt")).resolve()
+    folder.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    left = processes_in(folder)
+    for process in left:
+        process.kill()
+    shutil.rmtree(folder)
+    assert not left
 
 
 @pytest.fixture
@@ -88,6 +134,35 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type] - main ends with a number or nothing
 
     return run
+
+
+@functools.cache
+def no_engine() -> str:
+    """Say why there is no Docker engine; empty when one answers."""
+    # Not at the top: few tests need it, and each run of pytest would wait for it.
+    import docker  # noqa: PLC0415
+    from docker.errors import DockerException  # noqa: PLC0415
+    from requests.exceptions import RequestException  # noqa: PLC0415
+
+    with docker_may_leave_sockets():
+        try:
+            client = docker.from_env(timeout=2)
+            try:
+                client.ping()
+            finally:
+                client.close()
+        except (DockerException, RequestException) as error:
+            return f"no Docker engine answers: {str(error)[:100]}"
+    return ""
+
+
+@contextlib.contextmanager
+def docker_may_leave_sockets() -> Iterator[None]:
+    """Collect the socket that Docker's library forgets to close where no engine answers, before a test is blamed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 def assert_one_line(completed: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -1,51 +1,74 @@
 """Postgres in a container, on a real Docker engine; skipped where none answers."""
 
-import functools
+import contextlib
+import io
+import json
 import os
-from typing import Any
+import select
+import socket
+import socketserver
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
 
 import docker
 import pytest
-import requests.exceptions
-from docker.errors import DockerException
+from docker.errors import ImageNotFound
+from docker.models.containers import Container
 from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
-from bench.server import Server, open_server
+from bench.server import Server, container, open_server, removal
+from bench.server.container import filesystem_in
+from bench.server.image import data_folder, find_image
 from bench.source import Source
-from tests.conftest import Command, assert_one_line
-from tests.test_server import docker_may_leave_sockets, leave_a_database
+from tests.conftest import Command, assert_one_line, no_engine
+from tests.servers import SECONDS, assert_nothing_left, leave_a_database, on, start_run
 
 IMAGE = "postgres:17"
 MISSING = "looptrap-no-such-image:1"
 
+pytestmark = pytest.mark.skipif(bool(no_engine()), reason=no_engine() or "-")
 
-@functools.cache
-def no_engine() -> str:
-    """Say why there is no Docker engine; empty when one answers."""
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine, as somebody else reaches it."""
+    with contextlib.closing(docker.from_env()) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(engine: docker.DockerClient) -> Iterator[None]:
+    """No container of this process, and none of its volumes, is there before or after a test."""
+    assert containers_of(engine) == []
+    yield
+    left = containers_of(engine)
+    for one in left:
+        one.remove(force=True, v=True)
+    assert left == []
+
+
+def containers_of(engine: docker.DockerClient, owner: int | None = None) -> list[Container]:
+    """Return the containers, running or not, that belong to a process of this machine: to this one if left out."""
+    found = engine.containers.list(all=True, filters={"label": f"{removal.HOST}={socket.gethostname()}"})
+    return [one for one in found if json.loads(one.labels[removal.OWNER])["pid"] == (owner or os.getpid())]
+
+
+@contextlib.contextmanager
+def image_of(engine: docker.DockerClient, *lines: str) -> Iterator[str]:
+    """Build an image from Postgres's own, and remove it."""
+    name = f"looptrap-test:{uuid.uuid4().hex[:8]}"
+    dockerfile = io.BytesIO("\n".join([f"FROM {IMAGE}", *lines]).encode())
+    engine.images.build(fileobj=dockerfile, tag=name, rm=True)
     try:
-        client = docker.from_env(timeout=2)
-        try:
-            client.ping()
-        finally:
-            client.close()
-    except (DockerException, requests.exceptions.RequestException) as error:
-        return f"no Docker engine answers: {str(error)[:100]}"
-    return ""
-
-
-with docker_may_leave_sockets():
-    pytestmark = pytest.mark.skipif(bool(no_engine()), reason=no_engine() or "-")
-
-
-def containers() -> dict[str, dict[str, Any]]:
-    """What Docker knows of every container of Postgres's image, running or not."""
-    client = docker.from_env()
-    try:
-        found = client.containers.list(all=True, filters={"ancestor": IMAGE})
-        return {str(container.id): container.attrs for container in found}
+        yield name
     finally:
-        client.close()
+        engine.images.remove(name)
 
 
 def use(server: Server) -> None:
@@ -54,38 +77,85 @@ def use(server: Server) -> None:
     server.drop_database("looptrap_in_container")
 
 
-def test_container_works_on_loopback_only_and_goes() -> None:
+def refused(source: Source) -> str:
+    """Return the one line that a source is refused with."""
+    with pytest.raises(UserError) as caught, open_server(source):
+        pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_container_works_on_loopback_only_and_goes(engine: docker.DockerClient) -> None:
     """It answers over TCP, its port is bound on 127.0.0.1 alone, and it is gone at the end."""
-    before = containers()
     with open_server(Source("container", image=IMAGE)) as server:
         use(server)
         assert (server.facts.kind, server.facts.transport) == ("container", "tcp")
         assert server.facts.image.startswith(f"{IMAGE} ")
         assert server.facts.version.startswith("17")
-        ours = [attributes for key, attributes in containers().items() if key not in before]
-        assert len(ours) == 1
-        bound = ours[0]["NetworkSettings"]["Ports"]["5432/tcp"]
+        (ours,) = containers_of(engine)
+        bound = ours.attrs["NetworkSettings"]["Ports"]["5432/tcp"]
         assert [address["HostIp"] for address in bound] == ["127.0.0.1"]
         assert str(make_url(server.admin_dsn).port) == bound[0]["HostPort"]
-    assert containers().keys() == before.keys()
+    assert containers_of(engine) == []
 
 
-def test_container_goes_after_an_exception() -> None:
+def test_container_goes_after_an_exception(engine: docker.DockerClient) -> None:
     """An exception passes through, and the container is gone."""
-    before = containers()
     with pytest.raises(ZeroDivisionError):
         leave_a_database("container", IMAGE)
-    assert containers().keys() == before.keys()
+    assert containers_of(engine) == []
 
 
-def test_missing_image(looptrap: Command, tmp_path: os.PathLike[str]) -> None:
-    """An image that is neither here nor to be pulled: one line that names it, and no container."""
-    before = containers()
-    completed = looptrap(
-        *("run", "--server", "container", "--image", MISSING, "--strategies", "none", "--out", f"{tmp_path}/run")
-    )
+def test_socket_of_a_container(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be reached by a unix socket in a folder that is private, whatever PGPORT says, and nothing is left."""
+    monkeypatch.setenv("PGPORT", "6000")
+    with open_server(Source("container", image=IMAGE, transport="unix", settings={"jit": "off"})) as server:
+        use(server)
+        assert server.facts.transport == "unix socket"
+        assert on(server.admin_dsn, "SELECT inet_client_addr() IS NULL") == [True]
+        (folder,) = temporary.iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
+    assert_nothing_left(temporary)
+
+
+def test_socket_of_an_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is reached by TCP shares no folder: one line before anything is made."""
+    with proxy() as (address, _):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert "of the same Linux machine alone" in refused(Source("container", image=IMAGE, transport="unix"))
+
+
+def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerClient) -> None:
+    """An image such as that of Postgres 18, with its data below a volume, has them in memory, and makes no volume."""
+    lines = ("ENV PGDATA=/var/lib/postgresql/18/docker", "VOLUME /var/lib/postgresql")
+    with (
+        image_of(engine, *lines) as image,
+        open_server(Source("container", image=image, tmpfs=True, settings={"fsync": "off"})) as server,
+    ):
+        assert server.facts.filesystem == "tmpfs"
+        assert on(server.admin_dsn, "SHOW data_directory") == ["/var/lib/postgresql/18/docker"]
+        (ours,) = containers_of(engine)
+        assert ours.attrs["Mounts"] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "volumes", "folder"),
+    [
+        (["PGDATA=/var/lib/postgresql/data"], [], "/var/lib/postgresql/data"),
+        (["PGDATA=/var/lib/postgresql/18/docker"], ["/var/lib/postgresql"], "/var/lib/postgresql"),
+        ([], ["/var/lib/postgresql/data", "/backup"], "/var/lib/postgresql/data"),
+    ],
+)
+def test_where_an_image_keeps_its_data(variables: list[str], volumes: list[str], folder: str) -> None:
+    """It is the volume that the data are in, else the folder that the image names, else the usual one."""
+    assert data_folder(variables, volumes) == folder
+
+
+def test_missing_image(looptrap: Command, tmp_path: Path) -> None:
+    """An image that is neither here nor to be pulled: one line that names it."""
+    out = tmp_path / "run"
+    completed = looptrap("run", "--server", "container", "--image", MISSING, "--strategies", "none", "--out", out)
     assert_one_line(completed, f"the image {MISSING} is neither here nor to be pulled", "--server embedded")
-    assert containers().keys() == before.keys()
 
 
 def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,12 +166,22 @@ def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> N
         assert MISSING in server.facts.why
 
 
+def test_version_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` with a version that is neither to be pulled nor embedded says both."""
+    monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
+    said = refused(Source("auto", pg=99))
+    assert "the image postgres:99 is neither here nor to be pulled" in said
+    assert "has Postgres 16 and 18" in said
+
+
 def test_name_that_cannot_be_an_image() -> None:
     """A name that Docker cannot even look for is one line."""
-    with pytest.raises(UserError) as caught, open_server(Source("container", image="No Image!")):
-        pass
-    assert "\n" not in str(caught.value)
-    assert "No Image!" in str(caught.value)
+    assert "No Image!" in refused(Source("container", image="No Image!"))
+
+
+def test_image_and_version_are_not_said_together() -> None:
+    """Both choose an image."""
+    assert "leave one out" in refused(Source("container", image=IMAGE, pg=17))
 
 
 def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,12 +194,224 @@ def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.Mo
         assert (found.facts.kind, found.facts.why) == ("container", f"a Docker engine answers and has {IMAGE}")
 
 
-def test_container_that_is_gone_already_is_no_error() -> None:
+def test_container_that_is_gone_already_is_no_error(engine: docker.DockerClient) -> None:
     """If somebody else removes the container, clearing up does not fail, and the reason above it is not hidden."""
-    before = containers()
     with open_server(Source("container", image=IMAGE)):
-        client = docker.from_env()
-        for name in containers().keys() - before.keys():
-            client.containers.get(name).remove(force=True, v=True)
-        client.close()
-    assert containers().keys() == before.keys()
+        (ours,) = containers_of(engine)
+        ours.remove(force=True, v=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("echo 'no space for me' >&2; exit 3", "ended as it started: no space for me. Try another --image"),
+        ("echo 'still thinking'; sleep 600", "did not get ready within 2 s: still thinking. Try another --image"),
+        ("exit 3", "ended as it started: it logged nothing"),
+    ],
+)
+def test_container_that_never_gets_ready(
+    command: str, words: str, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that ends is noticed, one that idles is given up: the line shows what it logged last, and it is gone."""
+    waits = "sleep" in command
+    # One that ends is not waited for: the test would take as long as that.
+    monkeypatch.setattr(container, "READY_SECONDS", 2 if waits else 600)
+    with image_of(engine, f"ENTRYPOINT {json.dumps(['sh', '-c', command])}") as image:
+        said = refused(Source("container", image=image))
+    assert f"a container of {image} {words}" in said
+    assert containers_of(engine) == []
+
+
+def test_image_without_a_command(engine: docker.DockerClient) -> None:
+    """What the engine itself refuses is one line with the engine's words."""
+    with image_of(engine, "ENTRYPOINT []", 'CMD ["no-such-program"]') as image:
+        assert "no-such-program" in refused(Source("container", image=image))
+
+
+def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> None:
+    """An image that keeps what it is given from Postgres is found out, and not measured as if it had been set."""
+    deaf = json.dumps(["sh", "-c", "exec docker-entrypoint.sh postgres"])
+    with image_of(engine, f"ENTRYPOINT {deaf}") as image:
+        said = refused(Source("container", image=image, settings={"jit": "off"}))
+    assert "--setting jit=off: the server does not heed it, jit is on" in said
+
+
+def test_architecture_of_an_image(engine: docker.DockerClient) -> None:
+    """An image for another architecture than the engine's is told before anything is measured."""
+    name = f"looptrap-test:{uuid.uuid4().hex[:8]}"
+    engine.images.load(image_for("s390x", name))
+    try:
+        (warning,) = find_image(name).warnings
+        assert warning.startswith("The server was built for s390x and runs on ")
+        # Nothing is in it.
+        assert warning in refused(Source("container", image=name))
+    finally:
+        engine.images.remove(name)
+    assert find_image(IMAGE).warnings == ()
+
+
+def image_for(architecture: str, name: str) -> bytes:
+    """Return an image as `docker save` writes one, for any architecture: it holds one empty layer."""
+    layer = archive({})
+    history = [{"created": "2026-01-01T00:00:00Z"}]
+    config = {"architecture": architecture, "os": "linux", "config": {"Cmd": ["postgres"]}, "history": history}
+    config["rootfs"] = {"type": "layers", "diff_ids": [f"sha256:{sha256(layer).hexdigest()}"]}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    files = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    return archive({**files, "layer.tar": layer})
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return files as a tar archive."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archived:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archived.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerClient, temporary: Path) -> None:
+    """SIGKILL leaves a container; the next start removes it, and neither a living run's nor another machine's."""
+    process = start_run(temporary, "container", "--image", IMAGE, "--transport", "unix")
+    process.kill()
+    process.communicate()
+    assert [one.status for one in containers_of(engine, process.pid)] == ["running"]
+    gone = json.dumps({"pid": process.pid, "created": 0.0})
+    others = [
+        engine.containers.create(IMAGE, labels=labels)
+        for labels in ({**removal.labels(), removal.HOST: "elsewhere", removal.OWNER: gone}, removal.labels())
+    ]
+    try:
+        with open_server(Source("container", image=IMAGE)):
+            assert containers_of(engine, process.pid) == []
+            for one in others:
+                one.reload()
+    finally:
+        for one in others:
+            one.remove(force=True, v=True)
+
+
+def test_without_the_image_of_ryuk(engine: docker.DockerClient, looptrap: Command, tmp_path: Path) -> None:
+    """Where testcontainers' reaper is on and not to be had, one line says how to do without it."""
+    image = ryuk()
+    if has(engine, image):
+        pytest.skip(f"the engine has {image}")
+    arguments = ("run", "--server", "container", "--image", IMAGE, "--out", tmp_path / "run")
+    done = looptrap(*arguments, TESTCONTAINERS_RYUK_DISABLED="false")
+    assert_one_line(done, image, "TESTCONTAINERS_RYUK_DISABLED=true")
+
+
+def test_ryuk_removes_what_a_killed_run_left(
+    engine: docker.DockerClient, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With testcontainers' reaper, the container of a killed run goes by itself."""
+    image = ryuk()
+    if not has(engine, image):
+        pytest.skip(f"the engine does not have {image}")
+    monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", "false")
+    process = start_run(temporary, "container", "--image", IMAGE)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + SECONDS
+    while containers_of(engine, process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def ryuk() -> str:
+    """Return the name of the reaper's image."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - it takes long, and few tests need it
+
+    return testcontainers_config.ryuk_image
+
+
+def has(engine: docker.DockerClient, image: str) -> bool:
+    """Whether the engine has an image."""
+    try:
+        return engine.images.get(image) is not None
+    except ImageNotFound:
+        return False
+
+
+def test_engine_that_stops_in_the_middle(
+    engine: docker.DockerClient, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose engine is gone, and its container with it, says what to do, and keeps what was finished."""
+    with proxy() as (address, stop):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        process = start_run(temporary, "container", "--image", IMAGE)
+        stop()
+        (gone,) = containers_of(engine, process.pid)
+        gone.remove(force=True, v=True)
+        output, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert "no Docker engine answered within 2 s: start Docker" in errors
+    assert "--resume" in output
+
+
+def test_engine_that_is_gone_at_the_end(
+    engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the engine does not answer when it is time to clear up, what was measured stands, and a line says so."""
+    with proxy() as (address, stop):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with open_server(Source("container", image=IMAGE)) as server:
+            use(server)
+            stop()
+    (left,) = containers_of(engine)
+    left.remove(force=True, v=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"docker rm --force --volumes {left.short_id}" in line
+
+
+@contextlib.contextmanager
+def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Stand between Docker's library and the engine; yield an address, and what cuts all connections for good."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not host.startswith("unix://"):
+        pytest.skip(f"the engine is not reached by a unix socket, but by {host}")
+    connections: list[socket.socket] = []
+
+    class Forward(socketserver.BaseRequestHandler):
+        """Copies what either side says until one of them ends."""
+
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as there:
+                there.connect(host.removeprefix("unix://"))
+                other = {self.request: there, there: self.request}
+                connections.extend(other)
+                with contextlib.suppress(OSError):
+                    while True:
+                        for side in select.select(list(other), [], [])[0]:
+                            said = side.recv(65536)
+                            if not said:
+                                return
+                            other[side].sendall(said)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+
+        def stop() -> None:
+            server.shutdown()
+            server.socket.close()
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+        try:
+            yield f"tcp://127.0.0.1:{server.server_address[1]}", stop
+        finally:
+            stop()
+            thread.join()
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/postgresql/data", "/var/lib/postgresql/18/docker"])
+def test_filesystem_in_a_container(folder: str) -> None:
+    """The data of a container are on a volume, whose file system is another than that of its root."""
+    volume = folder if folder.endswith("data") else "/var/lib/postgresql"
+    text = f"{folder}\noverlay / overlay rw,relatime 0 0\nproc /proc proc rw 0 0\n/dev/vda1 {volume} ext4 rw 0 0\n"
+    assert filesystem_in(text) == "ext4"

@@ -175,7 +175,8 @@ def _engine_answers(image: Image) -> Iterator[None]:
     # An answer that says no is an error of both kinds.
     except DockerException as error:
         reason = str(error).partition("\n")[0][:200]
-        raise UserError(f"a container of {image.name} does not start: {reason}. {INSTEAD}") from error
+        instead = " ".join((*image.warnings, INSTEAD))
+        raise UserError(f"a container of {image.name} does not start: {reason}. {instead}") from error
     except RequestException as error:
         raise UserError(
             "the Docker engine does not answer any more: start it again, or use --server embedded."

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 2**31
 """How much of it must be free: the control of the probes copies databases of 8 MB, and several are there at a time."""
 START_SECONDS = 30
-INSTEAD = "Use --server container, or a DSN."
+INSTEAD = "Try again, or use --server container or a DSN."
 LOOPBACK = "127.0.0.1"
 BY_PASSWORD = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
@@ -50,12 +50,12 @@ def start(source: Source, why: str, *, in_memory: bool = False) -> Iterator[Serv
     :raises UserError: the binaries do not run here, or it cannot be had as it was asked for.
     """
     refuse_ours(source.settings)
-    if source.tmpfs and not _has_room():
+    if source.tmpfs and not has_room():
         raise UserError(
             f"--tmpfs: the embedded server needs {MEMORY_BYTES / 2**30:.0f} GiB free in {MEMORY}; {_room()}. "
             "Leave it out, or use --server container."
         )
-    with private_folder(MEMORY if source.tmpfs or (in_memory and _has_room()) else None) as folder:
+    with private_folder(MEMORY if source.tmpfs or (in_memory and has_room()) else None) as folder:
         postgres = _initialised(folder / "data", source, why)
         url = _configure(postgres, source)
         _start(postgres, source)
@@ -65,7 +65,8 @@ def start(source: Source, why: str, *, in_memory: bool = False) -> Iterator[Serv
             _stop(postgres)
 
 
-def _has_room() -> bool:
+def has_room() -> bool:
+    """Whether data can be in memory."""
     return os.access(MEMORY, os.W_OK) and psutil.disk_usage(str(MEMORY)).free > MEMORY_BYTES
 
 

@@ -56,8 +56,10 @@ def why_not(log: str, settings: Mapping[str, str], instead: str) -> str:
         if about is not None:
             return f"--setting {name}={value}: {_short(about)}. Give it another value, or leave it out."
     fatal = re.findall(r"\b(?:FATAL|PANIC):\s+(.*)", log)
+    # That no port could be opened is fatal; that it is taken stands in the line before.
+    before = [line for line in told if line.startswith("could not") and line not in fatal]
     said = [line for line in log.splitlines() if line.strip()]
-    reason = _short((fatal or said or ["it logged nothing"])[-1])
+    reason = "; ".join(map(_short, [*before[-1:], (fatal or said or ["it logged nothing"])[-1]]))
     asked = "".join(f"--setting {name}={value} " for name, value in settings.items())
     return f"{reason}. Leave out {asked}to see whether it starts without." if asked else f"{reason}. {instead}"
 

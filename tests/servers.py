@@ -1,0 +1,92 @@
+"""What several tests of servers share: looking at databases, processes and files, and a run to be stopped."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import asyncpg
+import psutil
+import pytest
+
+from bench.results import CELLS_FILE
+from bench.server import Server, open_server
+from bench.source import Source
+from bench.strategy import ROOT
+
+SECONDS = 60
+STRATEGY = ("--strategies", "none", "--tests", "7", "--no-check")
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Return the processes that name a folder, or work in it."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if process.pid != os.getpid()
+        and any(str(folder) in word for word in [*(process.info["cmdline"] or ()), process.info["cwd"] or ""])
+    ]
+
+
+def assert_nothing_left(folder: Path) -> None:
+    """Assert that neither a process nor a file of ours is left in a temporary folder; the run's own folder may be."""
+    deadline = time.monotonic() + 5  # a process that was killed takes a moment to be gone
+    while processes_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_in(folder) == []
+    assert [path.name for path in folder.iterdir() if path.name != "run"] == []
+
+
+def leave_a_database(choice: str, image: str = "") -> NoReturn:
+    """Make a database and fail before it is dropped."""
+    with open_server(Source(choice, image=image)) as server:
+        server.create_database("looptrap_left")
+        raise ZeroDivisionError
+
+
+def on(dsn: str, statement: str) -> list[Any]:
+    """Execute one statement on a connection of its own, and return the first column."""
+
+    async def execute() -> list[Any]:
+        connection = await asyncpg.connect(dsn, timeout=5)
+        try:
+            return [row[0] for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(execute())
+
+
+def databases(server: Server) -> set[str]:
+    """Names of all databases of a server."""
+    return set(on(server.admin_dsn, "SELECT datname FROM pg_database"))
+
+
+def start_run(temporary: Path, *where: str) -> subprocess.Popen[str]:
+    """
+    Start a run, and return when its first cell is on disk and the next one runs.
+
+    :param where: what stands behind --server, and may be followed by other options.
+    """
+    out = temporary / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", "--server", *where, *STRATEGY, "--out", str(out)],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            if (out / CELLS_FILE).read_bytes().endswith(b"\n"):
+                time.sleep(0.3)
+                return process
+        time.sleep(0.02)
+    process.kill()
+    pytest.fail(f"no cell was finished: {process.communicate()}")

@@ -1,0 +1,201 @@
+"""The server behind a DSN: what is refused, that it stays as it was, and that no password is told."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from bench.errors import UserError
+from bench.results import read_cells, read_run
+from bench.server import Server, open_server
+from bench.source import Source
+from tests.conftest import Command, assert_one_line
+from tests.servers import STRATEGY, databases, leave_a_database, on
+
+PASSWORD = "hunter2-of-looptrap"  # noqa: S105 - of a role that lives as long as one test
+
+
+@pytest.fixture
+def server(embedded_server: Server) -> Server:
+    """The embedded one, whose rules for roles are a file that these tests write."""
+    return embedded_server
+
+
+@contextlib.contextmanager
+def role(server: Server, options: str) -> Iterator[tuple[str, str]]:
+    """Make a role that must give `PASSWORD`; yield its name and its DSN without a password."""
+    name = f"tester_{uuid.uuid4().hex[:8]}"
+    rules = Path(on(server.admin_dsn, "SHOW hba_file")[0])
+    before = rules.read_text()
+    on(server.admin_dsn, f"CREATE ROLE {name} LOGIN {options} PASSWORD '{PASSWORD}'")
+    url = make_url(server.admin_dsn).set(username=name)
+    try:
+        rules.write_text(f"local all {name} scram-sha-256\n{before}")
+        on(server.admin_dsn, "SELECT pg_reload_conf()")
+        wait_until_refused(url.set(password="wrong").render_as_string(hide_password=False))  # noqa: S106
+        yield name, url.render_as_string()
+    finally:
+        rules.write_text(before)
+        on(server.admin_dsn, "SELECT pg_reload_conf()")
+        on(server.admin_dsn, f"DROP ROLE {name}")
+
+
+def wait_until_refused(dsn: str) -> None:
+    """Wait until the server has read its rules again."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            on(dsn, "SELECT 1")
+        except asyncpg.InvalidPasswordError:
+            return
+        time.sleep(0.02)
+    pytest.fail("the server did not read its rules again")
+
+
+def with_password(dsn: str, password: str) -> str:
+    """Return a DSN with a password."""
+    return make_url(dsn).set(password=password).render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("--setting", "fsync=off"), "Type ALTER SYSTEM SET fsync = off and SELECT pg_reload_conf() there"),
+        (("--setting", "log_line_prefix=%m "), "ALTER SYSTEM SET log_line_prefix = '%m '"),
+        (("--tmpfs",), "Start one in memory"),
+        (("--pg", 16), "has the version that it has"),
+        (("--transport", "tcp"), "Change the DSN"),
+    ],
+)
+def test_server_of_a_dsn_is_not_changed(
+    asked: tuple[object, ...], words: str, server: Server, looptrap: Command, tmp_path: Path
+) -> None:
+    """What a user runs is left as it is: whoever asks for something else is told what to do there."""
+    done = looptrap("run", "--server", server.admin_dsn, *asked, "--out", tmp_path / "run")
+    assert_one_line(done, " ".join(map(str, asked)), words, "--server embedded or container")
+
+
+def test_filesystem_behind_a_dsn(server: Server) -> None:
+    """A superuser on this machine learns what file system the data are on; another role may not, and it stays open."""
+    with open_server(Source(server.admin_dsn)) as found:
+        assert found.facts.filesystem == server.facts.filesystem != ""
+        assert str(found.facts) == f"dsn, Postgres {found.facts.version} on {server.facts.filesystem}"
+    with (
+        role(server, "CREATEDB") as (_, dsn),
+        open_server(Source(with_password(dsn, PASSWORD))) as found,
+    ):
+        assert found.facts.filesystem == ""
+        assert str(found.facts) == f"dsn, Postgres {found.facts.version}"
+
+
+def test_run_on_a_dsn(server: Server, looptrap: Command, tmp_path: Path) -> None:
+    """A role with CREATEDB is enough; its databases are dropped, others untouched, its password is written nowhere."""
+    with role(server, "CREATEDB") as (_, dsn):
+        on(server.admin_dsn, "CREATE DATABASE looptrap_of_somebody_else")
+        try:
+            before = databases(server)
+            completed = looptrap(
+                *("run", "--server", with_password(dsn, PASSWORD), "--rounds", 1, *STRATEGY, "--out", tmp_path / "run")
+            )
+            assert databases(server) == before
+        finally:
+            on(server.admin_dsn, "DROP DATABASE looptrap_of_somebody_else")
+    assert completed.returncode == 0, completed.stderr
+    assert "Server: dsn, Postgres" in completed.stdout
+    facts = read_run(tmp_path / "run").server
+    assert facts.settings["looptrap.checkpoint"] == "not permitted"
+    assert all(cell.status == "finished" for cell in read_cells(tmp_path / "run"))
+    written = completed.stdout + completed.stderr
+    for path in (tmp_path / "run").rglob("*"):
+        if path.is_file():
+            written += path.read_bytes().decode(errors="replace")
+    assert PASSWORD not in written
+
+
+def test_dsn_by_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` takes the DSN of LOOPTRAP_DSN first, and says so."""
+    monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
+    with open_server(Source("auto")) as found:
+        assert found.facts.kind == "dsn"
+        assert "LOOPTRAP_DSN is set" in found.facts.why
+
+
+def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
+    """A database that was not dropped in its turn is dropped at the end, whatever the end was."""
+    before = databases(server)
+    with pytest.raises(ZeroDivisionError):
+        leave_a_database(server.admin_dsn)
+    assert databases(server) == before
+
+
+def test_wrong_password(server: Server, looptrap: Command, tmp_path: Path) -> None:
+    """A password that is refused: one line that names the role and not the password."""
+    wrong = f"{PASSWORD}-wrong"
+    with role(server, "CREATEDB") as (name, dsn):
+        completed = looptrap("run", "--server", with_password(dsn, wrong), *STRATEGY, "--out", tmp_path / "run")
+    assert_one_line(completed, "refuses user or password", name, "Correct the DSN")
+    assert PASSWORD not in completed.stdout + completed.stderr
+
+
+def test_role_that_may_not_create_databases(server: Server, looptrap: Command, tmp_path: Path) -> None:
+    """A role without CREATEDB is told the statement that gives it; nothing is made."""
+    before = databases(server)
+    with role(server, "NOCREATEDB") as (name, dsn):
+        completed = looptrap("run", "--server", with_password(dsn, PASSWORD), *STRATEGY, "--out", tmp_path / "run")
+    assert_one_line(completed, f'ALTER ROLE "{name}" CREATEDB')
+    assert PASSWORD not in completed.stdout + completed.stderr
+    assert databases(server) == before
+
+
+def test_unknown_database(server: Server, looptrap: Command, tmp_path: Path) -> None:
+    """A database that is not there is named, and one that is there."""
+    dsn = make_url(server.admin_dsn).set(database="no_such").render_as_string(hide_password=False)
+    completed = looptrap("run", "--server", dsn, *STRATEGY, "--out", tmp_path / "run")
+    assert_one_line(completed, 'database "no_such" does not exist', "such as postgres")
+
+
+@pytest.mark.parametrize("variable", ["", "192.0.2.1"])
+def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PGHOST decides where a DSN without a host leads, so it decides whether that is this machine."""
+    monkeypatch.setenv("PGHOST", variable or "/nonexistent")
+    with (
+        pytest.raises(UserError) as caught,
+        open_server(Source("postgresql://u:secret@/db")),
+    ):
+        pass
+    assert ("not on this machine" in str(caught.value)) == bool(variable)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "words"),
+    [
+        ("", "the text given is none of auto"),
+        ("postgres", "'postgres' is none of auto"),
+        ("mysql://u:{}@localhost/db", "'mysql' is none of auto"),
+        ("postgresql://u:{}@localhost:port/db", "the text given is none of auto"),
+        ("u:{}@localhost/db?x=://", "the text given is none of auto"),
+        ("u:{}@localhost", "the text given is none of auto"),
+        ("postgresql://u:{}@localhost:1/db", "u:***@localhost:1/db does not answer"),
+        ("postgresql://u@localhost:1/db?password={}", "does not answer"),
+        ("postgresql://u:{}@localhost:1/db?sslmode=bogus", "`sslmode` parameter must be one of"),
+        ("postgresql:///db?host=/nonexistent", "does not answer"),
+        ("postgresql://u:{}@192.0.2.1/db", "192.0.2.1/db is not on this machine: say --allow-remote"),
+        ("postgresql://u:{}@example.org/db", "example.org/db is not on this machine: say --allow-remote"),
+        ("postgresql://u@/db?host=example.org&password={}", "is not on this machine: say --allow-remote"),
+        ("postgresql://u:{}@localhost,example.org/db", "is not on this machine: say --allow-remote"),
+    ],
+)
+def test_dsn_that_is_refused(dsn: str, words: str) -> None:
+    """What does not parse, answer or stay on this machine gets one line, without the password wherever that stood."""
+    with pytest.raises(UserError) as caught, open_server(Source(dsn.format(PASSWORD))):
+        pass
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+    assert PASSWORD not in message
