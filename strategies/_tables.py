@@ -27,11 +27,13 @@ RESTARTS = """
 @asynccontextmanager
 async def own_connection(url: URL, **settings: str) -> AsyncIterator[AsyncConnection]:
     """Open a connection that commits each statement, and on which a lock that does not come is an error, not a hang."""
-    server_settings = {"lock_timeout": "5s", **settings}
+    # Statements without parameters go as they are: psycopg would look for parameters at their percent signs.
     engine = create_async_engine(
-        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"server_settings": server_settings}
+        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, execution_options={"no_parameters": True}
     )
     async with engine.connect() as connection:
+        for name, value in {"lock_timeout": "5s", **settings}.items():
+            await connection.exec_driver_sql(f"SET {name} = '{value}'")
         yield connection
 
 
