@@ -19,6 +19,7 @@ from bench import statistics
 from bench.fidelity import lacking, listed
 from bench.probes import Probe
 from bench.results import ERROR, FAILED, LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
+from bench.source import Client
 from bench.strategy import FLOOR, TWIN
 
 QUIET_WITHIN = 1.05
@@ -117,6 +118,8 @@ class TrapResult:
     """Tests whose work passed, but which found rows of an earlier test."""
     probed: bool = False
     """Whether the probes ran, which alone catch a trap without errors."""
+    otherwise: str = ""
+    """As `finding`, where tests ran under another client than traps declare for: there it is none."""
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,11 @@ def analyse(
     :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
     """
     outcomes, need = outcomes or {}, need or run.configuration.need
-    traps = {facts.name: _trap(facts, None, outcomes) for facts in run.strategies if facts.is_trap}
+    traps = {facts.name: _trap(facts, None, outcomes, run.client) for facts in run.strategies if facts.is_trap}
     rows, unfinished = [], []
     for cell in map(_without_torn_samples, cells):
         if cell.strategy in traps:
-            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell, outcomes)
+            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell, outcomes, run.client)
         elif cell.size == run.workload.size:
             rows.append(_reduce(cell))
         if trouble := _trouble(cell):
@@ -343,18 +346,21 @@ def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -
         yield f"{planned - tests} of {planned} tests{where} did not run"
 
 
-def _trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, Fidelity]) -> TrapResult:
+def _trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, Fidelity], client: Client) -> TrapResult:
     if cell is None:
         return TrapResult(facts, 0, 0, (), "it did not run")
     letters, fidelity = cell.samples.outcomes, outcomes.get(facts.name)
+    trouble, unlike = _trouble(cell), _unlike_declared(facts, cell, fidelity)
+    declared_for = dataclasses.replace(client, interpreter="") == Client()
     return TrapResult(
         facts=facts,
         tests=len(letters),
         passed=letters.count(PASSED),
         failures=tuple(_failures(cell).most_common()),
-        finding=f"it {trouble}" if (trouble := _trouble(cell)) else _unlike_declared(facts, cell, fidelity),
+        finding=f"it {trouble}" if trouble else unlike if declared_for else "",
         leaked=letters.count(LEAKED),
         probed=fidelity is not None,
+        otherwise="" if trouble or declared_for else unlike,
     )
 
 

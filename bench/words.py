@@ -118,9 +118,11 @@ def trap_verdict(trap: TrapResult) -> str:
     if trap.finding:
         seen = f" ({failed} failed)" if trap.tests else ""
         return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)}{seen}"
+    workload = f"{trap.passed} of {trap.tests} tests pass, {trap.leaked} find rows of an earlier one"
+    if trap.otherwise:
+        return f"fails here in another way: {failed}" if trap.failures else f"works here: {workload}"
     if trap.facts.expected_errors:
         return f"fails as declared: {failed}"
-    workload = f"{trap.passed} of {trap.tests} tests pass, {trap.leaked} find rows of an earlier one"
     if not trap.probed:
         return f"fails silently: {workload}; not probed"
     return f"fails silently, caught as declared by {listed(trap.facts.caught_by)}; {workload}"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse
+from bench.contents import alarms
 from bench.results import (
     SCHEMA,
     Cell,
@@ -29,7 +30,7 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
-from bench.source import Source
+from bench.source import Client, Source
 from bench.words import headline, trap_verdict
 
 TESTS = 20
@@ -383,6 +384,23 @@ def test_a_trap_that_passes_every_test_says_both() -> None:
     finding = trap_of("all fail", "." * 8).finding
     assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
     assert finding.endswith("8 of 8 passed: a library has changed")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        (".LLL", "works here: 1 of 4 tests pass, 3 find rows of an earlier one"),
+        (".FFF", "fails here in another way: 3 of 4 tests"),
+        ("FFFF", "fails as declared: 4 of 4 tests"),
+    ],
+)
+def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) -> None:
+    """Traps declare what asyncpg, asyncio's loop and pytest-asyncio make of them; what others do is said, no more."""
+    trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail")
+    run = replace(a_run(trap), client=Client(driver="psycopg"))
+    analysis = analyse(run, [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))])
+    assert alarms(analysis) == []
+    assert trap_verdict(analysis.traps[0]) == verdict
 
 
 def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
