@@ -29,7 +29,7 @@ from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
 from bench.results import Fidelity, Sight
 from bench.server import Server
 from bench.source import Client
-from bench.strategy import LoadedStrategy, Trap, arguments_for_pytest
+from bench.strategy import ROOT, LoadedStrategy, Trap, arguments_for_pytest
 
 PATIENCE = 12.0
 """Seconds without a word after which a process is killed; no probe takes half of that by itself."""
@@ -283,4 +283,6 @@ def _broken(last: Told, ended: str) -> Sight:
 
 
 def _detail(failed: Told) -> str:
-    return f"in the {failed.phase} of the {failed.turn} test\n{failed.detail}"
+    # asyncio names files of tasks and handles; where they lie on this machine tells nobody anything.
+    said = failed.detail.replace(f"{ROOT}{os.sep}", "")
+    return f"in the {failed.phase} of the {failed.turn} test\n{said}"
