@@ -351,16 +351,15 @@ def _trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, Fideli
         return TrapResult(facts, 0, 0, (), "it did not run")
     letters, fidelity = cell.samples.outcomes, outcomes.get(facts.name)
     trouble, unlike = _trouble(cell), _unlike_declared(facts, cell, fidelity)
-    declared_for = dataclasses.replace(client, interpreter="") == Client()
     return TrapResult(
         facts=facts,
         tests=len(letters),
         passed=letters.count(PASSED),
         failures=tuple(_failures(cell).most_common()),
-        finding=f"it {trouble}" if trouble else unlike if declared_for else "",
+        finding=f"it {trouble}" if trouble else unlike if client.is_declared_for else "",
         leaked=letters.count(LEAKED),
         probed=fidelity is not None,
-        otherwise="" if trouble or declared_for else unlike,
+        otherwise="" if trouble or client.is_declared_for else unlike,
     )
 
 

@@ -5,7 +5,7 @@ What of it can be had is for each kind of server, and for each strategy, to say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 DEFAULT_IMAGE = "postgres:17"
@@ -49,3 +49,8 @@ class Client:
     """The pytest plugin that runs async tests and fixtures."""
     interpreter: str = ""
     """The Python, with its packages, that tests run in: a path; empty for the harness's own."""
+
+    @property
+    def is_declared_for(self) -> bool:
+        """Whether it is the one, in any Python, for which strategies declare errors and what tests do not see."""
+        return replace(self, interpreter="") == Client()

@@ -395,12 +395,13 @@ def test_a_trap_that_passes_every_test_says_both() -> None:
     ],
 )
 def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) -> None:
-    """Traps declare what asyncpg, asyncio's loop and pytest-asyncio make of them; what others do is said, no more."""
-    trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail")
-    run = replace(a_run(trap), client=Client(driver="psycopg"))
-    analysis = analyse(run, [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))])
+    """Declarations are for asyncpg, asyncio's loop and pytest-asyncio; what happens under others is said, no more."""
+    trap = facts("trap", hides=("notify",), errors=(("RuntimeError", "different loop"),), failures="all fail")
+    cells, seen = [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))], {"trap": replace(SEES, strategy="trap")}
+    analysis = analyse(replace(a_run(trap), client=Client(driver="psycopg")), cells, seen)
     assert alarms(analysis) == []
     assert trap_verdict(analysis.traps[0]) == verdict
+    assert alarms(analyse(a_run(trap), cells, seen))[-1].startswith("FINDING: trap ")
 
 
 def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
