@@ -124,14 +124,15 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     """Run the same in this process: of a command that ends before it starts anything, Python's start is the most."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        words = ["bench", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
         handler = signal.getsignal(signal.SIGTERM)
         try:
             with pytest.raises(SystemExit) as ended:
                 main()
         finally:
             signal.signal(signal.SIGTERM, handler)
-        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type] - main ends with a number or nothing
+        return subprocess.CompletedProcess(words, int(ended.value.code or 0), *capsys.readouterr())
 
     return run
 
