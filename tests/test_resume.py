@@ -28,6 +28,7 @@ from bench.server import Server
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 
+RUN_OF_NONE = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5, "--no-check")
 SPREADS = (0, 0.1, 0.5)
 """Seconds within which a kill comes after its moment."""
 PATIENCE = 120
@@ -173,22 +174,21 @@ def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_p
     assert not [process for process in psutil.process_iter(["cmdline"]) if str(folder) in str(process.info["cmdline"])]
 
 
-def test_resumed_run_is_the_run_that_was_begun(server: Server, tmp_path: Path, looptrap: Command) -> None:
+def test_resumed_run_is_the_run_that_was_begun(
+    full_run_of_none: Path, server: Server, tmp_path: Path, looptrap: Command
+) -> None:
     """After a kill in the middle, a torn last line included, the rest is run, and the run is as if never stopped."""
-    begin = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5, "--no-check")
-    whole, torn = tmp_path / "whole", tmp_path / "torn"
-    environment = {"LOOPTRAP_DSN": server.admin_dsn}
-    assert looptrap("run", *begin, "--out", whole, **environment).returncode == 0
-    with started(server, *begin, "--out", torn):
+    torn = tmp_path / "torn"
+    with started(server, *RUN_OF_NONE, "--out", torn):
         wait_for_cells(torn, 3)
     kept = whole_lines(torn)
     with (torn / CELLS_FILE).open("ab") as file:
         file.write(kept[-1][: len(kept[-1]) // 2])
-    done = looptrap("run", "--resume", torn, **environment)
+    done = looptrap("run", "--resume", torn, LOOPTRAP_DSN=server.admin_dsn)
     assert done.returncode == 0, done.stderr
     assert whole_lines(torn)[: len(kept)] == kept
-    assert keys(torn) == keys(whole)
-    assert read_run(torn).decisions == read_run(whole).decisions
+    assert keys(torn) == keys(full_run_of_none)
+    assert read_run(torn).decisions == read_run(full_run_of_none).decisions
     assert "none is not ranked" in done.stdout
 
 
@@ -253,8 +253,7 @@ def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Pa
 def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     """The folder of a small run that is complete."""
     folder = tmp_path_factory.mktemp("complete") / "run"
-    arguments = ("--strategies", "none", "--tests", 1, "--rounds", 1, "--no-check", "--out", folder)
-    with started(server, *arguments) as process:
+    with started(server, *RUN_OF_NONE, "--out", folder) as process:
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     return folder
