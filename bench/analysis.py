@@ -9,7 +9,7 @@ import dataclasses
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -97,6 +97,10 @@ class StrategyResult:
     """Bytes of resident memory that the test process had at most: the median over rounds."""
     fidelity: Fidelity | None = None
     """What the probes saw; None where they did not run."""
+    costs: Mapping[int, float] = field(default_factory=dict)
+    """Seconds per test in each timed round that finished, by the round's number."""
+    whole: bool = False
+    """Whether `per_test` is of all of its work: no timed cell crashed or ran out of time, no test of one failed."""
 
     def suite_seconds(self, tests: int) -> float | None:
         """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
@@ -163,39 +167,83 @@ _COLUMNS = (
 """What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
 
 
+@dataclass
+class _Gathered:
+    """What is kept of the cells of one condition."""
+
+    traps: dict[str, TrapResult]
+    outcomes: Mapping[str, Fidelity]
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+
+
 def analyse(
     run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
 ) -> Analysis:
     """
-    Say what a run shows; cells may be missing, crashed or stopped by their time limit.
+    Say what a run shows under its first condition; cells may be missing, crashed or stopped by their time limit.
 
     Where a strategy has two cells in one round, as after a resume, the later one counts.
 
-    :param cells: in the order in which they ran; they are read one at a time.
+    :param cells: in the order in which they ran; they are read one at a time, those of other conditions passed over.
     :param outcomes: what the probes saw, by the strategies' names; none where they did not run.
     :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
     """
+    return analyse_each(replace(run, conditions=()), cells, outcomes, need)[""]
+
+
+def analyse_each(
+    run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
+) -> dict[str, Analysis]:
+    """
+    Say what a run shows under each of its conditions, by their names; the first, which has none, comes first.
+
+    Each is analysed as if it had been a run of its own, and its `run` has its server and its client. The probes ran
+    under the first alone: what they saw of a strategy is taken to hold under all, what they saw of a trap is not.
+
+    Parameters are those of `analyse`.
+    """
     outcomes, need = outcomes or {}, need or run.configuration.need
-    traps = {facts.name: _trap(facts, None, outcomes, run.client) for facts in run.strategies if facts.is_trap}
-    rows, unfinished = [], []
+    runs = {"": run, **{one.name: replace(run, server=one.server, client=one.client) for one in run.conditions}}
+    gathered = {name: _gather(of_condition, outcomes, first=not name) for name, of_condition in runs.items()}
     for cell in map(_without_torn_samples, cells):
-        if cell.strategy in traps:
-            traps[cell.strategy] = _trap(traps[cell.strategy].facts, cell, outcomes, run.client)
+        if (found := gathered.get(cell.condition)) is None:
+            continue
+        if cell.strategy in found.traps:
+            facts, client = found.traps[cell.strategy].facts, runs[cell.condition].client
+            found.traps[cell.strategy] = _trap(facts, cell, found.outcomes, client)
         elif cell.size == run.workload.size:
-            rows.append(_reduce(cell))
+            found.rows.append(_reduce(cell))
         if trouble := _trouble(cell):
-            unfinished.append(f"{cell.strategy}{_at(cell, run)} {trouble}.")
-    seen = pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
+            found.unfinished.append(f"{cell.strategy}{_at(cell, run)} {trouble}.")
+    return {name: _analysis(runs[name], found, need) for name, found in gathered.items()}
+
+
+def _gather(run: Run, outcomes: Mapping[str, Fidelity], *, first: bool) -> _Gathered:
+    traps = [facts for facts in run.strategies if facts.is_trap and not _cannot(facts, run)]
+    seen = {name: one for name, one in outcomes.items() if first or all(facts.name != name for facts in traps)}
+    return _Gathered({facts.name: _trap(facts, None, seen, run.client) for facts in traps}, seen)
+
+
+def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
+    seen = pd.DataFrame(found.rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
     timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = _noise(timed, costs, run.machine.cores)
-    strategies = _strategies(run, seen, timed, costs, noise, outcomes, need)
-    return Analysis(run, strategies, tuple(traps.values()), noise, tuple(unfinished), outcomes, need)
+    strategies = _strategies(run, seen, timed, costs, noise, found.outcomes, need)
+    return Analysis(run, strategies, tuple(found.traps.values()), noise, tuple(found.unfinished), found.outcomes, need)
+
+
+def _cannot(facts: StrategyFacts, run: Run) -> str:
+    """Say why a strategy has no cells under the client of a run; empty where it can have."""
+    client = run.client
+    parts = (client.driver, client.loop, client.runner)
+    return "; ".join(f"{part}: {facts.cannot[part]}" for part in parts if part in facts.cannot)
 
 
 def _without_torn_samples(cell: Cell) -> Cell:
     """Empty a cell that did not finish: its columns may end at different tests."""
-    return cell if cell.status == "finished" else dataclasses.replace(cell, samples=Samples())
+    return cell if cell.status == "finished" else replace(cell, samples=Samples())
 
 
 def _reduce(cell: Cell) -> tuple[object, ...]:
@@ -288,9 +336,18 @@ def _strategies(  # noqa: PLR0917 - called in one place, above
                 cpu=_known(own["cpu"].median()),
                 peak_memory=_known(own["peak_memory"].median()),
                 fidelity=outcomes.get(name),
+                costs=_by_round(costs, name),
+                whole=_whole(seen[(seen["strategy"] == name) & (seen["round"] != WARM_UP)], run),
             )
         )
     return tuple(results)
+
+
+def _by_round(costs: pd.DataFrame, name: str) -> dict[int, float]:
+    if name not in costs:
+        return {}
+    known = costs[name].dropna()
+    return dict(zip(known.index.tolist(), known.tolist(), strict=True))
 
 
 def _by_pairs(names: list[str], costs: pd.DataFrame) -> list[str]:
@@ -309,8 +366,9 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
 
 
 def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
-    if facts.unable:
-        return f"cannot run here: {facts.unable}"
+    # `unable` may be about the first condition's client, where another one's is meant.
+    if why := _cannot(facts, run) or (facts.unable if own.empty else ""):
+        return f"cannot run here: {why}"
     reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
     reasons += [f"it {trouble}" for trouble in own[own["own_fault"].astype(bool)]["trouble"]]
     finished, in_warm_up = own["trouble"] == "", own["round"] == WARM_UP
@@ -320,6 +378,13 @@ def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
     if timed.empty:
         reasons.append("no timed round finished")
     return "; ".join(reasons)
+
+
+def _whole(timed: pd.DataFrame, run: Run) -> bool:
+    """Whether all timed cells of a strategy, but those that lost their server, did all of their work."""
+    own = timed[(timed["trouble"] == "") | timed["own_fault"].astype(bool)]
+    done = own["passed"] + own["leaked"] == run.workload.size.tests
+    return not own.empty and bool(done.all())
 
 
 def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ looks at both ratios. Change a rule only together with that page.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from bench import statistics
 from bench.analysis import Analysis, Estimate, StrategyResult, analyse, estimate
 from bench.errors import UserError
 from bench.printable import printable
-from bench.results import WARM_UP, Cell, Run, read_cells, read_run
+from bench.results import Run, read_cells, read_run
 from bench.strategy import FLOOR
 from bench.words import significant, tests_and_rounds
 
@@ -31,9 +31,6 @@ LEAST_WAL = 500.0
 """Bytes per test: a smaller increase is no finding, whatever its share; the server writes some on its own account."""
 WIDE = 120
 """Columns of a console from which on costs and witnesses have room in one table."""
-
-Costs = dict[str, dict[int, float]]
-"""Strategy -> timed round -> seconds per test."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,6 @@ class Measured:
 
     folder: Path
     analysis: Analysis
-    costs: Costs
 
     @property
     def run(self) -> Run:
@@ -147,26 +143,7 @@ def measured(folder: Path) -> Measured:
     :raises UserError: there is none in the folder.
     """
     run = read_run(folder)
-    return Measured(folder, analyse(run, read_cells(folder)), costs_of(run, read_cells(folder)))
-
-
-def costs_of(run: Run, cells: Iterable[Cell]) -> Costs:
-    """
-    Reduce cells as the analysis does: the median over a cell's tests, of cells of the run's own size.
-
-    Where a strategy has two cells in one round, as after a resume, the later one counts.
-
-    :param cells: in the order in which they ran; they are read one at a time.
-    """
-    costs: Costs = {}
-    for cell in cells:
-        if cell.round == WARM_UP or cell.size != run.workload.size:
-            continue
-        rounds = costs.setdefault(cell.strategy, {})
-        rounds.pop(cell.round, None)
-        if cell.cost is not None:
-            rounds[cell.round] = cell.cost
-    return costs
+    return Measured(folder, analyse(run, read_cells(folder)))
 
 
 def compare(a: Measured, b: Measured) -> Comparison:
@@ -258,13 +235,18 @@ def table(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def _seconds(run: Measured, name: str) -> list[float]:
-    return list(run.costs.get(name, {}).values())
+    return list(_costs(run, name).values())
 
 
 def _floors(run: Measured, name: str) -> list[float]:
     """Return the strategy's cost in floors, of each round that has both."""
-    floor = run.costs.get(FLOOR, {})
-    return [seconds / floor[number] for number, seconds in run.costs.get(name, {}).items() if number in floor]
+    floor = _costs(run, FLOOR)
+    return [seconds / floor[number] for number, seconds in _costs(run, name).items() if number in floor]
+
+
+def _costs(run: Measured, name: str) -> Mapping[int, float]:
+    result = run.result(name)
+    return result.costs if result else {}
 
 
 def _ratio(a: Sequence[float], b: Sequence[float]) -> Estimate | None:

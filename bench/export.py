@@ -42,6 +42,8 @@ def write_benchmark_json(analysis: Analysis, cells: Iterable[Cell], folder: Path
     table of pytest-benchmark does not show: witnesses per test (counts are means over a cell's tests, processor time
     is the median, and of both the median over rounds), tests passed, ties, rank or the reason for none, and the noise.
 
+    It is of the run's first condition alone: what a test costs under another one is not what it costs.
+
     Another workload has another `group` and `fullname`, so that pytest-benchmark never sets one against the other.
 
     :param cells: all of the run, in the order in which they ran; they are read one at a time.
@@ -68,12 +70,17 @@ def write_benchmark_json(analysis: Analysis, cells: Iterable[Cell], folder: Path
 
 def _timed_rounds(cells: Iterable[Cell]) -> defaultdict[tuple[str, Size], list[_Round]]:
     """Reduce each cell as it comes; of two in one round, as after a resume, the later counts."""
-    latest = {(cell.strategy, cell.size, cell.round): _reduce(cell) for cell in cells if cell.round != WARM_UP}
+    latest = {(cell.strategy, cell.size, cell.round): _reduce(cell) for cell in cells if _counts(cell)}
     rounds = defaultdict[tuple[str, Size], list[_Round]](list)
     for (strategy, size, _), found in sorted(latest.items(), key=lambda item: item[0][2]):
         if found:
             rounds[strategy, size].append(found)
     return rounds
+
+
+def _counts(cell: Cell) -> bool:
+    """Whether a cell is timed, under the run's first condition."""
+    return cell.round != WARM_UP and not cell.condition
 
 
 def _reduce(cell: Cell) -> _Round | None:

@@ -184,16 +184,19 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     """
     Say how cost grows over the sizes of a run; cells may be missing, crashed or stopped by their time limit.
 
-    Where a strategy has two cells of one size in one round, as after a resume, the later one counts. A strategy has no
-    figure at a size where, in any timed round, a test failed or the cell did not finish.
+    It is the first condition's cells that grow. Where a strategy has two of one size in one round, as after a resume,
+    the later one counts. A strategy has no figure at a size where, in any timed round, a test failed or the cell did
+    not finish.
 
     :param cells: in the order in which they ran; they are read one at a time.
     """
     base, axes = run.workload.size, {factor: _axis(run, factor) for factor in FACTORS}
     everyone = {facts.name: _Strategy(facts.name, {}) for facts in run.strategies if not facts.is_trap}
     for cell in cells:
+        if cell.condition or cell.strategy not in everyone or cell.round == WARM_UP:
+            continue
         # A server that died says nothing of the strategy: as if the cell had not run.
-        if cell.strategy in everyone and cell.round != WARM_UP and cell.status != "server died":
+        if cell.status != "server died":
             everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = _reduce(cell)
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}

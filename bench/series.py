@@ -2,8 +2,9 @@
 The cells that strategies are compared by, one by one: when each ran, what it cost, how its tests spread.
 
 What `bench/analysis.py` sums up over rounds, before it is summed up, and by the same rules: timed cells of the base
-size that finished, of strategies that are no traps; the later one counts where a strategy has two in a round. Cells are
-read one at a time, and of each a few hundred figures are kept, so memory does not grow with the number of tests.
+size and the first condition that finished, of strategies that are no traps; the later one counts where a strategy has
+two in a round. Cells are read one at a time, and of each a few hundred figures are kept, so memory does not grow with
+the number of tests.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ class Timed:
     strategy: str
     round: int
     position: int
-    """Place within the round; in a sweep, cells of other sizes stand between."""
+    """Place within the round; in a sweep, cells of other sizes and conditions stand between."""
     cost: float
     """Per test: the median over its tests."""
     tests: tuple[float, ...]
@@ -42,7 +43,7 @@ def timed(run: Run, cells: Iterable[Cell]) -> tuple[Timed, ...]:
     kept = {
         (cell.strategy, cell.round): _reduce(cell)
         for cell in cells
-        if cell.strategy in shown and cell.size == run.workload.size and cell.round != WARM_UP
+        if not cell.condition and cell.strategy in shown and cell.size == run.workload.size and cell.round != WARM_UP
     }
     return tuple(sorted((one for one in kept.values() if one), key=lambda one: (one.round, one.position)))
 

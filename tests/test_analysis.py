@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse
+from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse, analyse_each
 from bench.contents import alarms
 from bench.results import (
     SCHEMA,
     Cell,
+    Condition,
     Configuration,
     Failure,
     Fidelity,
@@ -153,6 +154,51 @@ def by_name(analysis: Analysis) -> dict[str, StrategyResult]:
 
 NONE, TWIN, FAST, SLOW = facts("none"), facts("none_twin"), facts("fast"), facts("slow")
 COSTS = {"none": 0.010, "none_twin": 0.010, "fast": 0.008, "slow": 0.050}
+
+
+def test_costs_are_kept_by_round() -> None:
+    """Neither the warm-up nor other sizes, nor what did not finish, is among them; of what was run again, the later."""
+    larger = replace(a_cell("fast", 3, 7.0), size=Size(2000, 5, 0))
+    cells = [*rounds_of(COSTS), larger, crashed("fast", 4), crashed("slow", 5), a_cell("slow", 5, 0.051)]
+    results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), cells))
+    assert sorted(results["fast"].costs) == [1, 2, 3, 5, 6, 7]
+    assert results["slow"].costs[5] == pytest.approx(0.051)
+    assert results["slow"].whole
+    assert not results["fast"].whole
+
+
+def test_another_condition_is_analysed_as_a_run_of_its_own() -> None:
+    """Its cells are in no figure of the first condition, and it has costs, ties, traps and noise by itself."""
+    trap = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")
+    alone = a_run(NONE, TWIN, FAST, SLOW, trap)
+    other = Condition("fsync=off", replace(alone.server, settings={"fsync": "off"}), Client(loop="uvloop"))
+    first = [a_cell("trap", 0, outcomes="F" * TESTS), *rounds_of(COSTS)]
+    then = [a_cell("trap", 0), *rounds_of({**COSTS, "slow": 0.008}, seed=1)]
+    cells = [
+        *first,
+        *(replace(cell, condition="fsync=off") for cell in then),
+        replace(a_cell("fast", 1), condition="?"),
+    ]
+    run = replace(alone, conditions=(other,))
+    assert replace(analyse(run, cells), run=alone) == analyse(alone, first)
+    found = analyse_each(run, cells)
+    assert list(found) == ["", "fsync=off"]
+    expected = analyse(replace(alone, server=other.server, client=other.client), then)
+    assert replace(found["fsync=off"], run=expected.run) == expected
+    assert found["fsync=off"].traps[0].finding
+    assert not found[""].traps[0].finding
+
+
+def test_what_a_strategy_cannot_run_under_is_why_it_has_no_figure_there() -> None:
+    """It is not ranked under that condition alone, with the reason that it declares; a trap is then no finding."""
+    cannot = {"anyio": "it has fixtures of a session's scope"}
+    trap = replace(facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail"), cannot=cannot)
+    run = a_run(NONE, replace(FAST, cannot=cannot), trap)
+    other = Condition("runner=anyio", run.server, Client(runner="anyio"))
+    found = analyse_each(replace(run, conditions=(other,)), [a_cell("fast", 1)])
+    assert by_name(found[""])["fast"].ranked
+    assert by_name(found["runner=anyio"])["fast"].why_unranked == f"cannot run here: anyio: {cannot['anyio']}"
+    assert found["runner=anyio"].traps == ()
 
 
 def test_strategies_come_cheapest_first_and_unranked_last_without_the_twin() -> None:

@@ -29,7 +29,6 @@ from bench.compare import (
     Pair,
     compare,
     compare_runs,
-    costs_of,
     differences,
     failed_gates,
     table,
@@ -37,7 +36,7 @@ from bench.compare import (
 from bench.errors import UserError
 from bench.results import Cell, Machine, Run, Size, append_cell, create_run
 from bench.statistics import Floats
-from tests.test_analysis import COSTS, a_cell, a_run, crashed, facts, rounds_of
+from tests.test_analysis import COSTS, a_cell, a_run, by_name, facts, rounds_of
 from tests.test_statistics import ERROR, RUNS, Draw, contaminated, normal, skewed, slowed, student
 
 RUN = a_run(*(facts(name) for name in COSTS))
@@ -49,7 +48,7 @@ Change = Callable[[Cell], Cell]
 def measured(name: str, cells: list[Cell], run: Run = RUN) -> Measured:
     """Make one side of a comparison, called `name`, of cells."""
     run = dataclasses.replace(run, started=name)
-    return Measured(Path(name), analyse(run, cells), costs_of(run, cells))
+    return Measured(Path(name), analyse(run, cells))
 
 
 def after(factors: dict[str, float], change: Change = lambda cell: cell, rounds: range = range(9)) -> list[Cell]:
@@ -102,20 +101,6 @@ def printed(a: Path, b: Path, gates: Gates = Gates(), width: int = 140) -> tuple
 # --- what is compared -----------------------------------------------------------------------------------------------
 
 
-def test_costs_are_those_of_the_analysis() -> None:
-    """The warm-up, other sizes, what did not finish and what was run again count here exactly as in the analysis."""
-    larger = dataclasses.replace(a_cell("fast", 3, 7.0), size=Size(2000, 5, 0))
-    cells = [*rounds_of(COSTS), larger, crashed("fast", 4), crashed("slow", 5), a_cell("slow", 5, 0.051)]
-    costs = costs_of(RUN, cells)
-    assert sorted(costs["fast"]) == [1, 2, 3, 5, 6, 7]
-    assert costs["slow"][5] == pytest.approx(0.051)
-    for result in analyse(RUN, cells).strategies:
-        rounds = costs[result.facts.name]
-        assert len(rounds) == result.rounds
-        assert result.per_test is not None
-        assert float(statistics.cost(np.array(list(rounds.values()))).value) == pytest.approx(result.per_test.value)
-
-
 def test_each_strategy_has_its_ratio_and_a_word() -> None:
     """B over A with an interval: slower and faster where it excludes 1, same where it covers it."""
     run = a_run(*(facts(name) for name in (*COSTS, "steady")))
@@ -131,7 +116,7 @@ def test_each_strategy_has_its_ratio_and_a_word() -> None:
     }
     assert pairs["slow"].ratio is not None
     expected = statistics.unpaired_ratio(
-        np.array(list(b.costs["slow"].values())), np.array(list(a.costs["slow"].values()))
+        *(np.array(list(by_name(run.analysis)["slow"].costs.values())) for run in (b, a))
     )
     assert dataclasses.astuple(pairs["slow"].ratio) == pytest.approx(expected)
     assert pairs["slow"].ratio.value == pytest.approx(2, rel=0.25)
