@@ -185,7 +185,7 @@ def test_another_condition_is_analysed_as_a_run_of_its_own() -> None:
     assert list(found) == ["", "fsync=off"]
     expected = analyse(replace(alone, server=other.server, client=other.client), then)
     assert replace(found["fsync=off"], run=expected.run) == expected
-    assert found["fsync=off"].traps[0].finding
+    assert found["fsync=off"].traps[0].otherwise
     assert not found[""].traps[0].finding
 
 
