@@ -74,7 +74,7 @@ def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]
     if server_kind == "embedded":
         yield request.getfixturevalue("embedded_server")
         return
-    with open_server(Source(server_kind, settings={"fsync": "off"})) as server:
+    with open_server(Source(server_kind, tmpfs=True)) as server:
         yield server
 
 

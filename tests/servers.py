@@ -41,9 +41,9 @@ def assert_nothing_left(folder: Path) -> None:
     assert [path.name for path in folder.iterdir() if path.name != "run"] == []
 
 
-def leave_a_database(choice: str, image: str = "") -> NoReturn:
+def leave_a_database(source: Source) -> NoReturn:
     """Make a database and fail before it is dropped."""
-    with open_server(Source(choice, image=image)) as server:
+    with open_server(source) as server:
         server.create_database("looptrap_left")
         raise ZeroDivisionError
 

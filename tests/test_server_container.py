@@ -30,6 +30,8 @@ from tests.conftest import Command, assert_one_line, no_engine
 from tests.servers import SECONDS, assert_nothing_left, leave_a_database, on, start_run
 
 IMAGE = "postgres:17"
+QUICK = Source("container", image=IMAGE, tmpfs=True)
+"""For tests that are not about the disk."""
 MISSING = "looptrap-no-such-image:1"
 
 pytestmark = pytest.mark.skipif(bool(no_engine()), reason=no_engine() or "-")
@@ -102,14 +104,14 @@ def test_container_works_on_loopback_only_and_goes(engine: docker.DockerClient) 
 def test_container_goes_after_an_exception(engine: docker.DockerClient) -> None:
     """An exception passes through, and the container is gone."""
     with pytest.raises(ZeroDivisionError):
-        leave_a_database("container", IMAGE)
+        leave_a_database(QUICK)
     assert containers_of(engine) == []
 
 
 def test_socket_of_a_container(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can be reached by a unix socket in a folder that is private, whatever PGPORT says, and nothing is left."""
     monkeypatch.setenv("PGPORT", "6000")
-    with open_server(Source("container", image=IMAGE, transport="unix", settings={"jit": "off"})) as server:
+    with open_server(Source("container", image=IMAGE, transport="unix", settings={"jit": "off"}, tmpfs=True)) as server:
         use(server)
         assert server.facts.transport == "unix socket"
         assert on(server.admin_dsn, "SELECT inet_client_addr() IS NULL") == [True]
@@ -190,13 +192,13 @@ def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.Mo
     with open_server(Source("auto", image=IMAGE)) as found:
         assert (found.facts.kind, found.facts.why) == ("dsn", "LOOPTRAP_DSN is set")
     monkeypatch.delenv("LOOPTRAP_DSN")
-    with open_server(Source("auto", image=IMAGE)) as found:
+    with open_server(Source("auto", image=IMAGE, tmpfs=True)) as found:
         assert (found.facts.kind, found.facts.why) == ("container", f"a Docker engine answers and has {IMAGE}")
 
 
 def test_container_that_is_gone_already_is_no_error(engine: docker.DockerClient) -> None:
     """If somebody else removes the container, clearing up does not fail, and the reason above it is not hidden."""
-    with open_server(Source("container", image=IMAGE)):
+    with open_server(QUICK):
         (ours,) = containers_of(engine)
         ours.remove(force=True, v=True)
 
@@ -232,7 +234,7 @@ def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> Non
     """An image that keeps what it is given from Postgres is found out, and not measured as if it had been set."""
     deaf = json.dumps(["sh", "-c", "exec docker-entrypoint.sh postgres"])
     with image_of(engine, f"ENTRYPOINT {deaf}") as image:
-        said = refused(Source("container", image=image, settings={"jit": "off"}))
+        said = refused(Source("container", image=image, settings={"jit": "off"}, tmpfs=True))
     assert "--setting jit=off: the server does not heed it, jit is on" in said
 
 
@@ -274,7 +276,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerClient, temporary: Path) -> None:
     """SIGKILL leaves a container; the next start removes it, and neither a living run's nor another machine's."""
-    process = start_run(temporary, "container", "--image", IMAGE, "--transport", "unix")
+    process = start_run(temporary, "container", "--image", IMAGE, "--tmpfs", "--transport", "unix")
     process.kill()
     process.communicate()
     assert [one.status for one in containers_of(engine, process.pid)] == ["running"]
@@ -284,7 +286,7 @@ def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerC
         for labels in ({**removal.labels(), removal.HOST: "elsewhere", removal.OWNER: gone}, removal.labels())
     ]
     try:
-        with open_server(Source("container", image=IMAGE)):
+        with open_server(QUICK):
             assert containers_of(engine, process.pid) == []
             for one in others:
                 one.reload()
@@ -341,7 +343,7 @@ def test_engine_that_stops_in_the_middle(
     """A run whose engine is gone, and its container with it, says what to do, and keeps what was finished."""
     with proxy() as (address, stop):
         monkeypatch.setenv("DOCKER_HOST", address)
-        process = start_run(temporary, "container", "--image", IMAGE)
+        process = start_run(temporary, "container", "--image", IMAGE, "--tmpfs")
         stop()
         (gone,) = containers_of(engine, process.pid)
         gone.remove(force=True, v=True)
@@ -358,7 +360,7 @@ def test_engine_that_is_gone_at_the_end(
     """Where the engine does not answer when it is time to clear up, what was measured stands, and a line says so."""
     with proxy() as (address, stop):
         monkeypatch.setenv("DOCKER_HOST", address)
-        with open_server(Source("container", image=IMAGE)) as server:
+        with open_server(QUICK) as server:
             use(server)
             stop()
     (left,) = containers_of(engine)

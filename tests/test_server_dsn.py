@@ -129,7 +129,7 @@ def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
     """A database that was not dropped in its turn is dropped at the end, whatever the end was."""
     before = databases(server)
     with pytest.raises(ZeroDivisionError):
-        leave_a_database(server.admin_dsn)
+        leave_a_database(Source(server.admin_dsn))
     assert databases(server) == before
 
 

@@ -46,7 +46,7 @@ def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
 def test_nothing_left_after_an_exception(temporary: Path) -> None:
     """An exception passes through, and server and folder are gone."""
     with pytest.raises(ZeroDivisionError):
-        leave_a_database("embedded")
+        leave_a_database(Source("embedded"))
     assert_nothing_left(temporary)
 
 

@@ -20,11 +20,12 @@ from sqlalchemy.engine import URL
 
 from bench.errors import UserError
 from bench.machine import nearest_mount
+from bench.printable import printable
 from bench.server.folder import fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.image import Image, find_image, image_of
 from bench.server.removal import ENGINE_SECONDS, SOCKETS, labels, remove, remove_orphans, require_reaper
 from bench.server.server import CONNECT_SECONDS, Server
-from bench.server.settings import refuse_ours, why_not
+from bench.server.settings import LONGEST_REASON, refuse_ours, why_not
 from bench.source import Source
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def _engine_answers(image: Image) -> Iterator[None]:
         yield
     # An answer that says no is an error of both kinds.
     except DockerException as error:
-        reason = str(error).partition("\n")[0][:200]
+        # What the engine says itself, of which the end tells most.
+        reason = printable(getattr(error, "explanation", None) or str(error)).rstrip(".")[-LONGEST_REASON:]
         instead = " ".join((*image.warnings, INSTEAD))
         raise UserError(f"a container of {image.name} does not start: {reason}. {instead}") from error
     except RequestException as error:
