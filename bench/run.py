@@ -145,9 +145,10 @@ def resume_and_report(folder: Path, said: Source, console: Console) -> "Analysis
         ),
         seed=run.seed,
         cell_timeout=asked.cell_timeout,
-        conditions=conditions(_source(folder, run, said), asked.client, asked.sweep),
+        conditions=conditions(asked.source, asked.client, asked.sweep),
     )
     _check_same(folder, run, strategies, plan)
+    plan = replace(plan, conditions=conditions(_source(folder, run, said), asked.client, asked.sweep))
 
     def go_on(servers: Servers) -> Run:
         return _go_on(folder, servers)

@@ -209,14 +209,14 @@ def _names(name: str, values: Sequence[str]) -> dict[str, str]:
 
 
 def _names_of_interpreters(paths: Sequence[str]) -> dict[str, str]:
-    """Name environments by the versions in which they differ."""
-    looked = {path: _versions(look(path)) for path in paths}
-    first = looked[paths[0]]
-    differing = [what for what in first if any(found[what] != first[what] for found in looked.values())]
-    return {
-        path: ", ".join(f"{what} {found[what]}" for what in differing) or f"python={path}"
-        for path, found in looked.items()
-    }
+    """Name environments by the versions in which they differ from the first, and where none does by their paths."""
+    first = _versions(look(paths[0]))
+    names: dict[str, str] = {}
+    for path in paths:
+        differing = [f"{what} {found}" for what, found in _versions(look(path)).items() if found != first[what]]
+        name = ", ".join(differing)
+        names[path] = name if name and name not in names.values() else f"python={path}"
+    return names
 
 
 def _versions(found: Interpreter) -> dict[str, str]:

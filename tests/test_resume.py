@@ -198,7 +198,7 @@ def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> 
 
 
 @pytest.mark.parametrize(
-    ("finished", "words"), [(False, "What the probes saw is kept"), (True, "3 cells are finished")]
+    ("finished", "words"), [(False, "What the probes saw is kept"), (True, "cells are finished")]
 )
 def test_report_is_offered_where_there_is_something_to_see(
     full_run_of_none: Path, tmp_path: Path, *, finished: bool, words: str
