@@ -151,8 +151,8 @@ def errors_of(result: StrategyResult | TrapResult) -> str:
 def alarms(analysis: Analysis) -> list[str]:
     """Say what must not be missed: traps and probes that were not as declared, and cells that did not finish."""
     findings = [f"FINDING: {trap.facts.name} {trap_verdict(trap)}" for trap in analysis.traps if trap.finding]
-    declared = analysis.run.strategies if analysis.run.client.is_declared_for else ()
-    findings += [f"FINDING: {complaint}" for complaint in complaints(declared, analysis.outcomes)]
+    if analysis.run.client.is_declared_for:
+        findings += [f"FINDING: {complaint}" for complaint in complaints(analysis.run.strategies, analysis.outcomes)]
     return [printable(text) for text in (*findings, *(f"UNFINISHED: {cell}" for cell in analysis.unfinished))]
 
 

@@ -35,7 +35,11 @@ async def module_answer_in_module_loop(db_engine: AsyncEngine) -> str:
 @pytest.fixture(scope="module")
 def module_answer(request: pytest.FixtureRequest) -> object:
     """The one of the two that the strategy's user would write."""
-    lasting = request.config.getini("asyncio_default_fixture_loop_scope") == "session"
+    config = request.config
+    # To anyio one is like the other: loops have no scopes there.
+    lasting = (
+        config.pluginmanager.hasplugin("anyio") or config.getini("asyncio_default_fixture_loop_scope") == "session"
+    )
     return request.getfixturevalue("module_answer_in_session_loop" if lasting else "module_answer_in_module_loop")
 
 
