@@ -70,7 +70,7 @@ def embedded_server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A real Postgres of the kind that was asked for, which is set in the same way."""
+    """A real Postgres of the kind that was asked for, which need not wait for its disk either."""
     if server_kind == "embedded":
         yield request.getfixturevalue("embedded_server")
         return
