@@ -197,9 +197,7 @@ def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> 
     assert_one_line(typed("run", "--resume", full_run_of_none), "is complete", "nox -s report")
 
 
-@pytest.mark.parametrize(
-    ("finished", "words"), [(False, "What the probes saw is kept"), (True, "cells are finished")]
-)
+@pytest.mark.parametrize(("finished", "words"), [(False, "What the probes saw is kept"), (True, "cells are finished")])
 def test_report_is_offered_where_there_is_something_to_see(
     full_run_of_none: Path, tmp_path: Path, *, finished: bool, words: str
 ) -> None:

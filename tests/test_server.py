@@ -115,9 +115,9 @@ def test_what_was_asked_for_holds_from_the_start(server_kind: str) -> None:
         ("port=5433", "port is the harness's own"),
     ],
 )
-def test_setting_that_is_refused(setting: str, words: str, server_kind: str, looptrap: Command, tmp_path: Path) -> None:
+def test_setting_that_is_refused(setting: str, words: str, server_kind: str, typed: Command, tmp_path: Path) -> None:
     """What Postgres does not accept is one line with its own words, and so is what the harness must know."""
-    done = looptrap("run", "--server", server_kind, "--setting", setting, "--out", tmp_path / "run")
+    done = typed("run", "--server", server_kind, "--setting", setting, "--out", tmp_path / "run")
     assert_one_line(done, f"--setting {setting}: ", words)
 
 

@@ -153,10 +153,10 @@ def test_where_an_image_keeps_its_data(variables: list[str], volumes: list[str],
     assert data_folder(variables, volumes) == folder
 
 
-def test_missing_image(looptrap: Command, tmp_path: Path) -> None:
+def test_missing_image(typed: Command, tmp_path: Path) -> None:
     """An image that is neither here nor to be pulled: one line that names it."""
     out = tmp_path / "run"
-    completed = looptrap("run", "--server", "container", "--image", MISSING, "--strategies", "none", "--out", out)
+    completed = typed("run", "--server", "container", "--image", MISSING, "--strategies", "none", "--out", out)
     assert_one_line(completed, f"the image {MISSING} is neither here nor to be pulled", "--server embedded")
 
 
@@ -293,6 +293,7 @@ def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerC
     finally:
         for one in others:
             one.remove(force=True, v=True)
+    assert_nothing_left(temporary)
 
 
 def test_without_the_image_of_ryuk(engine: docker.DockerClient, looptrap: Command, tmp_path: Path) -> None:
@@ -320,6 +321,7 @@ def test_ryuk_removes_what_a_killed_run_left(
     while containers_of(engine, process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.5)
+    assert_nothing_left(temporary)
 
 
 def ryuk() -> str:

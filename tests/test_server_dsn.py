@@ -73,10 +73,10 @@ def with_password(dsn: str, password: str) -> str:
     ],
 )
 def test_server_of_a_dsn_is_not_changed(
-    asked: tuple[object, ...], words: str, server: Server, looptrap: Command, tmp_path: Path
+    asked: tuple[object, ...], words: str, server: Server, typed: Command, tmp_path: Path
 ) -> None:
     """What a user runs is left as it is: whoever asks for something else is told what to do there."""
-    done = looptrap("run", "--server", server.admin_dsn, *asked, "--out", tmp_path / "run")
+    done = typed("run", "--server", server.admin_dsn, *asked, "--out", tmp_path / "run")
     assert_one_line(done, " ".join(map(str, asked)), words, "--server embedded or container")
 
 
@@ -133,29 +133,29 @@ def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
     assert databases(server) == before
 
 
-def test_wrong_password(server: Server, looptrap: Command, tmp_path: Path) -> None:
+def test_wrong_password(server: Server, typed: Command, tmp_path: Path) -> None:
     """A password that is refused: one line that names the role and not the password."""
     wrong = f"{PASSWORD}-wrong"
     with role(server, "CREATEDB") as (name, dsn):
-        completed = looptrap("run", "--server", with_password(dsn, wrong), *STRATEGY, "--out", tmp_path / "run")
+        completed = typed("run", "--server", with_password(dsn, wrong), *STRATEGY, "--out", tmp_path / "run")
     assert_one_line(completed, "refuses user or password", name, "Correct the DSN")
     assert PASSWORD not in completed.stdout + completed.stderr
 
 
-def test_role_that_may_not_create_databases(server: Server, looptrap: Command, tmp_path: Path) -> None:
+def test_role_that_may_not_create_databases(server: Server, typed: Command, tmp_path: Path) -> None:
     """A role without CREATEDB is told the statement that gives it; nothing is made."""
     before = databases(server)
     with role(server, "NOCREATEDB") as (name, dsn):
-        completed = looptrap("run", "--server", with_password(dsn, PASSWORD), *STRATEGY, "--out", tmp_path / "run")
+        completed = typed("run", "--server", with_password(dsn, PASSWORD), *STRATEGY, "--out", tmp_path / "run")
     assert_one_line(completed, f'ALTER ROLE "{name}" CREATEDB')
     assert PASSWORD not in completed.stdout + completed.stderr
     assert databases(server) == before
 
 
-def test_unknown_database(server: Server, looptrap: Command, tmp_path: Path) -> None:
+def test_unknown_database(server: Server, typed: Command, tmp_path: Path) -> None:
     """A database that is not there is named, and one that is there."""
     dsn = make_url(server.admin_dsn).set(database="no_such").render_as_string(hide_password=False)
-    completed = looptrap("run", "--server", dsn, *STRATEGY, "--out", tmp_path / "run")
+    completed = typed("run", "--server", dsn, *STRATEGY, "--out", tmp_path / "run")
     assert_one_line(completed, 'database "no_such" does not exist', "such as postgres")
 
 

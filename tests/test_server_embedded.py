@@ -172,9 +172,9 @@ def test_version_and_settings_are_those_of_what_is_not_timed(temporary: Path) ->
     assert_nothing_left(temporary)
 
 
-def test_version_that_is_not_embedded(looptrap: Command, tmp_path: Path) -> None:
+def test_version_that_is_not_embedded(typed: Command, tmp_path: Path) -> None:
     """A version that the package lacks: one line with those that it has, and where the other is to be had."""
-    done = looptrap("run", "--server", "embedded", "--pg", 17, "--out", tmp_path / "run")
+    done = typed("run", "--server", "embedded", "--pg", 17, "--out", tmp_path / "run")
     assert_one_line(done, "--pg 17", "has Postgres 16 and 18", "--server container --pg 17")
 
 
