@@ -556,6 +556,19 @@ def _paired(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate |
     return estimate(statistics.ratio(both[:, 0], both[:, 1])) if len(both) else None
 
 
+def paired(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Estimate | None:
+    """
+    Return the ratio of two costs over the rounds that both have; None where there is no such round.
+
+    :param numerator: seconds by the round's number.
+    :param denominator: the same of the other.
+    """
+    both = sorted(numerator.keys() & denominator.keys())
+    if not both:
+        return None
+    return estimate(statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator))))
+
+
 def estimate(interval: statistics.Interval) -> Estimate:
     """Return a single interval as a record: NaN, where there is no end, becomes None."""
     value, low, high = (float(end) for end in interval)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import statistics
-from bench.analysis import Estimate, bounds, estimate
+from bench.analysis import Estimate, bounds, estimate, paired
 from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
 from bench.strategy import FLOOR, TWIN
@@ -344,13 +344,13 @@ def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course
     for size in axis:
         costs = _costs(strategy, size)
         per_test = estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
-        points.append(Point(int(getattr(size, factor)), per_test, _ratio(costs, smallest)))
+        points.append(Point(int(getattr(size, factor)), per_test, paired(costs, smallest)))
     slope = _centre(_theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
     return Course(strategy.name, strategy.mark, tuple(points), slope)
 
 
 def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
-    ratio = _ratio(*(_costs(everyone[name], base) if name in everyone else {} for name in (TWIN, FLOOR)))
+    ratio = paired(*(_costs(everyone[name], base) if name in everyone else {} for name in (TWIN, FLOOR)))
     return 1.0 if ratio is None else statistics.reach(*bounds(ratio))
 
 
@@ -439,14 +439,6 @@ def _missing(shown: Iterable[_Strategy], swept: Mapping[Factor, Sequence[Size]],
 def _called(size: Size, base: Size) -> str:
     differ = [factor for factor in FACTORS if _with(base, factor, getattr(size, factor)) != base]
     return ", ".join(f"{getattr(size, factor)} {factor}" for factor in differ) or "the base size"
-
-
-def _ratio(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Estimate | None:
-    """Compare what two have measured in the rounds that both have; None where there is no such round."""
-    both = sorted(numerator.keys() & denominator.keys())
-    if not both:
-        return None
-    return estimate(statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator))))
 
 
 def _centre(figures: Floats) -> Estimate:
