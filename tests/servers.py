@@ -34,7 +34,7 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 
 def assert_nothing_left(folder: Path) -> None:
     """Assert that neither a process nor a file of ours is left in a temporary folder; the run's own folder may be."""
-    deadline = time.monotonic() + 5  # a process that was killed takes a moment to be gone
+    deadline = time.monotonic() + SECONDS  # a cell whose run was killed notices that its server is gone
     while processes_in(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes_in(folder) == []

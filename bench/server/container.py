@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL
 from bench.errors import UserError
 from bench.machine import nearest_mount
 from bench.printable import printable
-from bench.server.folder import fits_a_socket, private_folder, too_long_for_a_socket
+from bench.server.folder import clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.image import Image, find_image, image_of
 from bench.server.removal import ENGINE_SECONDS, SOCKETS, labels, remove, remove_orphans, require_reaper
 from bench.server.server import CONNECT_SECONDS, Server
@@ -54,6 +54,8 @@ def start(source: Source, why: str) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         with _engine_answers(image):
             remove_orphans()
+        # Those with the sockets of such containers, which had to go first.
+        clear_orphans()
         sockets = stack.enter_context(_socket_folder()) if source.transport == "unix" else None
         password = secrets.token_urlsafe(24)
         with _engine_answers(image):

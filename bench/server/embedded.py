@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 
 from bench.errors import UserError
 from bench.machine import filesystem_of
-from bench.server.folder import MEMORY, fits_a_socket, private_folder, too_long_for_a_socket
+from bench.server.folder import MEMORY, clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.server import Server
 from bench.server.settings import as_conf, refuse_ours, why_not
 from bench.source import Source, Transport
@@ -55,6 +55,7 @@ def start(source: Source, why: str, *, in_memory: bool = False) -> Iterator[Serv
             f"--tmpfs: the embedded server needs {MEMORY_BYTES / 2**30:.0f} GiB free in {MEMORY}; {_room()}. "
             "Leave it out, or use --server container."
         )
+    clear_orphans()
     with private_folder(MEMORY if source.tmpfs or (in_memory and has_room()) else None) as folder:
         postgres = _initialised(folder / "data", source, why)
         url = _configure(postgres, source)

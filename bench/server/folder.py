@@ -45,7 +45,6 @@ def private_folder(place: Path | None = None) -> Iterator[Path]:
 
     :param place: in which it is made; the temporary folder if left out.
     """
-    _clear_orphans()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     try:
         (folder / OWNER_FILE).write_text(json.dumps(identity(psutil.Process())))
@@ -55,8 +54,8 @@ def private_folder(place: Path | None = None) -> Iterator[Path]:
         _clear(folder)
 
 
-def _clear_orphans() -> None:
-    """Stop and delete the servers of runs that were killed."""
+def clear_orphans() -> None:
+    """Delete the folders of runs that were killed, and stop the servers in them."""
     places = (Path(tempfile.gettempdir()), MEMORY)
     for owner_file in (found for place in places for found in place.glob(f"{PREFIX}*/{OWNER_FILE}")):
         # Another user's folder, or one that its owner is just deleting, is not ours to touch.
