@@ -33,7 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
     *("looking", "run", "check", "adopt", "resume", "server_embedded", "page", "plugin", "docs", "explain"),
-    *("server_container", "charts_heatmap", "calibrate", "recorder"),
+    *("client", "server_container", "charts_heatmap", "calibrate", "recorder"),
 )
 """Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
 
