@@ -245,7 +245,7 @@ def _check(plan: schedule.Plan, folder: Path, server: Server, database_prefix: s
     to_trace = [one for one in shown if one.name not in traced]
     with untimed(server) as place:
         probe_into(folder, to_probe, place, f"{database_prefix}probes_", console, client)
-        if replace(client, interpreter="") != CLIENT:
+        if not client.is_declared_for:
             console.print(
                 f"Not traced: only tests of {CLIENT.driver} under {CLIENT.runner} in {CLIENT.loop}'s loop are."
             )

@@ -8,6 +8,7 @@ are compared to. What stands in `AXES` is all that may be swept.
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
@@ -143,6 +144,8 @@ def conditions(source: Source, client: Client, sweep: Sequence[str]) -> list[Ask
             if value != values[0]
         )
         found.append(replace(asked, name=", ".join(differing)))
+    for one in found:
+        _check_installed(one.client)
     return found
 
 
@@ -198,6 +201,19 @@ def _refuse_option_beside(name: str, first: Asked) -> None:
         raise UserError(
             f"{option} and --sweep {name}= say the same: leave out the option; the first value counts for it."
         )
+
+
+def _check_installed(client: Client) -> None:
+    """Refuse a client for which a package is missing, uvloop on Windows say."""
+    chosen = {"driver": client.driver, "loop": client.loop, "runner": client.runner}
+    asked = {option: package for option, package in chosen.items() if package != getattr(Client, option)}
+    if not asked:
+        return
+    python = client.interpreter or sys.executable
+    there = {name.lower() for name in look(python).packages}
+    for option, package in asked.items():
+        if package not in there:
+            raise UserError(f"--{option} {package}: {python} lacks {package}. Install it there, or leave it out.")
 
 
 def _names(name: str, values: Sequence[str]) -> dict[str, str]:

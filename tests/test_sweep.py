@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.interpreters import look
+from bench.interpreters import Interpreter, look
 from bench.results import WARM_UP, Size
 from bench.schedule import Plan, round_orders
 from bench.source import Client, Source
@@ -144,3 +144,13 @@ def test_what_a_strategy_cannot_is_left_out(tmp_path: Path) -> None:
     assert [order.condition for order in round_orders(swept, 1)] == [""]
     assert picky.facts().cannot == {"anyio": "it says so"}
     assert picky.facts(Client(runner="anyio")).unable == "anyio: it says so"
+
+
+def test_client_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver or a loop whose package a Python lacks, uvloop on Windows say, is told before anything is measured."""
+    found = look(sys.executable)
+    poorer = Interpreter(found.python, {name: it for name, it in found.packages.items() if name != "uvloop"})
+    monkeypatch.setattr("bench.sweep.look", lambda _: poorer)
+    assert len(asked("driver=asyncpg,psycopg")) == 2
+    with pytest.raises(UserError, match=r"--loop uvloop: .* lacks uvloop. Install it there"):
+        asked("loop=asyncio,uvloop")
