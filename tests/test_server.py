@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
 from bench.results import read_cells
-from bench.server import Server, embedded, folder, open_server
+from bench.server import Server, ServerDiedError, embedded, folder, open_server
 from bench.source import Source
 from tests.conftest import Command, assert_one_line
 from tests.servers import SECONDS, assert_nothing_left, databases, on, start_run
@@ -132,3 +132,21 @@ def test_what_to_know_stands_beside_the_server(embedded_server: Server) -> None:
     dsn = make_url(embedded_server.admin_dsn)
     server = Server(dsn, Source(), kind="dsn", why="asked for", warnings=("It is emulated.",))
     assert server.introduction("pg=16") == f"Server of pg=16: {server.facts} (asked for).\nIt is emulated."
+
+
+def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
+    """A setting that Postgres accepts, and under which no database can be made, is one line, too."""
+    with (
+        pytest.raises(UserError, match="cannot execute CREATE DATABASE in a read-only transaction"),
+        open_server(Source(server_kind, settings={"default_transaction_read_only": "on"})) as server,
+    ):
+        server.create_database("looptrap_read_only")
+
+
+def test_server_that_dies_in_the_middle(server_kind: str) -> None:
+    """What the harness does when its server ends is answered by that, and not by the driver's own words alone."""
+    with (
+        open_server(Source(server_kind, settings={"fsync": "off"})) as server,
+        pytest.raises(ServerDiedError, match="does not answer any more"),
+    ):
+        server._execute("COPY (SELECT) TO PROGRAM 'kill -QUIT $(head -1 postmaster.pid); sleep 5'")

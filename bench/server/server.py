@@ -43,6 +43,15 @@ SETTINGS = (
 # Postgres overrides what was asked for where it decides itself, such as wal_buffers=-1.
 OUR_SOURCES = {"command line", "configuration file", "override"}
 
+# What the end of a server looks like from the middle of a statement.
+_DEATHS = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
 _T = TypeVar("_T")
 
 
@@ -248,14 +257,28 @@ async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]
     try:
         connection = await _connect(dsn)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        reason = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS:.0f} s"
-        raise ServerDiedError(
-            f"the server does not answer any more: {reason}. Look at its log, and start it again."
-        ) from error
+        raise _died(error) from error
     try:
         return await work(connection)
+    except asyncpg.WrongObjectTypeError:
+        raise
+    except _DEATHS as error:
+        raise _died(error) from error
+    except asyncpg.PostgresError as error:
+        raise UserError(
+            f"the server refuses what the harness must do on it: {_one_line(error)}. Look at how it is set."
+        ) from error
     finally:
         await connection.close()
+
+
+def _died(error: BaseException) -> ServerDiedError:
+    reason = _one_line(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
+    return ServerDiedError(f"the server does not answer any more: {reason}. Look at its log, and start it again.")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
