@@ -552,8 +552,10 @@ def _paired(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate |
     """Compare two strategies over the rounds that both have; None where there is no such round."""
     if numerator not in costs or denominator not in costs:
         return None
-    both = costs[[numerator, denominator]].dropna().to_numpy()
-    return estimate(statistics.ratio(both[:, 0], both[:, 1])) if len(both) else None
+    # As arrays: picking columns from a frame takes ten times as long as the ratio itself.
+    one, other = costs[numerator].to_numpy(), costs[denominator].to_numpy()
+    both = ~(np.isnan(one) | np.isnan(other))
+    return estimate(statistics.ratio(one[both], other[both])) if both.any() else None
 
 
 def paired(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Estimate | None:

@@ -205,12 +205,12 @@ def _traps(run: Run, named: Mapping[str, Analysis]) -> Iterator[TrapRow]:
 
 def _flips(named: Mapping[str, Analysis]) -> tuple[Flip, ...]:
     """Compare each condition with the first alone: among all pairs of conditions, chance alone would find flips."""
-    (_, first), *others = named.items()
+    (_, first), *others = ((name, _order(analysis)) for name, analysis in named.items())
     found = []
-    for (cheaper, dearer), ratio in _order(first).items():
+    for (cheaper, dearer), ratio in first.items():
         turned = [
             (name, Estimate(1 / back.value, 1 / high, 1 / low))
-            for name, order in ((name, _order(analysis)) for name, analysis in others)
+            for name, order in others
             if (back := order.get((dearer, cheaper))) and (low := back.low) and (high := back.high)
         ]
         if turned:
@@ -225,11 +225,12 @@ def _plainness(flip: Flip) -> float:
 
 def _order(analysis: Analysis) -> dict[tuple[str, str], Estimate]:
     """Return the pairs of ranked strategies that are told apart, the cheaper first, and the other's cost to its."""
-    ranked = [result for result in analysis.strategies if result.ranked]
-    noise, found = _reach(analysis), {}
+    ranked, found = [result for result in analysis.strategies if result.ranked], {}
     for one, other in permutations(ranked, 2):
+        if set(one.letters) & set(other.letters):
+            continue
         ratio = paired(other.costs, one.costs)
-        if ratio and ratio.value > 1 and _apart(ratio, noise):
+        if ratio and ratio.value > 1:
             found[one.facts.name, other.facts.name] = ratio
     return found
 

@@ -5,6 +5,7 @@ From records to text; how the figures came about stands in `bench/conditions.py`
 """
 
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 from typing import NamedTuple
 
 from bench.analysis import Estimate, TrapResult, bounds
@@ -29,7 +30,7 @@ WORDS = {
     "runner meets it.",
 }
 NOTHING = "-"
-MOST_FLIPS, MOST_REASONS = 5, 8
+MOST_FLIPS, MOST_REASONS, LONGEST = 5, 8, 200
 _PACKAGES = ("sqlalchemy", "asyncpg", "psycopg", "uvloop", "anyio", "pytest", "pytest-asyncio")
 """Those of which a report says the versions where these differ."""
 
@@ -94,7 +95,10 @@ def reason_sentences(conditions: Conditions) -> list[str]:
     places: dict[tuple[str, str], list[str]] = {}
     for name, place, why in reasons(conditions):
         places.setdefault((name, why), []).append(_named(conditions, place))
-    said = [f"{name} under {_these(where)}: {why}." for (name, why), where in places.items()]
+    said = [
+        f"{name} under {_these(where)}: {shorten(why, LONGEST, placeholder='...')}."
+        for (name, why), where in places.items()
+    ]
     more = [f"{len(said) - MOST_REASONS} further reasons stand in the page."] if len(said) > MOST_REASONS else []
     return [printable(sentence) for sentence in (*said[:MOST_REASONS], *more)]
 
@@ -107,14 +111,9 @@ def headline(conditions: Conditions) -> str:
         return f"{doubt}, so what another condition gains is not known"
     start = conditions.gains[0]
     cost = f"{conditions.names[0]}; {milliseconds(start.per_test)} per test"
-    return f"Starting from {start.start} under the default ({cost}): " + "; ".join(
-        f"{who}: {_gained(gain, start)}"
-        for who, gain in (
-            (_alone(conditions), start.condition),
-            ("another strategy alone", start.strategy),
-            ("both", start.both),
-        )
-    )
+    choices = ((_alone(conditions), start.condition), ("another strategy alone", start.strategy))
+    gained = "; ".join(f"{who} {_gained(gain, start)}" for who, gain in (*choices, ("both together", start.both)))
+    return f"Starting from {start.start} under the default ({cost}), {gained}"
 
 
 def cost_words(cell: Under) -> str:
@@ -227,9 +226,9 @@ def _gains(gain: Gain) -> bool:
 
 def _gained(gain: Gain, start: Gains) -> str:
     if not _gains(gain):
-        return "no gain beyond noise"
+        return "gains nothing beyond noise"
     tied = f", tied with {len(gain.tied)} other{'' if len(gain.tied) == 1 else 's'}" if gain.tied else ""
-    return f"{significant(gain.times.value, 2)} times as fast ({_chosen(gain, start)}{tied})"
+    return f"is {significant(gain.times.value, 2)} times as fast ({_chosen(gain, start)}{tied})"
 
 
 def _chosen(gain: Gain, start: Gains) -> str:
@@ -251,7 +250,7 @@ def _range(conditions: Conditions) -> Iterator[str]:
         for who, gains in (
             (_alone(conditions), [one.condition for one in everyone]),
             ("another strategy alone", [one.strategy for one in everyone]),
-            ("both", [one.both for one in everyone]),
+            ("both together", [one.both for one in everyone]),
         )
     )
     yield f"Of the {len(everyone)} ranked strategies as a start, {'; '.join(said)}."
@@ -261,7 +260,7 @@ def _of(gains: Sequence[Gain], count: int) -> str:
     if not gains:
         return "none faster"
     times = sorted({significant(gain.times.value, 2) for gain in gains}, key=float)
-    many, ends = "all" if len(gains) == count else f"{len(gains)} of them", dict.fromkeys((times[0], times[-1]))
+    many, ends = f"{'all' if len(gains) == count else len(gains)} of them", dict.fromkeys((times[0], times[-1]))
     return f"{many} {' to '.join(ends)} times as fast"
 
 
@@ -281,8 +280,8 @@ def _flip(flip: Flip) -> str:
     more = len(flip.turned) - 1
     others = f" (and the other way round under {more} further condition{'' if more == 1 else 's'})" if more else ""
     return (
-        f"They change places: {flip.dearer} costs {significant(flip.ratio.value, 2)} times what {flip.cheaper} does under "
-        f"the default, and {significant(ratio.value, 2)} times under {where}{others}."
+        f"They change places: {flip.dearer} costs {significant(flip.ratio.value, 2)} times what {flip.cheaper} does "
+        f"under the default, and {significant(ratio.value, 2)} times under {where}{others}."
     )
 
 
@@ -294,9 +293,8 @@ def _traps(conditions: Conditions) -> Iterator[str]:
             places.setdefault(trap_words(cell), []).append(_named(conditions, place))
         places = {what: where for what, where in places.items() if what not in {NOTHING, "not probed"}}
         if len(places) > 1:
-            yield f"The trap {row.trap}: " + "; ".join(
-                f"{what} under {_these(where)}" for what, where in places.items()
-            )
+            said = (f"{what} under {_these(where)}" for what, where in places.items())
+            yield f"The trap {row.trap}: {'; '.join(said)}."
 
 
 def _noise(conditions: Conditions) -> Iterator[str]:

@@ -7,6 +7,7 @@ cover the truth. Change a method only together with both.
 
 import string
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -247,6 +248,7 @@ def _order_statistics(ordered: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
+@cache
 def _signed_ranks_outside(rounds: int) -> int:
     """Return which Walsh average from either end bounds an interval of at least 95 %, exactly."""
     ways = np.ones(1)

@@ -8,22 +8,20 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from matplotlib import rc_context, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.path import Path as Outline
 from matplotlib.text import Text
-from matplotlib.transforms import Affine2D
 from matplotlib.typing import ColorType
 
 from bench.charts.heatmap import COLOURS, NOT_PROBED, picture
-from bench.charts.typesetting import DARK, MARGIN, ON_BROWN, PAPER
+from bench.charts.typesetting import DARK, ON_BROWN, PAPER
 from bench.probes import Family, Probe
 from bench.results import Fidelity, Sight
+from tests.pictures import colliding, corners, cut_off
 
 OUTCOMES: tuple[Literal["sees", "hides", "breaks"], ...] = ("sees", "sees", "hides", "breaks", "sees")
 EMBEDDED = "embedded, Postgres 18.4"
@@ -83,17 +81,6 @@ def drawn(name: str, dpi: int) -> tuple[Figure, list[Text]]:
     FigureCanvasAgg(figure)
     (axes,) = figure.axes
     return figure, list(axes.texts)
-
-
-def corners(text: Text) -> npt.NDArray[np.float64]:
-    """Return the four corners of the rectangle that a text fills, a slanted one where the text is slanted."""
-    slant = text.get_rotation()
-    text.set_rotation(0)
-    level = text.get_window_extent()
-    text.set_rotation(slant)
-    x, y = text.get_transform().transform(text.get_position())
-    turn = Affine2D().rotate_deg_around(x, y, slant)
-    return np.asarray(turn.transform([level.min, (level.x1, level.y0), level.max, (level.x0, level.y1)]))
 
 
 def boxes_of(figure: Figure) -> list[Rectangle]:
@@ -190,24 +177,14 @@ def test_counts_stand_in_the_headings(tmp_path: Path) -> None:
 def test_no_text_is_cut_off(name: str, dpi: int) -> None:
     """Every text lies between the margins, however many strategies there are and however long their names."""
     figure, texts = drawn(name, dpi)
-    page = figure.bbox.padded(-(MARGIN - 1) * dpi / 72)
-    outside = {text.get_text() for text in texts for x, y in corners(text) if not page.contains(x, y)}
-    assert outside == set()
+    assert cut_off(figure, texts) == []
 
 
 @pytest.mark.parametrize("dpi", DPI)
 @pytest.mark.parametrize("name", HEAT_MAPS)
 def test_no_two_texts_overlap(name: str, dpi: int) -> None:
     """No text covers another, slanted heads of neighbouring columns included."""
-    texts = drawn(name, dpi)[1]
-    areas = np.array([corners(text) for text in texts])
-    low, high = areas.min(axis=1), areas.max(axis=1)
-    near = (low[:, None] < high[None]).all(axis=2)
-    outlines = [Outline(area[[0, 1, 2, 3, 0]]) for area in areas]
-    pairs = np.argwhere(np.triu(near & near.T, 1))
-    assert [
-        (texts[a].get_text(), texts[b].get_text()) for a, b in pairs if outlines[a].intersects_path(outlines[b])
-    ] == []
+    assert colliding(drawn(name, dpi)[1]) == []
 
 
 @pytest.mark.parametrize("dpi", DPI)

@@ -1,12 +1,13 @@
 """The foot of a picture: how far its clock is to be believed, and where its figures come from."""
 
 from bench.analysis import Analysis
+from bench.charts.board import Board
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import LOUD, MUTED
 from bench.words import tests_and_rounds
 
 
-def place_footer(sheet: Sheet, analysis: Analysis) -> None:
+def place_footer(sheet: Sheet | Board, analysis: Analysis) -> None:
     """Write the verdict on noise, cells that did not finish, the machine, the server and the run."""
     run, noise = analysis.run, analysis.noise
     sheet.y += 6

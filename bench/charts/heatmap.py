@@ -7,12 +7,10 @@ page grows with its rows and columns. Looks may change freely.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from dataclasses import dataclass
 
 from bench.charts import Picture
+from bench.charts.board import GROOVE, ROW, Board, width_of
 from bench.charts.typesetting import (
     BAND,
     BOLD,
@@ -20,7 +18,6 @@ from bench.charts.typesetting import (
     GAP,
     GREY,
     INK,
-    LINE_HEIGHT,
     MARGIN,
     MUTED,
     ON_BROWN,
@@ -28,11 +25,8 @@ from bench.charts.typesetting import (
     PALE,
     PAPER,
     PLAIN,
-    Look,
     context,
     drawable,
-    text_width,
-    wrap,
 )
 from bench.fidelity import listed, seen, sight_of
 from bench.probes import Family, Probe
@@ -49,10 +43,8 @@ NOT_PROBED = "-"
 COLOURS = {"sees": (PALE, GREY), "hides": (ORANGE, INK), "breaks": (BROWN, ON_BROWN), NOT_PROBED: (PAPER, GREY)}
 """Of an outcome's cell and word; each outcome differs from the others in grey print too."""
 
-ROW, INDENT, PADDING, GROOVE = 13.5, 8.0, 4.0, 1.0
+INDENT, PADDING = 8.0, 4.0
 CELL_SIZE, NAME_SIZE, TITLE_SIZE, NOTE_SIZE = 8.0, 8.5, 13.0, 8.0
-ROUNDING = 1.04
-"""By how much letters on whole pixels may be wider than measured."""
 GRID_MIN, COLUMN_MAX, PAGE_MIN = 220.0, 110.0, 460.0
 SLANT = 45
 """Degrees by which the columns' heads rise."""
@@ -61,7 +53,7 @@ SLANT = 45
 def picture(columns: Sequence[Fidelity]) -> Picture:
     """Draw what came of every probe under strategies, one at least: columns as they are given, rows by family."""
     grid = _grid(columns)
-    page = _Page(grid.page_width)
+    page = Board(grid.page_width)
     sentence = _headline(columns)
     page.write(sentence, TITLE_SIZE, BOLD)
     below_headline = page.y
@@ -107,42 +99,6 @@ def _origin(columns: Sequence[Fidelity]) -> str:
 # --- the page and what stands on it
 
 
-@dataclass
-class _Page:
-    """A figure in the making: texts and boxes, and where they stand from the top left corner."""
-
-    width: float
-    y: float = MARGIN
-    texts: list[tuple[float, float, str, Look]] = field(default_factory=list)
-    boxes: list[Rectangle] = field(default_factory=list)
-
-    def write(self, text: str, size: float, look: Look) -> None:
-        """Set a paragraph from margin to margin, and go on below it."""
-        for line in wrap(text, (self.width - 2 * MARGIN) / ROUNDING, size, look.get("weight", "normal")):
-            self.texts.append((MARGIN, self.y + size, line, {"size": size, **look}))
-            self.y += size * LINE_HEIGHT
-
-    def box(self, x: float, width: float, colour: str) -> None:
-        """Fill a part of the row that begins here."""
-        self.boxes.append(Rectangle((x, self.y), width, ROW - GROOVE, facecolor=colour, linewidth=0))
-
-    def label(self, x: float, text: str, look: Look) -> None:
-        """Write into the row that begins here, at half its height."""
-        middle = self.y + (ROW - GROOVE) / 2
-        self.texts.append((x, middle, drawable(text), {"va": "center_baseline", **look}))
-
-    def figure(self) -> Figure:
-        height = self.y + MARGIN
-        figure = Figure(figsize=(self.width / 72, height / 72), facecolor=PAPER)
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(height, 0))
-        axes.set_axis_off()
-        for box in self.boxes:
-            axes.add_patch(box)
-        for x, y, line, look in self.texts:
-            axes.text(x, y, line, parse_math=False, **look)
-        return figure
-
-
 @dataclass(frozen=True)
 class _Grid:
     """Where the columns stand, and how wide the page is for that."""
@@ -166,20 +122,20 @@ class _Grid:
 
 
 def _grid(columns: Sequence[Fidelity]) -> _Grid:
-    names = [_width(probe.value, NAME_SIZE) + INDENT for probe in Probe]
-    headings = [_width(family.heading, NAME_SIZE, "bold") for family in Family]
-    narrowest = _width(_share(len(Probe), len(Probe), " of "), CELL_SIZE, "bold") + 2 * PADDING
+    names = [width_of(probe.value, NAME_SIZE) + INDENT for probe in Probe]
+    headings = [width_of(family.heading, NAME_SIZE, "bold") for family in Family]
+    narrowest = width_of(_share(len(Probe), len(Probe), " of "), CELL_SIZE, "bold") + 2 * PADDING
     column_width = max(narrowest, min(GRID_MIN / len(columns), COLUMN_MAX))
     return _Grid(columns, MARGIN + max(names + headings) + GAP, column_width)
 
 
 def _reach(column: Fidelity) -> float:
     """Return how far a column's head goes to the right, and as far up, since it rises by half a right angle."""
-    length = _width(drawable(column.strategy), NAME_SIZE, "bold")
+    length = width_of(drawable(column.strategy), NAME_SIZE, "bold")
     return (length + NAME_SIZE) * math.sin(math.radians(SLANT))
 
 
-def _place_heads(page: _Page, grid: _Grid) -> None:
+def _place_heads(page: Board, grid: _Grid) -> None:
     page.y += max(map(_reach, grid.columns)) + PADDING
     look = {**BOLD, "size": NAME_SIZE, "rotation": SLANT, "rotation_mode": "anchor", "va": "center"}
     for number, column in enumerate(grid.columns):
@@ -187,7 +143,7 @@ def _place_heads(page: _Page, grid: _Grid) -> None:
     page.y += PADDING
 
 
-def _place_counts(page: _Page, grid: _Grid, heading: str, probes: Sequence[Probe], of: str) -> None:
+def _place_counts(page: Board, grid: _Grid, heading: str, probes: Sequence[Probe], of: str) -> None:
     page.box(MARGIN, grid.right - GROOVE - MARGIN, BAND)
     page.label(MARGIN + PADDING, heading, {**BOLD, "size": NAME_SIZE})
     for number, column in enumerate(grid.columns):
@@ -196,7 +152,7 @@ def _place_counts(page: _Page, grid: _Grid, heading: str, probes: Sequence[Probe
     page.y += ROW
 
 
-def _place_probe(page: _Page, grid: _Grid, probe: Probe) -> None:
+def _place_probe(page: Board, grid: _Grid, probe: Probe) -> None:
     page.label(MARGIN + INDENT, probe.value, {**PLAIN, "size": NAME_SIZE})
     for number, column in enumerate(grid.columns):
         sight = sight_of(column, probe)
@@ -209,7 +165,3 @@ def _place_probe(page: _Page, grid: _Grid, probe: Probe) -> None:
 
 def _share(part: int, whole: int, of: str) -> str:
     return f"{part}{of}{whole}"
-
-
-def _width(text: str, size: float, weight: str = "normal") -> float:
-    return ROUNDING * text_width(text, size, weight)

@@ -41,6 +41,9 @@ DARK = {
     RUST: "#e2703a",
 }
 """What each colour turns into on a screen that is set to dark; every colour of a picture is one of these."""
+SKY, DEEP, SAND = "#9cccec", "#005f96", "#fbe3b8"
+SCALE = {SKY: "#1f4f73", DEEP: "#1d6fa8", SAND: "#3d2f12"}
+"""The same of the colours between blue and brown that only a scale has: pictures without one do not mention them."""
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
 
 MARGIN, GAP = 18.0, 14.0
@@ -69,7 +72,7 @@ def save_svg(figure: Figure, title: str, path: Path) -> Path:
     with context():
         # A date or matplotlib's version in the file would change the picture of an unchanged run.
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
-    path.write_text(drawn.getvalue().replace("</style>", f"{looks()}</style>", 1), encoding="utf-8")
+    path.write_text(drawn.getvalue().replace("</style>", f"{looks(drawn.getvalue())}</style>", 1), encoding="utf-8")
     return path
 
 
@@ -81,11 +84,16 @@ def save_png(figure: Figure, path: Path) -> Path:
     return path
 
 
-def looks() -> str:
-    """Return what an SVG says of itself beyond its own attributes, for viewers that know the screen's colours."""
+def looks(drawn: str = "") -> str:
+    """
+    Return what an SVG says of itself beyond its own attributes, for viewers that know the screen's colours.
+
+    :param drawn: the SVG, or several.
+    """
+    colours = DARK | {light: dark for light, dark in SCALE.items() if light in drawn}
     dark = "".join(
         f'[style*="{what}: {light}"]{{{what}: {dark} !important}}'
-        for light, dark in DARK.items()
+        for light, dark in colours.items()
         for what in ("fill", "stroke")
     )
     # Where the font is missing, one of nearly the same widths stands in.
