@@ -99,6 +99,12 @@ async def ask(server: Server, statement: str, *arguments: object) -> str:
     return str(value)
 
 
+@pytest.fixture(scope="session")
+def server(embedded_server: Server) -> Server:
+    """The embedded one, whose log is a file of this machine."""
+    return embedded_server
+
+
 @pytest.fixture(scope="module")
 def log(server: Server) -> Iterator[Path]:
     """The server's own log, to which it writes every statement meanwhile."""
