@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 from bench.analysis import Estimate, TrapResult, bounds
+from bench.architecture import emulation
 from bench.conditions import Conditions, Flip, Gain, Gains, Option, Under
 from bench.fidelity import listed
 from bench.gives_up import given_up, what_is_given_up
@@ -307,3 +308,11 @@ def _noise(conditions: Conditions) -> Iterator[str]:
         if named:
             where = "all conditions" if len(named) == len(conditions.names) else _these(named)
             yield f"The clock was {verdict} under {where}."
+
+
+def _emulated(conditions: Conditions) -> Iterator[str]:
+    """Warn of a server that is not of the machine's architecture; of the first one, the whole report does."""
+    run = conditions.analyses[0].run
+    for condition in run.conditions:
+        if emulated := emulation(condition.server.architecture, run.machine.architecture):
+            yield f"Under {condition.name}: {emulated}"

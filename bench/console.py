@@ -10,12 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bench import conditions_words
 from bench.analysis import Analysis
+from bench.conditions import Conditions
 from bench.contents import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
 from bench.growth import Growth
 from bench.growth_words import sentences
 from bench.printable import printable
-from bench.tables import print_figures
+from bench.tables import fits, print_figures
 from bench.words import headline
 
 NAME, LETTERS, FIRST = 0, 3, 4
@@ -24,11 +26,14 @@ WIDE = 116
 """Columns of a console from which on the table has room for all of it."""
 
 
-def print_summary(analysis: Analysis, growth: Growth, page: Path, console: Console) -> None:
+def print_summary(
+    analysis: Analysis, growth: Growth, page: Path, console: Console, swept: Conditions | None = None
+) -> None:
     """
     Print what the run found, its traps, findings, noise, and where the results lie.
 
     :param page: the page of the run, in its folder.
+    :param swept: what conditions make of strategies; None of a run with but one.
     """
     console.print()
     console.print(Text(printable(headline(analysis)), style="bold"))
@@ -42,6 +47,8 @@ def print_summary(analysis: Analysis, growth: Growth, page: Path, console: Conso
         console.print(Text(sentence))
     console.print(Text(TIES, style="dim"))
     _print_traps(trap_table(analysis)[1:], console)
+    if swept:
+        _print_conditions(swept, console)
     console.print()
     for sentence in alarms(analysis):
         console.print(Text(sentence, style="bold red"))
@@ -64,6 +71,20 @@ def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
         shown.add_row(*(Text(row[number]) for number in columns))
     console.print(shown)
     console.print()
+
+
+def _print_conditions(swept: Conditions, console: Console) -> None:
+    """Print the sentences, and of the tables that of costs where a line has room for it; the page has all."""
+    rows = conditions_words.cost_table(swept)
+    console.print()
+    if fits(rows, console):
+        print_figures(conditions_words.COSTS, rows, console)
+    else:
+        console.print(Text(conditions_words.TITLE, style="bold"))
+    for sentence in conditions_words.sentences(swept):
+        console.print(Text(sentence))
+    for sentence in (*conditions_words.reason_sentences(swept), *conditions_words.safety(swept)):
+        console.print(Text(sentence, style="dim"))
 
 
 def _print_traps(rows: Sequence[Sequence[str]], console: Console) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.architecture import emulation
 from bench.fidelity import columns_of, complaints, family_table, seen
+from bench.gives_up import what_is_given_up
 from bench.growth import Growth
 from bench.growth_words import tables
 from bench.printable import printable
@@ -175,6 +176,8 @@ def caveats(analysis: Analysis) -> Iterator[str]:
         yield emulated
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
         yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
+    if not run.conditions:  # else it stands beside what is gained by it
+        yield from what_is_given_up([server])
     yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
     yield from (sentence[0].upper() + sentence[1:] for sentence in run.decisions)
     marked = max(analysis.strategies, key=lambda result: (result.rounds > 0, result.residual), default=None)

@@ -36,6 +36,7 @@ def given_up(server: ServerFacts) -> list[str]:
 
 
 def what_is_given_up(servers: Iterable[ServerFacts]) -> list[str]:
-    """Say of each such setting that any of the servers has what is lost, and when that matters; none where none is."""
+    """Say of each such setting of the servers what is lost, and when that matters, and where to read more."""
     found = {what for server in servers for what in given_up(server)}
-    return [f"{what} gives up safety: {said}" for what, said in _SENTENCES.items() if what in found]
+    said = [f"{what} gives up safety: {meaning}" for what, meaning in _SENTENCES.items() if what in found]
+    return [*said, f"Postgres's documentation on such settings: {NON_DURABILITY}"] if said else []

@@ -10,6 +10,7 @@ from bench.analysis import Analysis, analyse
 from bench.charts import (
     FOLDER,
     Picture,
+    conditions,
     cost,
     courses,
     distribution,
@@ -21,6 +22,7 @@ from bench.charts import (
     tradeoff,
     witnesses,
 )
+from bench.conditions import Conditions, under_conditions
 from bench.console import print_summary
 from bench.contents import in_order
 from bench.errors import UserError
@@ -46,24 +48,25 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     _check_some_finished(folder, run)
     analysis = analyse(run, read_cells(folder), FIDELITY.read(folder), need)
     growth = grow(run, read_cells(folder))
+    swept = under_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
     try:
         with console.status("drawing"):
-            pictures = draw(analysis, growth, timed(run, read_cells(folder)))
+            pictures = draw(analysis, growth, timed(run, read_cells(folder)), swept)
             loops = draw_loops(analysis, TRACES.read(folder))
             for picture in pictures:
                 picture.write(folder / FOLDER)
             for picture in loops:
                 picture.write_svg(folder / FOLDER)
-            write_summary(analysis, growth, folder)
+            write_summary(analysis, growth, folder, swept)
             write_benchmark_json(analysis, read_cells(folder), folder)
-            page = write_page(analysis, growth, [*pictures, *loops], folder)
+            page = write_page(analysis, growth, [*pictures, *loops], folder, swept)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
-    print_summary(analysis, growth, page, console)
+    print_summary(analysis, growth, page, console, swept)
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Picture]:
+def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], swept: Conditions | None) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     drawn = [
@@ -76,6 +79,7 @@ def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed]) -> list[Pic
         distribution.picture(analysis, cells),
         order.picture(analysis, cells),
         witnesses.picture(analysis),
+        conditions.picture(swept) if swept else None,
     ]
     return [picture for picture in drawn if picture is not None]
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import conditions_words
 from bench.analysis import Analysis
 from bench.answers import answers
+from bench.conditions import Conditions
 from bench.contents import (
     PROBES,
     TIES,
@@ -29,10 +31,14 @@ from bench.words import headline
 SUMMARY = "summary.md"
 
 
-def write_summary(analysis: Analysis, growth: Growth, folder: Path) -> Path:
-    """Write `summary.md`, in GitHub's Markdown, into `folder`."""
+def write_summary(analysis: Analysis, growth: Growth, folder: Path, swept: Conditions | None = None) -> Path:
+    """
+    Write `summary.md`, in GitHub's Markdown, into `folder`.
+
+    :param swept: what conditions make of strategies; None of a run with but one.
+    """
     path = folder / SUMMARY
-    path.write_text("\n".join(_markdown(analysis, growth)) + "\n", encoding="utf-8")
+    path.write_text("\n".join(_markdown(analysis, growth, swept)) + "\n", encoding="utf-8")
     return path
 
 
@@ -46,7 +52,7 @@ def trap_lines(analysis: Analysis) -> Iterator[str]:
     yield from markdown_table(trap_table(analysis), "llll")
 
 
-def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
+def _markdown(analysis: Analysis, growth: Growth, swept: Conditions | None) -> Iterator[str]:
     yield f"# {escaped(headline(analysis))}"
     yield ""
     yield from bullets([escaped(sentence) for sentence in answers(analysis)[1:]])
@@ -69,6 +75,8 @@ def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
             yield WORDS[title]
             yield ""
     yield from bullets([escaped(sentence) for sentence in sentences(growth)])
+    if swept:
+        yield from _under_other_conditions(swept)
     if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
         yield f"## {PROBES}"
         yield ""
@@ -79,3 +87,18 @@ def _markdown(analysis: Analysis, growth: Growth) -> Iterator[str]:
     yield "## Made by"
     yield ""
     yield f"    {printable(analysis.run.command)}"
+
+
+def _under_other_conditions(swept: Conditions) -> Iterator[str]:
+    yield f"## {conditions_words.TITLE}"
+    yield ""
+    yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
+    for title, rows in conditions_words.tables(swept).items():
+        yield f"### {title}"
+        yield ""
+        yield from markdown_table(rows, "l" * len(rows[0]))
+        if title in conditions_words.WORDS:
+            yield escaped(conditions_words.WORDS[title])
+            yield ""
+    yield from bullets([escaped(sentence) for sentence in conditions_words.reason_sentences(swept)])
+    yield from bullets([escaped(sentence) for sentence in conditions_words.safety(swept)])

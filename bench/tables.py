@@ -45,17 +45,24 @@ def escaped(text: str) -> str:
     return re.sub(special, lambda found: "".join(f"\\{char}" for char in found[0]), printable(text))
 
 
+def fits(rows: Sequence[Sequence[str]], console: Console) -> bool:
+    """Whether the console is wide enough for a table without folding any of its texts."""
+    return sum(max(map(len, column)) + 1 for column in zip(*rows, strict=True)) <= console.width
+
+
 def print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -> None:
     """Print a table of one name and figures a row."""
     console.print(Text(title, style="bold"))
     shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     longest = max(len(row[0]) for row in rows)
-    fits = sum(max(map(len, column)) + 1 for column in zip(*rows, strict=True)) <= console.width
+    whole_table = fits(rows, console)
     for number, head in enumerate(rows[0]):
         # A name of usual length stays whole, whatever else has to fold.
         whole = number == 0 and longest <= NAME_WIDTH
         side: Literal["left", "right"] = "left" if number == 0 else "right"
-        shown.add_column(Text(head if fits else head.replace(" ", "\n")), justify=side, overflow="fold", no_wrap=whole)
+        shown.add_column(
+            Text(head if whole_table else head.replace(" ", "\n")), justify=side, overflow="fold", no_wrap=whole
+        )
     for row in rows[1:]:
         shown.add_row(*map(Text, row))
     console.print(shown)

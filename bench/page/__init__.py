@@ -19,15 +19,18 @@ from markupsafe import Markup, escape
 from bench.analysis import Analysis, Noise, TrapResult
 from bench.answers import Choice, answers, choices
 from bench.charts import Picture, heatmap, timeline, typesetting
+from bench.charts import conditions as conditions_picture
+from bench.conditions import Conditions
 from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
 from bench.fidelity import columns_of, seen
 from bench.growth import FACTORS, Growth
 from bench.growth_words import sentences
+from bench.page.conditions import section
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
 from bench.printable import printable
 from bench.probes import Family, Probe
-from bench.results import Fidelity
+from bench.results import Fidelity, Run
 from bench.words import headline, significant, tests_and_rounds, trap_verdict
 
 PAGE = "report.html"
@@ -59,10 +62,13 @@ _COLOURS = {
 }
 
 
-def write_page(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> Path:
+def write_page(
+    analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
+) -> Path:
     """
     Write the page into the folder of a run, whose pictures have been written, whole or not at all; return its path.
 
+    :param swept: what conditions make of strategies; None of a run with but one.
     :raises OSError: it cannot be written.
     """
     environment = Environment(
@@ -70,18 +76,21 @@ def write_page(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], 
     )
     environment.filters["foldable"] = _foldable
     path = folder / PAGE
-    text = environment.get_template("report.html").render(_content(analysis, growth, pictures, folder))
+    text = environment.get_template("report.html").render(_content(analysis, growth, pictures, folder, swept))
     draft = path.with_name(f"{PAGE}.draft")
     draft.write_text(text, encoding="utf-8")
     return draft.replace(path)
 
 
-def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path) -> dict[str, Any]:
+def _content(
+    analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path, swept: Conditions | None
+) -> dict[str, Any]:
     run, probed = analysis.run, bool(analysis.outcomes)
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     sight = next((picture for picture in pictures if picture.stem == heatmap.STEM), None)
     drawings = {picture.stem: drawing(picture, folder) for picture in pictures if picture is not sight}
     loops = {stem.removeprefix(timeline.STEM): one for stem, one in drawings.items() if stem.startswith(timeline.STEM)}
+    under = drawings.get(conditions_picture.STEM)
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     return {
         "title": headline(analysis),
@@ -100,7 +109,8 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
         "need": analysis.need,
         "needed_families": [family for family in Family if set(_members(family)) <= set(analysis.need)],
         "traps": [_trap(trap) for trap in analysis.traps],
-        "pictures": [one for stem, one in drawings.items() if not stem.startswith(timeline.STEM)],
+        "pictures": [one for stem, one in drawings.items() if one is not under and not stem.startswith(timeline.STEM)],
+        "under": section(swept, under) if swept and under else None,
         "loops": loops,
         "trap_and_cure": _trap_and_cure(analysis, loops),
         "notes": sentences(growth),
@@ -109,14 +119,14 @@ def _content(analysis: Analysis, growth: Growth, pictures: Sequence[Picture], fo
         "columns": [_column(column) for column in columns],
         "homes": [*homes(analysis)],
         "caveats": [*caveats(analysis)],
-        "facts": [*_facts("", dataclasses.asdict(dataclasses.replace(run, strategies=(), decisions=())))],
+        "facts": [*_everything(run)],
         "tables": [
             (title, {"rows": rows, "words": WORDS.get(title, "").replace("`", "")})
             for title, rows in figures(analysis, growth).items()
         ],
         "colours": {name: (light, typesetting.DARK.get(light, light)) for name, light in _COLOURS.items()},
         "mark": typesetting.ORANGE,
-        "svg_style": Markup(typesetting.looks()),  # noqa: S704 - our own
+        "svg_style": Markup(typesetting.looks(under.svg if under else "")),  # noqa: S704 - our own
         "style": Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
         "script": Markup(script),  # noqa: S704 - our own
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -183,6 +193,13 @@ def _column(column: Fidelity) -> dict[str, Any]:
 def _foldable(name: str) -> Markup:
     """Return a name that may be broken after an underscore."""
     return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def _everything(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield names and values of everything that is known of a run, but what has a table of its own."""
+    yield from _facts("", dataclasses.asdict(dataclasses.replace(run, strategies=(), decisions=(), conditions=())))
+    for condition in run.conditions:
+        yield from _facts(f"{printable(condition.name)}: ", dataclasses.asdict(dataclasses.replace(condition, name="")))
 
 
 def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
