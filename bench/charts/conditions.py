@@ -33,7 +33,7 @@ from bench.charts.typesetting import (
     wrap,
 )
 from bench.conditions import Conditions, Row, Under
-from bench.conditions_words import TITLE, headline, reason_sentences
+from bench.conditions_words import headline, reason_sentences
 from bench.fidelity import listed
 from bench.gives_up import given_up
 from bench.words import significant
@@ -75,7 +75,9 @@ def picture(conditions: Conditions) -> Picture:
     place_footer(page, conditions.analyses[0])
     foot = page.foot or page.y
     with context():
-        return Picture(STEM, TITLE, sentence, page.figure(), (below_headline, foot))
+        return Picture(
+            STEM, "What each condition makes of a test's cost", sentence, page.figure(), (below_headline, foot)
+        )
 
 
 def _how_to_read(conditions: Conditions) -> str:
