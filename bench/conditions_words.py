@@ -77,27 +77,31 @@ def safety(conditions: Conditions) -> list[str]:
 def reasons(conditions: Conditions) -> list[Reason]:
     """Return why there is no figure, for each strategy and condition, and what a trap did that was not declared."""
     found = [
-        Reason(row.strategy, place, printable(cell.why))
-        for row in conditions.rows
-        for place, cell in enumerate(row.cells)
-        if cell.why
-    ]
-    found += [
         Reason(row.trap, place, printable(cell.finding))
         for row in conditions.traps
         for place, cell in enumerate(row.cells)
         if cell and cell.finding
     ]
-    return found
+    return [*without_figure(conditions), *found]
 
 
-def reason_sentences(conditions: Conditions) -> list[str]:
-    """Say the reasons one after the other, equal ones at once; of many the first ones."""
+def without_figure(conditions: Conditions) -> list[Reason]:
+    """Return why there is no figure, for each strategy and condition that has none."""
+    return [
+        Reason(row.strategy, place, printable(cell.why))
+        for row in conditions.rows
+        for place, cell in enumerate(row.cells)
+        if cell.why
+    ]
+
+
+def reason_sentences(conditions: Conditions, found: Sequence[Reason]) -> list[str]:
+    """Say some reasons one after the other, equal ones at once; of many the first ones."""
     places: dict[tuple[str, str], list[str]] = {}
-    for name, place, why in reasons(conditions):
+    for name, place, why in found:
         places.setdefault((name, why), []).append(_named(conditions, place))
     said = [
-        f"{name} under {_these(where)}: {shorten(why, LONGEST, placeholder='...')}."
+        f"{name} under {_these(where)}: {shorten(why, LONGEST, placeholder=' ...').rstrip('.')}."
         for (name, why), where in places.items()
     ]
     more = [f"{len(said) - MOST_REASONS} further reasons stand in the page."] if len(said) > MOST_REASONS else []

@@ -83,7 +83,10 @@ def _print_conditions(swept: Conditions, console: Console) -> None:
         console.print(Text(conditions_words.TITLE, style="bold"))
     for sentence in conditions_words.sentences(swept):
         console.print(Text(sentence))
-    for sentence in (*conditions_words.reason_sentences(swept), *conditions_words.safety(swept)):
+    for sentence in (
+        *conditions_words.reason_sentences(swept, conditions_words.reasons(swept)),
+        *conditions_words.safety(swept),
+    ):
         console.print(Text(sentence, style="dim"))
 
 

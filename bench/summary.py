@@ -100,5 +100,7 @@ def _under_other_conditions(swept: Conditions) -> Iterator[str]:
         if title in conditions_words.WORDS:
             yield escaped(conditions_words.WORDS[title])
             yield ""
-    yield from bullets([escaped(sentence) for sentence in conditions_words.reason_sentences(swept)])
+    yield from bullets(
+        [escaped(sentence) for sentence in conditions_words.reason_sentences(swept, conditions_words.reasons(swept))]
+    )
     yield from bullets([escaped(sentence) for sentence in conditions_words.safety(swept)])

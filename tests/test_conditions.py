@@ -12,7 +12,7 @@ import numpy as np
 from bench import statistics
 from bench.analysis import Estimate
 from bench.conditions import Conditions, Gains, Option, Under, _choose, under_conditions
-from bench.conditions_words import reason_sentences, safety, sentences, tables, trap_table
+from bench.conditions_words import reason_sentences, reasons, safety, sentences, tables, trap_table
 from bench.gives_up import NON_DURABILITY
 from bench.results import Condition
 from bench.source import Client
@@ -90,7 +90,10 @@ def test_a_strategy_has_no_figure_where_its_tests_fail_and_the_reason_stands_the
     assert found.per_test is None
     assert re.match(r"1 of 160 tests failed: RuntimeError", found.why)
     assert cell(conditions, "cheap", 2).per_test is not None
-    assert any(said.startswith("cheap under fsync=off: 1 of 160 tests failed") for said in reason_sentences(conditions))
+    assert any(
+        said.startswith("cheap under fsync=off: 1 of 160 tests failed")
+        for said in reason_sentences(conditions, reasons(conditions))
+    )
 
 
 def test_a_condition_of_which_all_cells_crashed_is_said_and_chosen_by_nobody() -> None:

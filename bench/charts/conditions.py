@@ -33,12 +33,13 @@ from bench.charts.typesetting import (
     wrap,
 )
 from bench.conditions import Conditions, Row, Under
-from bench.conditions_words import headline, reason_sentences
+from bench.conditions_words import headline, reason_sentences, without_figure
 from bench.fidelity import listed
 from bench.gives_up import given_up
 from bench.words import significant
 
 STEM = "conditions"
+TITLE = "What each condition makes of a test's cost"
 STEPS = (1.5, 3.0)
 """Factors from which on a colour is stronger, and strongest."""
 CHEAPER, DEARER = ((PALE, INK), (SKY, INK), (DEEP, ON_BROWN)), ((SAND, INK), (ORANGE, INK), (BROWN, ON_BROWN))
@@ -91,7 +92,7 @@ def _how_to_read(conditions: Conditions) -> str:
 def _notes(conditions: Conditions) -> list[str]:
     given = dict.fromkeys(what for analysis in conditions.analyses for what in given_up(analysis.run.server))
     said = [f"{GIVES_UP} gives up safety: {listed([*given])}. docs/conditions.md says what is lost."] if given else []
-    struck = reason_sentences(conditions)
+    struck = reason_sentences(conditions, without_figure(conditions))
     return [*said, f"No figure: {' '.join(struck)}"] if struck else said
 
 
