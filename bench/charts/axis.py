@@ -1,9 +1,13 @@
-"""What axes of the pictures share: how far they reach, where their ticks stand, and where a value does."""
+"""What axes of the pictures share: their looks, how far they reach, where their ticks stand, and where a value does."""
 
 import math
 from collections.abc import Sequence
+from typing import Literal
+
+from matplotlib.axes import Axes
 
 from bench.analysis import Estimate
+from bench.charts.typesetting import GREY, INK, LIGHT, PAPER
 
 NARROWEST = 3.0
 """An axis over less than this factor would make noise look like a result."""
@@ -42,3 +46,29 @@ def place(value: float, limits: tuple[float, float], width: float) -> float:
     """Return how many points from the left end of an axis of that width a value stands."""
     low, high = limits
     return width * math.log(value / low) / math.log(high / low)
+
+
+def frame(axes: Axes, x_label: str, grid: Literal["both", "x", "y"], *, line: float = 0.7) -> None:
+    """Give a panel the looks of all: figures without ticks, a faint grid below everything, a line at the foot."""
+    axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
+    axes.set_xlabel(x_label, size=8.5, color=GREY)
+    axes.grid(axis=grid, color=LIGHT, linewidth=line)
+    axes.set_axisbelow(True)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.spines["bottom"].set(color=LIGHT)
+
+
+def write_beside(axes: Axes, words: str, at: tuple[float, float], gap: float, *, size: float, zorder: float) -> None:
+    """Write to the right of a point of the data, so many points away, on a ground that keeps the grid from crossing."""
+    halo = {"facecolor": PAPER, "lw": 0, "pad": 1}
+    axes.annotate(
+        words,
+        at,
+        xytext=(gap, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        size=size,
+        color=INK,
+        bbox=halo,
+        zorder=zorder,
+    )

@@ -6,13 +6,12 @@ What it says comes from `bench/words.py`. Looks may change freely.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
 from bench.charts import Picture
-from bench.charts.axis import milliseconds_reached, place, ticks
+from bench.charts.axis import frame, milliseconds_reached, place, ticks, write_beside
 from bench.charts.footer import place_footer
 from bench.charts.sheet import WIDTH, Sheet
 from bench.charts.typesetting import (
@@ -42,8 +41,6 @@ CROSS, WARNING = "\u2717", "\u26a0"
 # In points, as all lengths below.
 NAMES_MIN, NAMES_MAX, TIES = 200.0, 262.0, 28.0
 VALUE_SIZE = 9.0
-
-HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}  # keeps the grid from crossing the figures
 
 
 def picture(analysis: Analysis) -> Picture:
@@ -96,12 +93,7 @@ class _Panel:
         axes.set(xscale="log", xlim=self.limits, ylim=(self.bottom, self.top), yticks=[])
         axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.set_xticks([], minor=True)
-        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
-        axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
-        axes.grid(axis="x", color=LIGHT, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["left", "right", "top"]].set_visible(False)
-        axes.spines["bottom"].set(color=LIGHT)
+        frame(axes, "milliseconds per test (log scale)", "x")
         if self.band:
             axes.axvspan(*self.band, color=GREY, alpha=0.18, linewidth=0)
         if self.floor:
@@ -123,8 +115,7 @@ def _draw_row(axes: Axes, y: float, result: StrategyResult, reach: float) -> Non
         axes.hlines(y, max(estimate.low * 1000, left), end, color=color, linewidth=2.2, zorder=3)
     face = color if result.ranked else PAPER
     axes.plot(value, y, "o", ms=6.5, color=color, markerfacecolor=face, markeredgewidth=1.5, zorder=4)
-    beside: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center_baseline"}
-    axes.annotate(milliseconds(estimate), (end, y), size=VALUE_SIZE, color=INK, bbox=HALO, zorder=5, **beside)
+    write_beside(axes, milliseconds(estimate), (end, y), 8, size=VALUE_SIZE, zorder=5)
 
 
 def _place_strategies(sheet: _Sheet, analysis: Analysis) -> None:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
 
 from bench.analysis import Estimate, bounds
-from bench.charts.axis import widened
+from bench.charts.axis import frame, widened
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
     AMBER,
@@ -23,7 +23,6 @@ from bench.charts.typesetting import (
     GREEN,
     GREY,
     INK,
-    LIGHT,
     LINE_HEIGHT,
     MARGIN,
     MUTED,
@@ -43,6 +42,8 @@ MOST_FULL = len(COLOURS)
 Emphasis = Literal["full", "thin", "floor"]
 
 SIZE, FOOT = 8.0, 34.0
+FAINT = 0.6
+"""Width of the lines behind curves and many dots."""
 LEFT, LEADER, WIDEST_NAME = 44.0, 20.0, 190.0
 """Room for the figures of the axis, for the thin lines, and for names."""
 LEAST_HEIGHT = 270.0
@@ -173,17 +174,7 @@ def _draw_frame(axes: Axes, plot: Plot, limits: tuple[float, float]) -> None:
     for axis, figures in ((axes.xaxis, plot.x_ticks), (axes.yaxis, ticks)):
         axis.set_ticks(list(figures), list(figures.values()))
         axis.set_ticks([], minor=True)
-    frame(axes, plot.x_label, "both")
-
-
-def frame(axes: Axes, x_label: str, grid: Literal["both", "y"]) -> None:
-    """Give a panel the looks of all: figures without ticks, a faint grid below everything, a line at the foot."""
-    axes.tick_params(length=0, labelsize=SIZE, labelcolor=GREY, pad=5)
-    axes.set_xlabel(x_label, size=8.5, color=GREY)
-    axes.grid(axis=grid, color=LIGHT, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["left", "right", "top"]].set_visible(False)
-    axes.spines["bottom"].set(color=LIGHT)
+    frame(axes, plot.x_label, "both", line=FAINT)
 
 
 def thin_out(axes: Axes, figures: Mapping[float, str], width: float) -> None:

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from bench import statistics
 from bench.analysis import Analysis
 from bench.charts import Picture
-from bench.charts.axis import ticks, widened
+from bench.charts.axis import frame, ticks, widened
 from bench.charts.footer import place_footer
-from bench.charts.lines import AROUND, FOOT, LEFT, SIZE, frame, thin_out
+from bench.charts.lines import AROUND, FAINT, FOOT, LEFT, SIZE, thin_out
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import AMBER, BLUE, GREY, INK, LIGHT, MARGIN, MUTED, PAPER, text_width, wrap
 from bench.series import Timed
@@ -133,7 +133,7 @@ def _draw_frame(axes: Axes, analysis: Analysis, spots: Sequence[_Spot]) -> None:
     axes.set(yscale="log", xlim=(-0.5, len(spots) - 0.5), ylim=(low, high))
     axes.set_yticks(figures, [f"{figure:g}x" for figure in figures])
     axes.set_yticks([], minor=True)
-    frame(axes, "round; within it, cells in the order in which they ran", "y")
+    frame(axes, "round; within it, cells in the order in which they ran", "y", line=FAINT)
     twin = analysis.noise.twin_ratio
     if twin and twin.low is not None and twin.high is not None:
         axes.axhspan(twin.low, twin.high, color=GREY, alpha=0.18, linewidth=0, zorder=1)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts import Picture
-from bench.charts.axis import even_ticks
+from bench.charts.axis import even_ticks, frame, write_beside
 from bench.charts.footer import place_footer
 from bench.charts.rows import Row, names_width, place_left_out, place_names
 from bench.charts.sheet import WIDTH, Sheet
@@ -47,8 +47,6 @@ LONG, SHORTENED = 4, 1.2
 BAR, VALUE_SIZE, FIXED = 11.0, 8.0, 40.0
 """Height of a bar, size of the figures, width of the column of fixed costs."""
 CHIP_PADDING = 3.0
-HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}
-"""Keeps the grid from crossing the figures."""
 CUT_MARK, BREAK_AT = "//", 0.75
 BREAK: dict[str, Any] = {"weight": "bold", "ha": "center", "va": "center_baseline", "zorder": 4}
 
@@ -157,12 +155,7 @@ class _Panel:
         axes.set(xlim=(0, self.reach), ylim=(self.bottom, self.top), yticks=[])
         shown = even_ticks(self.reach)
         axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
-        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
-        axes.set_xlabel("milliseconds per test", size=8.5, color=GREY)
-        axes.grid(axis="x", color=LIGHT, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["left", "right", "top"]].set_visible(False)
-        axes.spines["bottom"].set(color=LIGHT)
+        frame(axes, "milliseconds per test", "x")
         for row in self.rows:
             self._draw_row(axes, row)
 
@@ -178,13 +171,7 @@ class _Panel:
             if self.scale.cut(ms):
                 axes.text(left + width * BREAK_AT, row.middle, CUT_MARK, size=BAR, color=ink, **BREAK)
             left += width
-        beside: dict[str, Any] = {
-            "xytext": (6, 0),
-            "textcoords": "offset points",
-            "va": "center_baseline",
-            "bbox": HALO,
-        }
-        axes.annotate(_figures(row.result), (left, row.middle), size=VALUE_SIZE, color=INK, zorder=4, **beside)
+        write_beside(axes, _figures(row.result), (left, row.middle), 6, size=VALUE_SIZE, zorder=4)
 
 
 def _figures(result: StrategyResult) -> str:

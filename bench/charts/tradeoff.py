@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, Estimate, StrategyResult
 from bench.charts import Picture
-from bench.charts.axis import milliseconds_reached, place, ticks
+from bench.charts.axis import frame, milliseconds_reached, place, ticks
 from bench.charts.footer import place_footer
 from bench.charts.labels import Place, Point, places
 from bench.charts.rows import place_left_out
@@ -24,7 +24,6 @@ from bench.charts.typesetting import (
     BLUE,
     BOLD,
     GREY,
-    LIGHT,
     LINE_HEIGHT,
     MARGIN,
     MUTED,
@@ -226,13 +225,8 @@ class _Panel:
         axes.set_xticks([scale.x(tick / 1000) for tick in shown], [f"{tick:g}" for tick in shown])
         counts = [*range(scale.fewest, ALL - 1, TICKS_APART), ALL]
         axes.set_yticks([scale.y(count) for count in counts], [str(count) for count in counts])
-        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
-        axes.set_xlabel("milliseconds per test (log scale)", size=8.5, color=GREY)
+        frame(axes, "milliseconds per test (log scale)", "both")
         axes.set_ylabel(f"probes that tests see, of {ALL}", size=8.5, color=GREY)
-        axes.grid(color=LIGHT, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["left", "right", "top"]].set_visible(False)
-        axes.spines["bottom"].set(color=LIGHT)
         if steps := _steps(self.dots):
             axes.plot(*zip(*steps, strict=True), color=BLUE, linewidth=0.9, zorder=2, gid="tradeoff-frontier")
         for dot, label in zip(self.dots, self.labels, strict=True):

@@ -6,17 +6,16 @@ All lengths are points. Looks may change freely.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts import Picture
-from bench.charts.axis import even_ticks, ticks, widened
+from bench.charts.axis import even_ticks, frame, ticks, widened, write_beside
 from bench.charts.footer import place_footer
 from bench.charts.rows import Row, names_width, place_left_out, place_names
 from bench.charts.sheet import WIDTH, Sheet
-from bench.charts.typesetting import BLUE, GAP, GREY, INK, LIGHT, MARGIN, PAPER, text_width
+from bench.charts.typesetting import BLUE, GAP, GREY, LIGHT, MARGIN, PAPER, text_width
 from bench.words import few, significant
 
 HOW_TO_READ = (
@@ -31,8 +30,6 @@ INSET, BETWEEN = 12.0, 28.0
 """Between the outermost dots and the ends of the axes; between the panels, where figures of both axes meet."""
 TWICE = 1.95
 """From this ratio on it is said as a multiple, below as a percentage."""
-HALO: dict[str, Any] = {"facecolor": PAPER, "lw": 0, "pad": 1}
-"""Keeps the grid from crossing the figures."""
 
 
 def picture(analysis: Analysis) -> Picture | None:
@@ -142,12 +139,7 @@ class _Panel:
             shown = even_ticks(reach)
             axes.set(xlim=(0, reach))
         axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
-        axes.tick_params(length=0, labelsize=8, labelcolor=GREY, pad=5)
-        axes.set_xlabel(self.label, size=8.5, color=GREY)
-        axes.grid(axis="x", color=LIGHT, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["left", "right", "top"]].set_visible(False)
-        axes.spines["bottom"].set(color=LIGHT)
+        frame(axes, self.label, "x")
         for row in self.rows:
             self._draw_row(axes, row)
 
@@ -160,13 +152,7 @@ class _Panel:
             x, (colour, face) = value, (BLUE, BLUE) if row.result.ranked else (GREY, PAPER)
             axes.plot(x, row.middle, "o", ms=6.5, color=colour, markerfacecolor=face, zorder=4)
         words = NOTHING if value is None else significant(value)
-        beside: dict[str, Any] = {
-            "xytext": (7, 0),
-            "textcoords": "offset points",
-            "va": "center_baseline",
-            "bbox": HALO,
-        }
-        axes.annotate(words, (x, row.middle), size=VALUE_SIZE, color=INK, zorder=3, **beside)
+        write_beside(axes, words, (x, row.middle), 7, size=VALUE_SIZE, zorder=3)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
