@@ -47,10 +47,14 @@ class Reason(NamedTuple):
 
 
 def tables(conditions: Conditions) -> dict[str, list[tuple[str, ...]]]:
-    """Return the tables by their titles, those without a row left out; the first row of each is its header."""
+    """
+    Return the tables by their titles; the first row of each is its header.
+
+    Those without a row are left out, and what is gained where the run cannot tell strategies apart.
+    """
     found = {
         COSTS: cost_table(conditions),
-        GAINS: _gains_table(conditions),
+        GAINS: [] if caution(conditions.analyses[0]) else _gains_table(conditions),
         TRAPS: trap_table(conditions),
         CONDITIONS: _conditions_table(conditions),
     }

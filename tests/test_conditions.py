@@ -210,6 +210,7 @@ def test_one_round_tells_nothing() -> None:
     said = sentences(conditions)
     assert said[0] == "One round cannot tell strategies apart, so what another condition gains is not known."
     assert not any("places" in sentence for sentence in said)
+    assert "What another condition and another strategy gain" not in tables(conditions)
 
 
 def test_a_round_that_a_condition_lacks_is_left_out_of_its_pairs() -> None:
