@@ -121,7 +121,7 @@ def _content(
         "caveats": [*caveats(analysis)],
         "facts": [*_everything(run)],
         "tables": [
-            (title, {"rows": rows, "words": WORDS.get(title, "").replace("`", "")})
+            (title, {"rows": rows, "words": marked_up(WORDS.get(title, ""))})
             for title, rows in figures(analysis, growth).items()
         ],
         "colours": {name: (light, typesetting.DARK.get(light, light)) for name, light in _COLOURS.items()},
