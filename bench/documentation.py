@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import statistics
+from bench import conditions_words, statistics
 from bench.analysis import Analysis, analyse
+from bench.conditions import under_conditions
 from bench.contents import in_order, noise_sentence
 from bench.docstrings import read_docstring
 from bench.errors import UserError
@@ -35,17 +36,21 @@ from bench.strategy import (
     peers_in_tree,
 )
 from bench.summary import strategy_lines, trap_lines
-from bench.tables import escaped, markdown_table
+from bench.tables import bullets, escaped, markdown_table
 from bench.words import headline, significant
 
 REFERENCE = ROOT / "results" / "reference"
 FRONTIER = (ROOT / "results" / "frontier", ROOT / "results" / "frontier-no-fsync")
 """Runs of the two strategies that docs/baseline-restore.md sets side by side, for several numbers of tables."""
 
+SERVERS = ROOT / "results" / "servers"
+"""A run of the default's strategies on several servers, which docs/conditions.md shows."""
+
 
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "baseline-restore.md",
+    ROOT / "docs" / "conditions.md",
     ROOT / "docs" / "probes.md",
     ROOT / "docs" / "strategies.md",
 )
@@ -224,8 +229,21 @@ def _frontier() -> Iterator[str]:
     yield from commands
 
 
+def _servers() -> Iterator[str]:
+    """Yield what several servers make of the strategies."""
+    run = read_run(SERVERS)
+    swept = under_conditions(run, read_cells(SERVERS))
+    if swept is None:
+        raise UserError(f"{SERVERS} was made under one condition: docs/conditions.md shows several.")
+    rows = conditions_words.cost_table(swept)
+    yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
+    yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
+    yield f"Made by `{run.command}`."
+
+
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "results": _results,
+    "servers": _servers,
     "frontier": _frontier,
     "probes": _probes,
     "sights": _sights,

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.charts import FOLDER, conditions
 from bench.check import control
+from bench.conditions import under_conditions
 from bench.documentation import PAGES as MADE_PAGES
-from bench.documentation import REFERENCE, made, reference
+from bench.documentation import REFERENCE, SERVERS, made, reference
 from bench.fidelity import CONTROL
 from bench.report import report_run
-from bench.results import CELLS_FILE, FIDELITY_FILE, RUN_FILE, read_run
+from bench.results import CELLS_FILE, FIDELITY_FILE, RUN_FILE, read_cells, read_run
 from bench.server import Server
 from bench.strategy import ROOT, load
 from bench.traces import TRACES_FILE
@@ -46,6 +48,14 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
         # A picture of pixels is the same as its SVG, but for what processors make of its last digits.
         if path.suffix != ".png":
             assert (tmp_path / path).read_text() == (REFERENCE / path).read_text(), path
+
+
+def test_picture_of_servers_is_what_its_samples_give(tmp_path: Path) -> None:
+    """The picture that docs/conditions.md shows of several servers is what the committed samples give today."""
+    swept = under_conditions(read_run(SERVERS), read_cells(SERVERS))
+    assert swept is not None
+    drawn = conditions.picture(swept).write_svg(tmp_path)
+    assert drawn.read_text() == (SERVERS / FOLDER / drawn.name).read_text()
 
 
 @pytest.mark.parametrize("page", MADE_PAGES, ids=lambda page: page.name)
