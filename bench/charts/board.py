@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from bench.charts.typesetting import GREY, LINE_HEIGHT, MARGIN, PAPER, Look, drawable, text_width, wrap
+from bench.charts.typesetting import BOLD, GREY, LINE_HEIGHT, MARGIN, MUTED, PAPER, Look, drawable, text_width, wrap
 
 ROW, GROOVE = 13.5, 1.0
+HEADLINE_SIZE, NOTE_SIZE = 13.0, 8.0
 ROUNDING = 1.04
 """By how much letters on whole pixels may be wider than measured."""
 
@@ -28,6 +29,14 @@ class Board:
     strokes: list[Line2D] = field(default_factory=list)
     foot: float | None = None
     """Where the foot begins; None where there is none."""
+
+    def head(self, headline: str, how_to_read: str) -> float:
+        """Begin with what to see, and how to read it; return where the headline ends."""
+        self.write(headline, HEADLINE_SIZE, BOLD)
+        below_headline = self.y
+        self.y += 2
+        self.write(how_to_read, NOTE_SIZE, MUTED)
+        return below_headline
 
     def write(self, text: str, size: float, look: Look) -> None:
         """Set a paragraph from margin to margin, and go on below it."""

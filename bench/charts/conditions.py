@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.charts import Picture
-from bench.charts.board import GROOVE, ROW, Board, width_of
+from bench.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.charts.footer import place_footer
 from bench.charts.typesetting import (
     BOLD,
@@ -46,7 +46,7 @@ CHEAPER, DEARER = ((PALE, INK), (SKY, INK), (DEEP, ON_BROWN)), ((SAND, INK), (OR
 """Of a cell and the figure in it, weakest first; lightness falls with strength, so grey print shows that as well."""
 GIVES_UP = "\N{DAGGER}"
 
-CELL_SIZE, NAME_SIZE, TITLE_SIZE, NOTE_SIZE = 8.0, 8.5, 13.0, 8.0
+CELL_SIZE, NAME_SIZE = 8.0, 8.5
 PADDING = 4.0
 COLUMN_MIN, HEAD_MAX, PAGE_MIN = 40.0, 150.0, 520.0
 SLANT = 45
@@ -60,10 +60,7 @@ def picture(conditions: Conditions) -> Picture:
     grid = _grid(conditions)
     page = Board(grid.page_width)
     sentence = headline(conditions)
-    page.write(sentence, TITLE_SIZE, BOLD)
-    below_headline = page.y
-    page.y += 2
-    page.write(_how_to_read(conditions), NOTE_SIZE, MUTED)
+    below_headline = page.head(sentence, _how_to_read(conditions))
     page.y += GAP + max(map(_reach, grid.heads)) + PADDING
     for number, head in enumerate(grid.heads):
         _place_head(page, grid.centre(number), head)

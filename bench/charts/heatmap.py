@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.charts import Picture
-from bench.charts.board import GROOVE, ROW, Board, width_of
+from bench.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.charts.typesetting import (
     BAND,
     BOLD,
@@ -44,7 +44,7 @@ COLOURS = {"sees": (PALE, GREY), "hides": (ORANGE, INK), "breaks": (BROWN, ON_BR
 """Of an outcome's cell and word; each outcome differs from the others in grey print too."""
 
 INDENT, PADDING = 8.0, 4.0
-CELL_SIZE, NAME_SIZE, TITLE_SIZE, NOTE_SIZE = 8.0, 8.5, 13.0, 8.0
+CELL_SIZE, NAME_SIZE = 8.0, 8.5
 GRID_MIN, COLUMN_MAX, PAGE_MIN = 220.0, 110.0, 460.0
 SLANT = 45
 """Degrees by which the columns' heads rise."""
@@ -55,10 +55,7 @@ def picture(columns: Sequence[Fidelity]) -> Picture:
     grid = _grid(columns)
     page = Board(grid.page_width)
     sentence = _headline(columns)
-    page.write(sentence, TITLE_SIZE, BOLD)
-    below_headline = page.y
-    page.y += 2
-    page.write(_how_to_read(columns), NOTE_SIZE, MUTED)
+    below_headline = page.head(sentence, _how_to_read(columns))
     page.y += GAP
     _place_heads(page, grid)
     _place_counts(page, grid, "All probes", list(Probe), " of ")
