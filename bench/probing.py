@@ -35,7 +35,10 @@ PATIENCE = 12.0
 """Seconds without a word after which a process is killed; no probe takes half of that by itself."""
 
 PATIENCE_AT_START = 60.0
-"""The same before its first word: two workers of pytest-xdist import everything anew, on a machine that may be busy."""
+"""
+The same until its first test is set up: two workers of pytest-xdist import everything anew, and fixtures of session
+scope make and migrate databases, on a machine that may be busy.
+"""
 
 POLL = 0.05
 
@@ -236,7 +239,7 @@ class _Prober:
         process = PROCESSES.Process(target=run_pytest, args=(command, variables, output))
         process.start()
         try:
-            hung = self._wait(process, told_file)
+            waited = self._wait(process, told_file)
         finally:
             if process.pid is not None and hasattr(os, "killpg"):
                 kill_group(process.pid)
@@ -245,24 +248,28 @@ class _Prober:
         if (refused := self._folder / REFUSED_FILE).exists():
             raise UserError(f"strategy {strategy.name}: {refused.read_text()}")
         last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
-        lines = told_file.read_text().splitlines() if told_file.exists() else []
-        patience = PATIENCE if lines else PATIENCE_AT_START
-        ended = f"no end within {patience:g} s: killed" if hung else f"exit code {process.exitcode}: {''.join(last)}"
-        return [_TOLD.validate_json(line) for line in lines], ended
+        ended = f"no end within {waited:g} s: killed" if waited else f"exit code {process.exitcode}: {''.join(last)}"
+        return [_TOLD.validate_json(line) for line in _lines(told_file)], ended
 
-    def _wait(self, process: BaseProcess, told_file: Path) -> bool:
-        """Wait for the end of a process, and tell whether it hangs instead: it says nothing any more."""
-        size, since = -1, time.monotonic()
+    def _wait(self, process: BaseProcess, told_file: Path) -> float | None:
+        """Wait for the end of a process; where it hangs instead, saying nothing any more, return for how long."""
+        said, since = 0, time.monotonic()
         while process.exitcode is None:
             if self._stopped.is_set():
                 raise StoppedError
             process.join(POLL)
-            now = told_file.stat().st_size if told_file.exists() else 0
-            if now != size:
-                size, since = now, time.monotonic()
-            elif time.monotonic() - since > (PATIENCE if size else PATIENCE_AT_START):
-                return True
-        return False
+            # Two workers tell of two starts before either has set up its test.
+            patience = PATIENCE if said > 2 else PATIENCE_AT_START  # noqa: PLR2004 - of which the comment speaks
+            now = len(_lines(told_file))
+            if now != said:
+                said, since = now, time.monotonic()
+            elif time.monotonic() - since > patience:
+                return patience
+        return None
+
+
+def _lines(told_file: Path) -> list[str]:
+    return told_file.read_text().splitlines() if told_file.exists() else []
 
 
 def _probe(told: Told) -> Probe:

@@ -119,7 +119,7 @@ def test_strategy_that_hangs_is_given_up(
     """Each test that hangs is killed and told, and after a few of them nobody waits for the rest."""
     path = tmp_path / "hangs_always.py"
     path.write_text(HANGS.lstrip())
-    monkeypatch.setattr(probing, "PATIENCE", 4.0)
+    monkeypatch.setattr(probing, "PATIENCE_AT_START", 4.0)
     monkeypatch.setattr(probing, "MOST_LOST", 2)
     kept: list[Fidelity] = []
     probe_all([load(str(path))], server, "looptrap_hangs_", kept.append, Console(), Client())

@@ -73,6 +73,7 @@ async def commit_later(sessions: Sessions) -> None:
     with contextlib.suppress(SQLAlchemyError, OSError):
         async with sessions() as session:
             while not go_on.is_set():
-                await session.execute(text("SELECT pg_sleep(0.1)"))
+                # Far longer than from the end of a test to its teardown: between two queries there is nothing to break.
+                await session.execute(text("SELECT pg_sleep(1.5)"))
             session.add(a_customer())
             await session.commit()
