@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.options import Duration, Share, client_options, server_options, strategies_options, with_peers
-from bench.strategy import TWIN, Trap, load_all, names_in_tree, peers_in_tree
+from bench.loading import load_all, names_in_tree, peers_in_tree
+from bench.options import DURATION, SHARE, client_options, server_options, strategies_options, with_peers
+from bench.strategy import TWIN, Trap
 from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000
@@ -44,7 +45,7 @@ def looptrap() -> None:
 @click.option("--quick", is_flag=True, help="Three rounds: a first look, with wide intervals.")
 @click.option(
     "--budget",
-    type=Duration(),
+    type=DURATION,
     default="3m",
     show_default=True,
     help="Without --rounds: begin no round that would end later than so. Such as 90s, 3m, 1h.",
@@ -97,7 +98,8 @@ def run(
         list_strategies(console)
         return
     # Here and not above, so that --help and --list start at once.
-    from bench.run import RunOptions, resume_and_report, run_and_report  # noqa: PLC0415
+    from bench.description import RunOptions  # noqa: PLC0415
+    from bench.run import resume_and_report, run_and_report  # noqa: PLC0415
 
     if resume is None:
         analysis = run_and_report(RunOptions(names=with_peers(names, peers=peers), **options), console)
@@ -164,9 +166,9 @@ def explain(name: str, **options: Any) -> None:  # noqa: ANN401 - as above
 @looptrap.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--fail-slower", type=Share(), help="End with 1 where B is slower by more, and beyond its interval.")
-@click.option("--fail-wal", type=Share(), help="End with 1 where B writes so much more to the write-ahead log.")
-@click.option("--fail-statements", type=Share(), help="End with 1 where B sends so many more statements.")
+@click.option("--fail-slower", type=SHARE, help="End with 1 where B is slower by more, and beyond its interval.")
+@click.option("--fail-wal", type=SHARE, help="End with 1 where B writes so much more to the write-ahead log.")
+@click.option("--fail-statements", type=SHARE, help="End with 1 where B sends so many more statements.")
 @click.pass_context
 def compare(  # noqa: PLR0917 - click passes names
     ctx: click.Context,
@@ -178,7 +180,8 @@ def compare(  # noqa: PLR0917 - click passes names
     fail_statements: float | None,
 ) -> None:
     """Set run B beside run A, what differs around them first. Percentages such as 20% make gates for a CI job."""
-    from bench.compare import Gates, compare_runs  # noqa: PLC0415 - as above
+    from bench.compare import compare_runs  # noqa: PLC0415 - as above
+    from bench.gates import Gates  # noqa: PLC0415 - as above
 
     if compare_runs(a, b, Gates(slower=fail_slower, wal=fail_wal, statements=fail_statements), Console()):
         ctx.exit(1)

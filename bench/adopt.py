@@ -20,9 +20,10 @@ from bench.adoption.imports import WIDTH, import_lines
 from bench.adoption.source import Block, Source, read_source
 from bench.docstrings import read_docstring
 from bench.errors import UserError
+from bench.loading import load, peers_in_tree
 from bench.printable import printable
 from bench.process import ADMIN_DSN
-from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, Trap, load, loop_scope_options, peers_in_tree
+from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, Trap, loop_scope_options
 from bench.version import VERSION
 
 GIVEN = Path(__file__).parent / "adoption"

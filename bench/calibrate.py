@@ -17,9 +17,9 @@ from rich.text import Text
 from bench import statistics
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
 from bench.errors import UserError
+from bench.loading import load
 from bench.results import Cell
 from bench.statistics import Floats
-from bench.strategy import load
 from bench.trials import Contender, TrialOptions, run_trials
 from bench.workload import SHAPES
 

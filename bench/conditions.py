@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import statistics
-from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult, analyse_each, bounds, estimate, paired
+from bench.analysis import Analysis, StrategyResult, analyse_each
+from bench.estimates import Estimate, bounds, estimate, paired
 from bench.growth import FACTORS
 from bench.results import Cell, Fidelity, Run
 from bench.statistics import Floats
+from bench.traps import TrapResult
 
 _SETTING = "setting:"
 _SERVERS_OWN = {"server", "pg", "tmpfs", "transport"}

@@ -23,13 +23,14 @@ from rich.text import Text
 from bench import loops
 from bench.cell import TESTS_RAN, environment, kill_group, pytest_options
 from bench.errors import UserError, unwritable
+from bench.loading import able, load
 from bench.printable import printable
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
 from bench.server import Server, open_server
 from bench.source import Client, Source
 from bench.story import Line, Story
-from bench.strategy import ROOT, LoadedStrategy, able, arguments_for_pytest, load
+from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
 from bench.traces import TRACES, Event, Trace
 
 FOLDER = ROOT / "results" / "explain"

@@ -1,26 +1,25 @@
 """
-From the cells of a sweep to how cost grows with tests, tables and rows, and where strategies break even.
+From the cells of a sweep to how cost grows with tests, tables and rows.
 
 Reads records, returns records; measures and prints nothing. Every cell is reduced to a few figures as it comes, so
 memory does not grow with the number of tests. The methods stand in `docs/growth.md` with their reasons: change one only
-together with it. `bench/growth_words.py` puts into words what came of it.
+together with it. What the lines say of whole suites stands in `bench/totals.py`, the words in `bench/growth_words.py`.
 """
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 from statistics import fmean
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from bench import statistics
-from bench.analysis import Estimate, bounds, estimate, paired
+from bench.estimates import Estimate, bounds, estimate, paired
 from bench.results import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
 from bench.strategy import FLOOR, TWIN
+from bench.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
 
 Factor = Literal["tests", "tables", "rows"]
 FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")
@@ -30,13 +29,6 @@ FLAT_WITHIN = 1.25
 """A cost is flat where its growth may be none, and is at most this factor: beyond, too little is known."""
 FEWEST_VALUES = 2
 """Through one point goes any line."""
-MOST_TESTS = 100_000
-"""A break-even beyond so many tests helps nobody."""
-
-_TESTS = np.geomspace(1, MOST_TESTS, 2001)
-"""Where total times are compared: steps of 0.6 %, below what two significant digits show."""
-_EVERY = 40
-"""Of these, what a total shows: ten numbers of tests per decade."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +74,6 @@ class Course:
     """One per value of the sweep, smallest first."""
     slope: Estimate | None
     """Seconds per test and table, or per test and row."""
-
-
-@dataclass(frozen=True)
-class BreakEven:
-    """A suite of fewer tests takes less time under one strategy, a longer one under the other."""
-
-    below: str
-    above: str
-    tests: Estimate
-    """Between the ends of the interval the two are not told apart."""
-
-
-@dataclass(frozen=True)
-class Total:
-    """How long a suite takes under a strategy, over its number of tests: by a straight line, where not measured."""
-
-    strategy: str
-    tests: tuple[float, ...]
-    """From 1 to `MOST_TESTS`, the same for all."""
-    seconds: tuple[Estimate, ...]
-    """One for each of `tests`, as `faster`."""
-    faster: tuple[frozenset[str], ...]
-    """Strategies whose suite of so many tests takes less time, and is told apart."""
 
 
 @dataclass(frozen=True)
@@ -162,24 +131,6 @@ class _Strategy:
         return sizes, sorted(rounds)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """A line of each round: fixed seconds and seconds per test, both of shape (rounds,)."""
-
-    rounds: list[int]
-    fixed: Floats
-    per_test: Floats
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The total times of one strategy beside those of another, at every number of `_TESTS`."""
-
-    ratio: Floats
-    apart: npt.NDArray[np.bool_]
-    """Whether they are told apart."""
-
-
 def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     """
     Say how cost grows over the sizes of a run; cells may be missing, crashed or stopped by their time limit.
@@ -202,7 +153,7 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
     fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
     competing = {one.name: fits[one.name] for one in shown if _competes(one, axes["tests"])}
-    pairs = _compare_all(competing, _compare(fits.get(TWIN), fits.get(FLOOR)))
+    pairs = compare_totals(competing, compare_lines(fits.get(TWIN), fits.get(FLOOR)))
     return Growth(
         lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
         courses={
@@ -210,10 +161,10 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
             for factor, sizes in swept.items()
             if factor != "tests"
         },
-        break_evens=_break_evens(pairs),
+        break_evens=break_evens(pairs),
         noise=_noise(everyone, base),
         missing=tuple(_missing(shown, swept, base)),
-        totals=tuple(_totals(competing, pairs)),
+        totals=tuple(totals(competing, pairs)),
     )
 
 
@@ -288,17 +239,17 @@ def _competes(strategy: _Strategy, sizes: Sequence[Size]) -> bool:
 # --- from figures to growth
 
 
-def _fit(strategy: _Strategy, axis: Sequence[Size]) -> _Fit:
+def _fit(strategy: _Strategy, axis: Sequence[Size]) -> Fit:
     """Fit a line over the number of tests to each round; without a sweep, the phases alone give it."""
     sizes, rounds = strategy.usable(axis)
     cells = [[strategy.cells[size][number] for size in sizes] for number in rounds]
     if len(axis) < FEWEST_VALUES:
-        return _Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean for (one,) in cells]))
+        return Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean for (one,) in cells]))
     if len(sizes) < FEWEST_VALUES or not rounds:
-        return _Fit([], np.empty(0), np.empty(0))
+        return Fit([], np.empty(0), np.empty(0))
     walls = np.array([[cell.wall for cell in row] for row in cells])
     fixed, per_test = _theil_sen([size.tests for size in sizes], walls)
-    return _Fit(rounds, fixed, per_test)
+    return Fit(rounds, fixed, per_test)
 
 
 def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
@@ -317,7 +268,7 @@ def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
     return np.median(seconds - slopes[:, None] * x, axis=1), slopes
 
 
-def _lines(shown: Iterable[_Strategy], fits: Mapping[str, _Fit], axis: Sequence[Size]) -> Iterator[Line]:
+def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[Size]) -> Iterator[Line]:
     for strategy in shown:
         fit, (sizes, _) = fits[strategy.name], strategy.usable(axis)
         if fit.rounds:
@@ -352,69 +303,6 @@ def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course
 def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
     ratio = paired(*(_costs(everyone[name], base) if name in everyone else {} for name in (TWIN, FLOOR)))
     return 1.0 if ratio is None else statistics.reach(*bounds(ratio))
-
-
-def _compare_all(fits: Mapping[str, _Fit], equals: statistics.Interval | None) -> dict[tuple[str, str], _Pair]:
-    """
-    Compare the total times of all pairs at every number of tests.
-
-    :param equals: the ratio of the twin's total times to the floor's; what lies inside its interval is noise.
-    """
-    noise = [1.0] * len(_TESTS) if equals is None else list(map(statistics.reach, equals.low, equals.high))
-    pairs = {}
-    for one, other in permutations(fits, 2):
-        if (ratio := _compare(fits[one], fits[other])) is not None:
-            apart = np.array(list(map(statistics.told_apart, ratio.low, ratio.high, noise)))
-            pairs[one, other] = _Pair(ratio.value, apart)
-    return pairs
-
-
-def _break_evens(pairs: Mapping[tuple[str, str], _Pair]) -> tuple[BreakEven, ...]:
-    found = []
-    for (below, above), pair in pairs.items():
-        before, after = _TESTS[pair.apart & (pair.ratio < 1)], _TESTS[pair.apart & (pair.ratio > 1)]
-        if before.size and after.size and before[-1] < after[0]:
-            even = _TESTS[(before[-1] < _TESTS) & (pair.ratio >= 1)][0]
-            found.append(BreakEven(below, above, Estimate(float(even), float(before[-1]), float(after[0]))))
-    return tuple(sorted(found, key=lambda one: one.tests.value))
-
-
-def _totals(fits: Mapping[str, _Fit], pairs: Mapping[tuple[str, str], _Pair]) -> Iterator[Total]:
-    tests = _TESTS[::_EVERY]
-    for name, fit in fits.items():
-        if _above_zero(fit):
-            seconds = statistics.cost(fit.fixed + fit.per_test * tests[:, None])
-            slower = {other: pair.apart & (pair.ratio > 1) for (one, other), pair in pairs.items() if one == name}
-            yield Total(
-                strategy=name,
-                tests=tuple(tests.tolist()),
-                seconds=tuple(estimate(statistics.Interval(*ends)) for ends in zip(*seconds, strict=True)),
-                faster=tuple(
-                    frozenset(other for other, where in slower.items() if where[place])
-                    for place in range(0, len(_TESTS), _EVERY)
-                ),
-            )
-
-
-def _above_zero(fit: _Fit) -> bool:
-    """Whether there is a line, in every round above 0: one below says that the sweep does not know the fixed cost."""
-    return bool(fit.rounds) and min(fit.fixed.min(), fit.per_test.min()) > 0
-
-
-def _compare(one: _Fit | None, other: _Fit | None) -> statistics.Interval | None:
-    """
-    Return the ratio of two strategies' total times at every number of `_TESTS`, paired within rounds.
-
-    None where they share no round, or where a line that runs below 0 says that the sweep does not know the fixed cost.
-    """
-    if one is None or other is None or not (both := sorted({*one.rounds} & {*other.rounds})):
-        return None
-    lines = [[(fit.fixed[i], fit.per_test[i]) for i in map(fit.rounds.index, both)] for fit in (one, other)]
-    fixed, per_test = np.moveaxis(np.array(lines), -1, 0)
-    if min(fixed.min(), per_test.min()) <= 0:
-        return None
-    totals = fixed[:, None] + per_test[:, None] * _TESTS[:, None]
-    return statistics.ratio(totals[0], totals[1])
 
 
 def _missing(shown: Iterable[_Strategy], swept: Mapping[Factor, Sequence[Size]], base: Size) -> Iterator[str]:

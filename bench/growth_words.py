@@ -7,9 +7,10 @@ From records to text; what flat means and how the figures came about stands in `
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.analysis import Estimate, bounds
-from bench.growth import BreakEven, Course, Factor, Growth, Line, kind_of_growth
+from bench.estimates import Estimate, bounds
+from bench.growth import Course, Factor, Growth, Line, kind_of_growth
 from bench.printable import printable
+from bench.totals import BreakEven
 from bench.words import significant
 
 DISAGREE = 0.10

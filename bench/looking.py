@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench import statistics
 from bench.errors import UserError
-from bench.strategy import load
+from bench.loading import load
 from bench.trials import COUNTER, Contender, Trial, TrialOptions, run_trials
 
 STRATEGY = "savepoint_rollback"

@@ -3,59 +3,62 @@
 import functools
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
+from bench.loading import ALL, CORE, PEERS
 from bench.source import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
-from bench.strategy import ALL, CORE, PEERS
+
+_T = TypeVar("_T")
 
 
-class Duration(click.ParamType[float]):
-    """A length of time such as 90s, 3m or 1h, in seconds."""
+class Written(click.ParamType[_T]):
+    """
+    A value that is written in one way.
 
-    name = "duration"
+    :param name: of the kind of value.
+    :param pattern: what the whole text has to match.
+    :param meant: what to give instead of one that does not, after `is not`.
+    :param read: makes the value of the match.
+    """
 
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
+    def __init__(self, name: str, pattern: str, meant: str, read: Callable[[re.Match[str]], _T]) -> None:
+        self.name = name
+        self._pattern = pattern
+        self._meant = meant
+        self._read = read
+
+    def convert(self, value: str | _T, param: click.Parameter | None, ctx: click.Context | None) -> _T:
+        """Return the value; one that is no text has been read before."""
+        if not isinstance(value, str):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is not a duration: give a number and s, m or h, such as 90s or 3m.", param, ctx)
-        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-class Share(click.ParamType[float]):
-    """A percentage such as 20%, as a share: 0.2."""
-
-    name = "percentage"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the share."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", str(value))
+        match = re.fullmatch(self._pattern, value)
         if match is None:
-            self.fail(f"{value!r} is not a percentage: give one such as 20%.", param, ctx)
-        return float(match[1]) / 100
+            self.fail(f"{value!r} is not {self._meant}.", param, ctx)
+        return self._read(match)
 
 
-class Setting(click.ParamType[tuple[str, str]]):
-    """A setting of postgresql.conf such as fsync=off, as its name and its value."""
+DURATION = Written(
+    "duration",
+    r"(?=.*[1-9])(\d+(?:\.\d+)?)([smh]?)",
+    "a duration: give a number and s, m or h, such as 90s or 3m",
+    lambda match: float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]],
+)
+"""A length of time such as 90s, 3m or 1h, in seconds."""
 
-    name = "setting"
+SHARE = Written(
+    "percentage", r"(\d+(?:\.\d+)?)%", "a percentage: give one such as 20%", lambda match: float(match[1]) / 100
+)
+"""A percentage such as 20%, as a share: 0.2."""
 
-    def convert(
-        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return name and value; whether Postgres knows them, Postgres says."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"([A-Za-z_][\w.]*)=([^\x00-\x1f]*)", value)
-        if match is None:
-            self.fail(f"{value!r} is not NAME=VALUE: give one such as fsync=off.", param, ctx)
-        return match[1].lower(), match[2]
+SETTING = Written(
+    "setting",
+    r"([A-Za-z_][\w.]*)=([^\x00-\x1f]*)",
+    "NAME=VALUE: give one such as fsync=off",
+    lambda match: (match[1].lower(), match[2]),
+)
+"""A setting of postgresql.conf such as fsync=off, as its name and its value; whether there is such, Postgres says."""
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -77,7 +80,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--setting",
             "settings",
-            type=Setting(),
+            type=SETTING,
             multiple=True,
             metavar="NAME=VALUE",
             help="Set a server of ours, such as fsync=off. May be said of each setting.",

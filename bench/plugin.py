@@ -29,8 +29,9 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
+from bench.loading import plugins_of
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
-from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options, plugins_of
+from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 

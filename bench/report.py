@@ -28,10 +28,11 @@ from bench.contents import in_order
 from bench.errors import UserError
 from bench.export import write_benchmark_json
 from bench.fidelity import columns_of
+from bench.files import FIDELITY, read_cells, read_run
 from bench.growth import Growth, grow
 from bench.page import write_page
 from bench.printable import printable
-from bench.results import FIDELITY, Run, read_cells, read_run
+from bench.results import Run
 from bench.series import Timed, timed
 from bench.summary import write_summary
 from bench.traces import TRACES, Trace

@@ -7,12 +7,11 @@ The order matters: all that the user may have typed wrong is looked at before a 
 import contextlib
 import math
 import os
-import platform
 import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,44 +21,31 @@ from rich.console import Console
 import bench.server
 from bench import schedule
 from bench.check import control, probe_into
+from bench.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
 from bench.errors import UserError
 from bench.explain import CLIENT, trace_all
 from bench.fidelity import needed
-from bench.interpreters import look
-from bench.machine import describe_machine
+from bench.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
+from bench.loading import able, lasting, load_all, references_in
 from bench.progress import Progress
 from bench.results import (
-    FIDELITY,
-    RUN_FILE,
-    SCHEMA,
     Condition,
-    Configuration,
     Machine,
-    RoundLimits,
     Run,
     ServerFacts,
     StrategyFacts,
     Workload,
-    create_run,
-    discard_if_empty,
-    read_cells,
-    read_run,
-    write_run,
 )
 from bench.server import Server, ServerDiedError, untimed
-from bench.source import Client, Source
+from bench.source import Source
 from bench.stopping import Limits
-from bench.strategy import CORE, FLOOR, ROOT, TWIN, LoadedStrategy, able, lasting, load_all, references_in
+from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy
 from bench.sweep import Asked, conditions, sizes
 from bench.traces import TRACES
-from bench.version import VERSION, commit
 from bench.workload import describe
 
 if TYPE_CHECKING:
     from bench.analysis import Analysis
-
-Servers = dict[str, Server]
-"""By the names of conditions; that of the first is empty."""
 
 _Facts = TypeVar("_Facts", Condition, Machine, ServerFacts, StrategyFacts, Workload)
 
@@ -71,25 +57,6 @@ FEWEST_ROUNDS = 6
 MOST_ROUNDS = 30
 SECONDS_AROUND = 10
 """What starting the server and drawing the report take of the budget."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """What the user asked for, as the command line gives it."""
-
-    names: str
-    tests: int
-    sweep: Sequence[str]
-    rounds: int | None
-    quick: bool
-    budget: float
-    source: Source
-    client: Client
-    seed: int | None
-    out: Path | None
-    cell_timeout: float
-    check: bool
-    need: str | None
 
 
 def run_and_report(options: RunOptions, console: Console) -> "Analysis":
@@ -115,7 +82,7 @@ def run_and_report(options: RunOptions, console: Console) -> "Analysis":
     folder = _folder(options.out)
 
     def begin(servers: Servers) -> Run:
-        run = _describe(options, references, strategies, plan, need, servers)
+        run = describe_run(options, references, strategies, plan, need, servers)
         create_run(folder, run)
         return run
 
@@ -160,7 +127,7 @@ def _source(folder: Path, run: Run, said: Source) -> Source:
     """Return where the server of a run comes from that is gone on with."""
     asked, kind = run.configuration.source, run.server.kind
     if kind != "dsn":
-        return asked if _sweeps_servers(run.configuration.sweep) else replace(asked, choice=kind)
+        return asked if sweeps_servers(run.configuration.sweep) else replace(asked, choice=kind)
     if said.choice == "auto" and not os.environ.get(bench.server.DSN_VARIABLE):
         raise UserError(
             f"{shown(folder)} was made on a server by its DSN, which is not kept: say --server DSN beside --resume, "
@@ -267,14 +234,14 @@ def _go_on(folder: Path, servers: Servers) -> Run:
 def _check_same(folder: Path, run: Run, strategies: Sequence[LoadedStrategy], plan: schedule.Plan) -> None:
     """Refuse to go on where cells before and after would not be of the same kind."""
     # A kernel counts a few kB of memory more or less as it starts, and a power cut is what a run may go on after.
-    now = replace(_machine(plan.conditions[0].client), memory_bytes=run.machine.memory_bytes)
+    now = replace(machine_of(plan.conditions[0].client), memory_bytes=run.machine.memory_bytes)
     _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
     for then, strategy in zip(run.strategies, strategies, strict=True):
         _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts(run.client))
     for condition, asked in zip(run.conditions, plan.conditions[1:], strict=True):
         _refuse_differences(
-            folder, run, f"condition {condition.name}", condition, _describe_condition(asked, condition.server)
+            folder, run, f"condition {condition.name}", condition, describe_condition(asked, condition.server)
         )
 
 
@@ -326,109 +293,6 @@ def _folder(out: Path | None) -> Path:
             folder.rmdir()
         raise UserError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
     return folder
-
-
-def _describe(  # noqa: PLR0917 - called in one place, above
-    options: RunOptions,
-    references: Sequence[str],
-    strategies: Sequence[LoadedStrategy],
-    plan: schedule.Plan,
-    need: tuple[str, ...],
-    servers: Servers,
-) -> Run:
-    first = plan.conditions[0]
-    return Run(
-        schema=SCHEMA,
-        looptrap=VERSION,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        database_prefix=f"looptrap_{secrets.token_hex(4)}_",
-        commit=commit(),
-        command=_command(options, plan, servers[""]),
-        configuration=Configuration(
-            strategies=tuple(references),
-            cell_timeout=options.cell_timeout,
-            source=_kept(options, servers[""]),
-            client=options.client,
-            sweep=tuple(options.sweep),
-            check=options.check,
-            need=need,
-        ),
-        seed=plan.seed,
-        limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
-        decisions=(),
-        strategies=tuple(strategy.facts(first.client) for strategy in strategies),
-        workload=describe(plan.sizes[0], plan.sizes[1:]),
-        server=servers[""].facts,
-        machine=_machine(first.client),
-        client=first.client,
-        conditions=tuple(_describe_condition(one, servers[one.name].facts) for one in plan.conditions[1:]),
-    )
-
-
-def _kept(options: RunOptions, server: Server) -> Source:
-    """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
-    kind = server.facts.kind
-    return options.source if _sweeps_servers(options.sweep) else replace(options.source, choice=kind)
-
-
-def _sweeps_servers(sweep: Sequence[str]) -> bool:
-    return any(text.startswith("server=") for text in sweep)
-
-
-def _machine(client: Client) -> Machine:
-    """Describe the machine, with Python and packages as tests find them."""
-    machine = describe_machine()
-    if not client.interpreter:
-        return machine
-    found = look(client.interpreter)
-    return replace(machine, python=found.python, packages=found.packages)
-
-
-def _describe_condition(asked: Asked, server: ServerFacts) -> Condition:
-    path = asked.client.interpreter
-    return Condition(
-        name=asked.name,
-        server=server,
-        client=asked.client,
-        python=look(path).python if path else platform.python_version(),
-        packages=look(path).packages if path else {},
-    )
-
-
-def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
-    """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
-    parts = ["nox", "-s", "bench", "--"]
-    if options.names != CORE:
-        parts += ["--strategies", options.names]
-    parts += ["--tests", str(options.tests)]
-    for text in options.sweep:
-        parts += ["--sweep", text]
-    if options.need:
-        parts += ["--need", options.need]
-    if not options.check:
-        parts.append("--no-check")
-    parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
-    parts += ["--seed", str(plan.seed), *_words_of(options.client), *_words_of_source(options, server)]
-    return shlex.join(parts)
-
-
-def _words_of(client: Client) -> Iterator[str]:
-    for name in ("driver", "loop", "runner"):
-        if getattr(client, name) != getattr(Client, name):
-            yield from (f"--{name}", getattr(client, name))
-
-
-def _words_of_source(options: RunOptions, server: Server) -> Iterator[str]:
-    kept = _kept(options, server)
-    if kept.choice != "auto":
-        yield from ("--server", "DSN" if kept.choice == "dsn" else kept.choice)
-    for name in ("image", "pg", "transport"):
-        if value := getattr(kept, name):
-            yield from (f"--{name}", str(value))
-    for name, value in kept.settings.items():
-        yield from ("--setting", f"{name}={value}")
-    if kept.tmpfs:
-        yield "--tmpfs"
 
 
 def shown(path: Path) -> str:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.strategy import STRATEGIES, names_in_tree
+from bench.loading import STRATEGIES, names_in_tree
 
 TEMPLATE = STRATEGIES / "savepoint_rollback.py"
 

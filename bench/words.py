@@ -9,10 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.analysis import Analysis, Estimate, StrategyResult, TrapResult
+from bench.analysis import Analysis, StrategyResult
+from bench.estimates import Estimate
 from bench.fidelity import listed
 from bench.printable import printable
 from bench.results import StrategyFacts
+from bench.traps import TrapResult
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 MOST_NAMES = 3

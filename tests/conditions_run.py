@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.conditions import Conditions, under_conditions
 from bench.results import Cell, Condition, Run, ServerFacts
-from tests.test_analysis import a_cell, a_run, facts
+from tests.made_runs import a_cell, a_run, facts
 
 TRAP = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")
 FLOOR = {"none": 0.010, "none_twin": 0.010}

@@ -20,7 +20,7 @@ from bench.__main__ import main
 from bench.server import Server, open_server
 from bench.source import Source
 from bench.strategy import ROOT
-from tests.servers import processes_in
+from tests.servers import PATIENCE, processes_in
 
 # The machine may be slow and shared, and a failure must come again when it is looked for.
 settings.register_profile(
@@ -113,7 +113,7 @@ def looptrap() -> Command:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE,
         )
 
     return run

@@ -8,7 +8,7 @@ from bench.analysis import Analysis, analyse
 from bench.growth import Growth, grow
 from bench.results import Run, Size, StrategyFacts
 from bench.series import Timed, timed
-from tests.test_analysis import a_cell, facts
+from tests.made_runs import a_cell, facts
 from tests.test_growth import NONE, TRAP, TWIN, Cost, always, cells_of, swept
 
 BASE = Size(tests=20, tables=5, rows=0)

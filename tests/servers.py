@@ -13,12 +13,18 @@ import asyncpg
 import psutil
 import pytest
 
-from bench.results import CELLS_FILE
+from bench.files import CELLS_FILE
 from bench.server import Server, open_server
 from bench.source import Source
 from bench.strategy import ROOT
 
-SECONDS = 60
+PATIENCE = 900
+"""Seconds after which what tests wait for is taken to hang; no measure of how long it may take."""
+
+POSIX = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no signals to other processes, and other scripts and links"
+)
+
 STRATEGY = ("--strategies", "none", "--tests", "7", "--no-check")
 
 
@@ -34,7 +40,7 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 
 def assert_nothing_left(folder: Path) -> None:
     """Assert that neither a process nor a file of ours is left in a temporary folder; the run's own folder may be."""
-    deadline = time.monotonic() + SECONDS  # a cell whose run was killed notices that its server is gone
+    deadline = time.monotonic() + PATIENCE  # a cell whose run was killed notices that its server is gone
     while processes_in(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes_in(folder) == []
@@ -81,7 +87,7 @@ def start_run(temporary: Path, *where: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):
             if (out / CELLS_FILE).read_bytes().endswith(b"\n"):

@@ -12,10 +12,12 @@ import pytest
 from bench.adopt import GIVEN, adopted
 from bench.adoption.source import read_source
 from bench.errors import UserError
+from bench.loading import load, names_in_tree, peers_in_tree
 from bench.server import Server
-from bench.strategy import FLOOR, ROOT, TWIN, Trap, load, loop_scope_options, names_in_tree, peers_in_tree
+from bench.strategy import FLOOR, ROOT, TWIN, Trap, loop_scope_options
 from tests.adopted_project import TESTS_OF_PROJECT, add_migrations, by_migrations, write_project
 from tests.conftest import Command, assert_one_line
+from tests.servers import PATIENCE
 from tests.test_strategies import databases
 
 
@@ -72,7 +74,7 @@ def run(folder: Path, *arguments: object) -> str:
     """Run a module of Python in a folder, with no other one on its path, and return what it printed."""
     kept = {name: value for name, value in os.environ.items() if not re.match("PYTHON|PYTEST|LOOPTRAP", name)}
     command = [sys.executable, "-P", "-m", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -9,151 +9,33 @@ import json
 import tracemalloc
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from bench.analysis import Analysis, Noise, StrategyResult, TrapResult, analyse, analyse_each
-from bench.contents import alarms
+from bench.analysis import analyse, analyse_each
 from bench.results import (
-    SCHEMA,
     Cell,
     Condition,
-    Configuration,
-    Failure,
     Fidelity,
-    Machine,
-    RoundLimits,
-    Run,
     Samples,
-    ServerFacts,
     Sight,
     Size,
-    StrategyFacts,
-    Workload,
 )
-from bench.source import Client, Source
-from bench.words import headline, trap_verdict
-
-TESTS = 20
-BOOM = Failure("call", "RuntimeError", "attached to a different loop")
-
-
-def facts(
-    name: str,
-    *,
-    hides: tuple[str, ...] = (),
-    errors: tuple[tuple[str, str], ...] = (),
-    failures: str = "",
-) -> StrategyFacts:
-    """Declare a strategy, or a trap if it has errors."""
-    return StrategyFacts(
-        name=name,
-        summary=f"Summary of {name}.",
-        test_loop_scope="session",
-        fixture_loop_scope="session",
-        hides=hides,
-        is_trap=bool(errors),
-        expected_errors=errors,
-        expected_failures=failures,
-    )
-
-
-def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
-    """Make a run of these strategies."""
-    return Run(
-        schema=SCHEMA,
-        looptrap="0.1.0",
-        started="2025-01-01T00:00:00+00:00",
-        database_prefix="looptrap_0a1b2c3d_",
-        commit="",
-        command="nox -s bench",
-        configuration=Configuration(tuple(one.name for one in strategies), source=Source(), cell_timeout=900),
-        seed=1,
-        limits=RoundLimits(7, 7, None),
-        decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
-        strategies=strategies,
-        workload=Workload(Size(tests, 5, 0), shapes=("one",), fingerprint="0123456789ab"),
-        server=ServerFacts("embedded", "", "18.4", "unix socket", "ext4", "", {}),
-        machine=Machine("cpu", 2, 1, "Linux", "3.13", {}),
-    )
-
-
-def a_cell(
-    strategy: str,
-    round: int,  # noqa: A002 - the record's own word
-    per_test: float = 0.010,
-    *,
-    outcomes: str = "." * TESTS,
-    failures: tuple[Failure, ...] = (BOOM,),
-    position: int = 0,
-    residual: float = 0.0,
-) -> Cell:
-    """Make a finished cell whose median test takes `per_test` seconds: 20 % setup, 70 % call, 10 % teardown."""
-    count = len(outcomes)
-    # A first test that takes 50 times as long is what a median must not see.
-    times = np.full(count, per_test) * np.where(np.arange(count) == 0, 50, 1)
-    return Cell(
-        strategy=strategy,
-        size=Size(TESTS, 5, 0),
-        round=round,
-        position=position,
-        started="2025-01-01T00:00:00+00:00",
-        status="finished",
-        detail="",
-        wall=2.0,
-        cpu=1.5,
-        startup=0.5,
-        collection=0.1,
-        session_setup=0.2,
-        session_teardown=0.1,
-        shutdown=0.1,
-        residual=residual,
-        wal_bytes_per_test=1000.0,
-        load=1.0,
-        steal=0.0,
-        failures=failures if set(outcomes) & set("FE") else (),
-        samples=Samples(
-            setup=tuple(times * 0.2),
-            call=tuple(times * 0.7),
-            teardown=tuple(times * 0.1),
-            outcomes=outcomes,
-            leaked=tuple(int(letter == "L") for letter in outcomes),
-            failure=tuple(0 if letter in "FE" else -1 for letter in outcomes),
-            statements=(8,) * count,
-            connections=(1,) * count,
-            transactions=(3,) * count,
-            cpu=tuple(times * 0.5),
-            peak_memory=tuple(range(100_000_000, 100_000_000 + count)),
-        ),
-    )
-
-
-def crashed(strategy: str, round: int, detail: str = "exit code -9") -> Cell:  # noqa: A002 - as above
-    """Make a cell whose process died in the middle of its second test."""
-    torn = Samples(setup=(0.1, 0.1), call=(0.1,), outcomes=".")
-    return dataclasses.replace(a_cell(strategy, round), status="crashed", detail=detail, samples=torn)
-
-
-def rounds_of(costs: dict[str, float], rounds: range = range(8), noise: float = 0.01, seed: int = 0) -> list[Cell]:
-    """Make the cells of whole rounds; round effects of 20 % hit all strategies of a round alike."""
-    random = np.random.default_rng(seed)
-    cells = []
-    for number in rounds:
-        block = random.normal(0, 0.2)
-        order = random.permutation(list(costs))
-        for position, name in enumerate(order):
-            cost = costs[name] * np.exp(block + random.normal(0, noise))
-            cells.append(a_cell(str(name), number, float(cost), position=position))
-    return cells
-
-
-def by_name(analysis: Analysis) -> dict[str, StrategyResult]:
-    """Look strategies up by their names."""
-    return {result.facts.name: result for result in analysis.strategies}
-
-
-NONE, TWIN, FAST, SLOW = facts("none"), facts("none_twin"), facts("fast"), facts("slow")
-COSTS = {"none": 0.010, "none_twin": 0.010, "fast": 0.008, "slow": 0.050}
+from bench.source import Client
+from bench.words import headline
+from tests.made_runs import (
+    COSTS,
+    FAST,
+    NONE,
+    SLOW,
+    TESTS,
+    TWIN,
+    a_cell,
+    a_run,
+    by_name,
+    crashed,
+    facts,
+    rounds_of,
+)
 
 
 def test_costs_are_kept_by_round() -> None:
@@ -375,159 +257,6 @@ def test_a_cell_that_was_run_again_replaces_the_crashed_one() -> None:
     assert len(analysis.unfinished) == 1
 
 
-def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.message,)) -> TrapResult:
-    """Analyse one trap that declares a different loop, in its one cell of the warm-up round."""
-    trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures=failures)
-    came = tuple(Failure("call", "RuntimeError", message) for message in messages)
-    return analyse(a_run(trap), [a_cell("trap", 0, outcomes=outcomes, failures=came)]).traps[0]
-
-
-@pytest.mark.parametrize(
-    ("failures", "outcomes"),
-    [
-        ("all fail", "FFFFEFFF"),
-        ("first passes", ".FFFEFFF"),
-        ("alternates", ".F.E.F.F"),
-        ("alternates", ".FLFLFLF"),
-    ],
-)
-def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: str) -> None:
-    """Each declared pattern is recognised; a test that only found leaked rows was spared by the declared error."""
-    trap = trap_of(failures, outcomes)
-    assert trap.finding == ""
-    failed = outcomes.count("F") + outcomes.count("E")
-    assert trap.failures == (("RuntimeError: attached to a different loop", failed),)
-    assert (trap.tests, trap.passed, trap.leaked) == (8, outcomes.count("."), outcomes.count("L"))
-
-
-@pytest.mark.parametrize(
-    ("failures", "outcomes", "finding"),
-    [
-        ("all fail", "FFF.FFFF", "expected every test to fail, but 1 of 8 passed"),
-        ("first passes", ".FF.FFFF", "expected the first test to pass and all others to fail, but 2 of 8 passed"),
-        (
-            "first passes",
-            "F.FFFFFF",
-            "expected the first test to pass and all others to fail, but 1 of 8 passed, in the order F.FFFFFF",
-        ),
-        ("alternates", ".......F", "expected every other test to pass, the first among them, but 7 of 8 passed"),
-    ],
-)
-def test_a_trap_that_fails_otherwise_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
-    """The finding says which tests should have failed, and how many did not."""
-    assert trap_of(failures, outcomes).finding == f"{finding}: a library has changed"
-
-
-def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
-    """The right number of failures with other words is not the trap."""
-    finding = trap_of("all fail", "F" * 8, ("connection refused",)).finding
-    expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
-    assert finding == expected
-
-
-def test_a_trap_that_passes_every_test_says_both() -> None:
-    """A fixed library makes error and failures stay away, and the finding names both."""
-    finding = trap_of("all fail", "." * 8).finding
-    assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
-    assert finding.endswith("8 of 8 passed: a library has changed")
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "verdict"),
-    [
-        (".LLL", "works here: 1 of 4 tests pass, 3 find rows of an earlier one"),
-        (".FFF", "fails here in another way: 3 of 4 tests"),
-        ("FFFF", "fails as declared: 4 of 4 tests"),
-    ],
-)
-def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) -> None:
-    """Declarations are for asyncpg, asyncio's loop and pytest-asyncio; what happens under others is said, no more."""
-    trap = facts("trap", hides=("notify",), errors=(("RuntimeError", "different loop"),), failures="all fail")
-    cells, seen = [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))], {"trap": replace(SEES, strategy="trap")}
-    analysis = analyse(replace(a_run(trap), client=Client(driver="psycopg")), cells, seen)
-    assert alarms(analysis) == []
-    assert trap_verdict(analysis.traps[0]) == verdict
-    assert alarms(analyse(a_run(trap), cells, seen))[-1].startswith("FINDING: trap ")
-
-
-def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
-    """A run with a single test cannot show the trap, and the finding does not blame a library."""
-    assert trap_of("first passes", ".").finding.endswith("the number of tests, 1, is too small for it")
-
-
-def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
-    """Without a finished cell nothing is known of the declared error, and it is not said to be missing."""
-    run = a_run(facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail"))
-    assert analyse(run, []).traps[0].finding == "it did not run"
-    died = analyse(run, [crashed("trap", 0)])
-    assert died.traps[0].finding == "it crashed in the warm-up round: exit code -9"
-    assert died.unfinished == ("trap crashed in the warm-up round: exit code -9.",)
-
-
-def noise_of(
-    *, scale: float = 0.005, twin: float = 1.0, slope: float = 0.0, rounds: float = 7, residual: float = 0.0
-) -> Noise:
-    """Judge a run whose cells vary by `scale` and get dearer by `slope` in all, whose twin costs `twin` floors."""
-    random = np.random.default_rng(5)
-    costs = {**COSTS, "none_twin": 0.010 * twin}
-    cells: list[Cell] = []
-    for number in range(1, int(rounds) + 1):
-        for position, name in enumerate(random.permutation(list(costs))):
-            done = len(cells) / (rounds * len(costs))
-            cost = costs[name] * np.exp(random.normal(0, scale) + slope * done)
-            cells.append(a_cell(str(name), number, float(cost), position=position, residual=residual))
-    return analyse(a_run(NONE, TWIN, FAST, SLOW), cells).noise
-
-
-def test_a_quiet_run_says_what_was_looked_at() -> None:
-    """Floor and twin agree, no drift, all time explained: quiet, with the A/A ratio in one sentence."""
-    noise = noise_of()
-    assert noise.verdict == "quiet"
-    assert noise.twin_ratio is not None
-    assert noise.twin_ratio.value == pytest.approx(1, abs=0.01)
-    (sentence,) = noise.reasons
-    assert sentence.startswith(f"none_twin costs {noise.twin_ratio.value:.3f} times none, its equal (")
-
-
-@pytest.mark.parametrize(
-    ("verdict", "words", "cause"),
-    [
-        ("noisy", "are noise", {"scale": 0.08}),
-        ("unusable", "are noise", {"scale": 0.4}),
-        ("noisy", "equals are told apart", {"twin": 1.03}),
-        ("noisy", "drifted by +26% from the first cell to the last", {"slope": 0.25}),
-        ("noisy", "Neighbouring cells vary together", {"slope": 0.25}),
-        ("noisy", "28 of 28 cells have more than 5% of their time unexplained", {"residual": 0.2}),
-        ("noisy", "3 timed rounds finished", {"rounds": 3}),
-        ("unusable", "1 timed round finished: it takes 2", {"rounds": 1}),
-    ],
-)
-def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[str, float]) -> None:
-    """Each cause alone takes the verdict from quiet, and its sentence gives the figure."""
-    noise = noise_of(**cause)
-    assert noise.verdict == verdict
-    assert any(words in reason for reason in noise.reasons)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "verdict", "words"),
-    [
-        ("load", 2.5, "noisy", "its load was 2.5 on 2 cores"),
-        ("load", 2.0, "quiet", "no load of others"),
-        ("steal", 0.05, "noisy", "gave 5% of the processors' time to others"),
-        ("steal", 0.3, "unusable", "gave 30% of the processors' time to others"),
-        ("steal", None, "quiet", "none_twin costs"),
-    ],
-)
-def test_others_on_the_machine_make_noise(field: str, value: float | None, verdict: str, words: str) -> None:
-    """A load beyond the cores, and time that the hypervisor gave to others, count; what cannot be known does not."""
-    cells = rounds_of({"none": 0.010, "none_twin": 0.010, "fast": 0.008}, noise=0.002)
-    busy = [dataclasses.replace(cell, **{field: value}) for cell in cells]  # type: ignore[arg-type] # the case's own
-    noise = analyse(a_run(NONE, TWIN, FAST), busy).noise
-    assert noise.verdict == verdict, noise
-    assert any(words in reason for reason in noise.reasons), noise
-
-
 def test_a_server_that_died_is_not_held_against_the_strategy() -> None:
     """The cell is told as unfinished and its round is missing, but the strategy stays ranked."""
     cells = [
@@ -553,16 +282,6 @@ def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
     analysis = analyse(run, [*cells, *others])
     assert analysis.strategies == analyse(run, cells).strategies
     assert analysis.unfinished == ("fast with 200 tables crashed in round 3: exit code -9.",)
-
-
-def test_a_run_without_the_twin_is_not_called_quiet() -> None:
-    """Where the A/A check is missing nobody knows the noise, so the run is noisy at best, and says why."""
-    noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
-    assert noise.verdict == "noisy"
-    assert noise.twin_ratio is None
-    assert noise.reasons == (
-        "none and none_twin did not both finish two timed rounds: how far equals differ is not known.",
-    )
 
 
 def test_memory_does_not_grow_with_the_samples() -> None:
@@ -614,23 +333,3 @@ def test_need_of_a_run_that_was_not_probed_ranks_nobody() -> None:
     analysis = analyse(asked, BOTH[::2])
     assert "not probed" in by_name(analysis)["fast"].why_unranked
     assert headline(analysis).startswith("Where tests must see notify: No strategy is ranked")
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "finding", "words"),
-    [
-        ({}, "", "not probed"),
-        ({"slow": HIDES}, "", "fails silently, caught as declared by notify; 2 of 4 tests pass, 2 find rows"),
-        (
-            {"slow": replace(SEES, strategy="slow")},
-            "expected notify to catch it, which saw nothing wrong: a library has changed",
-            "DID NOT FAIL AS DECLARED",
-        ),
-    ],
-)
-def test_silent_trap_is_judged_by_its_probes(outcomes: dict[str, Fidelity], finding: str, words: str) -> None:
-    """A trap without errors fails as declared when its probes catch it, whatever its tests did in the workload."""
-    silent = replace(facts("slow", hides=("notify",)), is_trap=True, caught_by=("notify",))
-    (trap,) = analyse(a_run(silent), [a_cell("slow", 0, outcomes="..LL")], outcomes).traps
-    assert trap.finding == finding
-    assert words in trap_verdict(trap)

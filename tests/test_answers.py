@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis import Analysis, Estimate, Noise
+from bench.analysis import Analysis
 from bench.answers import answers, choices
+from bench.estimates import Estimate
+from bench.noise import Noise
 from bench.probes import Family, Probe
 from bench.results import Fidelity, Sight
 from bench.words import duration

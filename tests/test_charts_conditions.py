@@ -11,8 +11,8 @@ from bench.charts.conditions import CHEAPER, DEARER, GIVES_UP, picture
 from bench.charts.typesetting import DARK, SCALE
 from bench.conditions_words import headline
 from tests.conditions_run import FLOOR, Made, large, made, usual
+from tests.made_runs import crashed
 from tests.pictures import colliding, cut_off, words_in
-from tests.test_analysis import crashed
 from tests.test_charts_heatmap import contrast, luminance
 
 

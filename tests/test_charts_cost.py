@@ -11,8 +11,10 @@ from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from bench.analysis import Analysis, Estimate, Noise, StrategyResult, TrapResult
+from bench.analysis import Analysis, StrategyResult
 from bench.charts.cost import picture
+from bench.estimates import Estimate
+from bench.noise import Noise
 from bench.results import (
     SCHEMA,
     Configuration,
@@ -25,6 +27,7 @@ from bench.results import (
     Workload,
 )
 from bench.source import Source
+from bench.traps import TrapResult
 from bench.words import frequent_errors, headline, milliseconds, significant
 from tests.pictures import boxes_in, check_layout, words_in
 

@@ -11,8 +11,8 @@ from bench.charts.distribution import picture, sentence
 from bench.results import Cell, Samples
 from bench.series import timed
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
+from tests.made_runs import FAST, SLOW, a_cell, a_run
 from tests.pictures import boxes_in, check_layout, words_in
-from tests.test_analysis import FAST, SLOW, a_cell, a_run
 
 
 @pytest.mark.parametrize("name", ["usual", "one strategy", "25 with long names", FLOOR_ALONE])

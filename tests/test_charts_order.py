@@ -11,8 +11,8 @@ from bench.charts.order import picture, sentence
 from bench.results import Cell
 from bench.series import Timed, timed
 from tests.drawn_runs import FLOOR_ALONE, LONG, drawn_run
+from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, facts
 from tests.pictures import boxes_in, check_layout, words_in
-from tests.test_analysis import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, facts
 
 
 def looked_at(cells: list[Cell]) -> tuple[Analysis, tuple[Timed, ...]]:

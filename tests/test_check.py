@@ -17,13 +17,16 @@ from rich.console import Console
 from bench import probing
 from bench.documentation import REFERENCE
 from bench.fidelity import CONTROL
+from bench.files import FIDELITY, read_run
+from bench.loading import load, load_all, references_in
 from bench.probes import Probe
 from bench.probing import can_be_probed, probe_all
-from bench.results import FIDELITY, Fidelity, read_run
+from bench.results import Fidelity
 from bench.server import Server
 from bench.source import Client
-from bench.strategy import ROOT, TWIN, load, load_all, references_in
+from bench.strategy import ROOT, TWIN
 from tests.conftest import Command, assert_one_line
+from tests.servers import PATIENCE, POSIX
 from tests.test_docs import example_strategy
 
 DECLARES_WRONGLY = '''
@@ -154,6 +157,7 @@ def test_strategy_that_breaks_the_contract(check: Command, tmp_path: Path) -> No
     assert_one_line(check("--strategies", path), "no_factory", "gives a int, not an async_sessionmaker")
 
 
+@POSIX
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Server) -> None:
     """After Ctrl-C in the middle no process and no database is left, and outcomes that were ready are kept."""
     process = subprocess.Popen(
@@ -169,13 +173,13 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Se
     while "probed" not in said:
         said += process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said + rest
     assert "Traceback" not in rest
     assert "Stopped. What was ready is kept in" in rest
     ready = re.findall(r"^probed (\w+):", said + rest, re.MULTILINE)
     assert FIDELITY.read(tree / "results" / "check").keys() == set(ready)
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while left := [one for one in psutil.process_iter(["environ"]) if str(tree) in str(one.info["environ"])]:
         assert time.monotonic() < end, left
         time.sleep(0.1)

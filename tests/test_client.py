@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from bench.cell import CellOrder, pytest_options, run_cell
+from bench.loading import load
 from bench.process import DATABASE_URL, LOOP
 from bench.results import PASSED, Cell, Samples
 from bench.server import Server
 from bench.source import Client
-from bench.strategy import ROOT, Strategy, Trap, arguments_for_pytest, load
+from bench.strategy import ROOT, Strategy, Trap, arguments_for_pytest
 from bench.workload import SMALLEST
 
 SIZE = replace(SMALLEST, tests=7)

@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 
 from bench import statistics
-from bench.analysis import Estimate
 from bench.conditions import Conditions, Gains, Option, Under, _choose, under_conditions
 from bench.conditions_words import reason_sentences, reasons, safety, sentences, tables, trap_table
+from bench.estimates import Estimate
 from bench.gives_up import NON_DURABILITY
 from bench.results import Condition
 from bench.source import Client
 from tests.conditions_run import FLOOR, USUAL, Made, made, usual
-from tests.test_analysis import BOOM, a_cell, crashed
+from tests.made_runs import BOOM, a_cell, crashed
 
 
 def cell(conditions: Conditions, strategy: str, place: int) -> Under:

@@ -14,15 +14,16 @@ from rich.console import Console
 
 from bench import explain
 from bench.errors import UserError
+from bench.loading import load
 from bench.loops import read
 from bench.server import Server
 from bench.source import Source
 from bench.story import Story
-from bench.strategy import ROOT, load
+from bench.strategy import ROOT
 from bench.tracer import Messages, shortened
 from bench.traces import TRACES, TRACES_FILE, Event, Trace
 from tests.conftest import Command, assert_one_line
-from tests.test_strategy import GOOD, write
+from tests.test_loading import GOOD, write
 
 TRAP, ONE_LOOP, OWN_LOOPS = "module_engine_function_loops", "savepoint_rollback", "null_pool"
 BY_ITSELF = "baseline_restore"

@@ -14,7 +14,8 @@ import pytest
 from bench.analysis import analyse
 from bench.export import write_benchmark_json
 from bench.results import Cell, Run, Size
-from tests.test_analysis import COSTS, FAST, NONE, SLOW, TESTS, TWIN, a_cell, a_run, crashed, facts, rounds_of
+from tests.made_runs import COSTS, FAST, NONE, SLOW, TESTS, TWIN, a_cell, a_run, crashed, facts, rounds_of
+from tests.servers import PATIENCE
 
 TRAP = facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail")
 BROKEN = facts("broken")
@@ -45,7 +46,7 @@ def compare(*arguments: object, cwd: Path) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert completed.stderr == ""
     return completed.stdout

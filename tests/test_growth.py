@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bench import statistics
-from bench.analysis import Estimate
-from bench.growth import MOST_TESTS, Course, Growth, Line, Total, _centre, _theil_sen, grow
+from bench.estimates import Estimate
+from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow
 from bench.growth_words import sentences, tables
 from bench.results import Cell, Run, Size, StrategyFacts
-from tests.test_analysis import BOOM, a_cell, a_run, crashed, facts
+from bench.totals import MOST_TESTS, Total
+from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 
 BASE = Size(tests=100, tables=5, rows=0)
 OVER_TESTS = (Size(10, 5, 0), Size(1000, 5, 0))

@@ -11,6 +11,7 @@ import pytest
 from bench import machine
 from bench.strategy import ROOT
 from bench.version import commit
+from tests.servers import POSIX
 
 GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 GIT = shutil.which("git") or "git"
@@ -61,6 +62,7 @@ def test_the_governor_is_read_where_there_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("script", "told"), [("echo kvm", "kvm"), ("echo none; exit 1", "none")])
+@POSIX
 def test_systemd_is_believed_first(tmp_path: Path, no_commands: Path, script: str, told: str) -> None:
     """What systemd-detect-virt prints counts, whatever its exit code: for bare metal it prints `none` and fails."""
     put(tmp_path, ".dockerenv", "")
@@ -82,6 +84,7 @@ def test_without_systemd_marks_are_read(tmp_path: Path) -> None:
     assert machine._virtualisation(tmp_path) == "podman"
 
 
+@POSIX
 def test_a_systemd_that_says_nothing_is_no_answer(tmp_path: Path, no_commands: Path) -> None:
     """A command that fails without a word leaves the question to the marks."""
     a_command(no_commands, "systemd-detect-virt", "echo 'no bus' >&2; exit 1")
@@ -164,6 +167,7 @@ def test_a_hooks_variables_do_not_lead_astray(checkout: Path, tmp_path: Path, mo
     assert commit(other) == git(other, "rev-parse", "HEAD")
 
 
+@POSIX
 def test_without_git_or_checkout_or_commit_there_is_none(checkout: Path, tmp_path: Path, no_commands: Path) -> None:
     """No git on the machine, an empty folder, and a repository without a commit are no errors."""
     assert commit(checkout) == ""

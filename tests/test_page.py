@@ -16,13 +16,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from bench import results
+from bench import files
 from bench.documentation import REFERENCE
 from bench.fidelity import lacking, seen, sight_of
+from bench.files import FIDELITY, read_run
 from bench.page import PAGE
 from bench.probes import Family, Probe
 from bench.report import report_run
-from bench.results import FIDELITY, Failure, read_run
+from bench.results import Failure
 from tests.test_fidelity import outcomes_of
 from tests.test_report import CELLS, cell_of, write_run
 
@@ -92,7 +93,7 @@ def test_words_from_elsewhere_are_never_markup(tmp_path: Path) -> None:
     FIDELITY.keep(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
     run = read_run(folder)
     facts = [replace(one, summary=f"{EVIL} [x](javascript:alert(1))") for one in run.strategies]
-    results.write_run(folder, replace(run, strategies=tuple(facts)))
+    files.write_run(folder, replace(run, strategies=tuple(facts)))
     report_run(folder, Console(file=io.StringIO()))
     text = (folder / PAGE).read_text()
     assert "<img" not in text

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.loading import load, names_in_tree
 from bench.probes import KEPT_CONNECTIONS, ONE_TRANSACTION, Family, Probe
 from bench.probing import APART
-from bench.strategy import ROOT, Trap, load, names_in_tree
+from bench.strategy import ROOT, Trap
 
 FOLDER = ROOT / "bench" / "probes"
 

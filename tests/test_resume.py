@@ -21,18 +21,18 @@ import pytest
 from rich.console import Console
 
 from bench.cell import PROCESS_FILE
-from bench.results import CELLS_FILE, RUN_FILE, Cell, read_cells, read_run
+from bench.files import CELLS_FILE, RUN_FILE, read_cells, read_run
+from bench.results import Cell
 from bench.run import _say_what_is_kept
 from bench.schedule import CELL_FOLDER
 from bench.server import Server
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
+from tests.servers import PATIENCE, POSIX
 
 RUN_OF_NONE = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5, "--no-check")
 SPREADS = (0, 0.1, 0.5)
 """Seconds within which a kill comes after its moment."""
-PATIENCE = 120
-"""Seconds within which a cell is over on any machine."""
 
 KILLS_THE_SERVER = '''
 """Kill the server, once."""
@@ -132,6 +132,7 @@ def databases(server: Server, prefix: str) -> list[str]:
     return asyncio.run(look())
 
 
+@POSIX
 def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
     """
     SIGKILL in every part of a run, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left.

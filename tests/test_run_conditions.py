@@ -8,12 +8,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench.results import CELLS_FILE, read_cells, read_run
+from bench.files import CELLS_FILE, read_cells, read_run
 from bench.server import Server
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
-
-PATIENCE = 120
+from tests.servers import PATIENCE, POSIX
 
 TELLS = '''
 """Tell what the server is set to."""
@@ -40,6 +39,7 @@ def tell(database_url):
 '''
 
 
+@POSIX
 def test_stopped_and_resumed_under_two_conditions(tmp_path: Path, looptrap: Command) -> None:
     """
     A run over `fsync` runs each strategy under both values in each round, each time on a server that is so set.

@@ -10,7 +10,7 @@ import pytest
 from bench.analysis import analyse
 from bench.results import Cell, Samples, Size
 from bench.series import QUANTILES, timed
-from tests.test_analysis import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, by_name, crashed, facts, rounds_of
+from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, by_name, crashed, facts, rounds_of
 
 RUN = a_run(NONE, TWIN, FAST, SLOW, facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail"))
 

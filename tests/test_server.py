@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
-from bench.results import read_cells
+from bench.files import read_cells
 from bench.server import Server, ServerDiedError, embedded, folder, open_server
 from bench.source import Source
 from tests.conftest import Command, assert_one_line
-from tests.servers import SECONDS, assert_nothing_left, databases, on, start_run
+from tests.servers import PATIENCE, POSIX, assert_nothing_left, databases, on, start_run
 
 
 def test_database_is_made_and_dropped(server: Server) -> None:
@@ -78,12 +78,13 @@ def test_signal_handlers_are_as_before(server: Server) -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+@POSIX
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_in_the_middle(temporary: Path, server_kind: str, number: signal.Signals, code: int) -> None:
     """Ctrl-C and SIGTERM leave the finished cells readable, say where they are, and leave nothing running."""
     process = start_run(temporary, server_kind)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=SECONDS)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert "Traceback" not in errors
     finished = list(read_cells(temporary / "run"))

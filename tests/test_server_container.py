@@ -27,7 +27,7 @@ from bench.server.container import filesystem_in
 from bench.server.image import data_folder, find_image
 from bench.source import Source
 from tests.conftest import Command, assert_one_line, no_engine
-from tests.servers import SECONDS, assert_nothing_left, leave_a_database, on, start_run
+from tests.servers import PATIENCE, assert_nothing_left, leave_a_database, on, start_run
 
 IMAGE = "postgres:17"
 QUICK = Source("container", image=IMAGE, tmpfs=True)
@@ -317,7 +317,7 @@ def test_ryuk_removes_what_a_killed_run_left(
     process = start_run(temporary, "container", "--image", IMAGE)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE
     while containers_of(engine, process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -349,7 +349,7 @@ def test_engine_that_stops_in_the_middle(
         stop()
         (gone,) = containers_of(engine, process.pid)
         gone.remove(force=True, v=True)
-        output, errors = process.communicate(timeout=SECONDS)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert "Traceback" not in errors
     assert "no Docker engine answered within 2 s: start Docker" in errors

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bench.errors import UserError
-from bench.results import read_cells, read_run
+from bench.files import read_cells, read_run
 from bench.server import Server, open_server
 from bench.source import Source
 from tests.conftest import Command, assert_one_line
-from tests.servers import STRATEGY, databases, leave_a_database, on
+from tests.servers import PATIENCE, STRATEGY, databases, leave_a_database, on
 
 PASSWORD = "hunter2-of-looptrap"  # noqa: S105 - of a role that lives as long as one test
 
@@ -47,7 +47,7 @@ def role(server: Server, options: str) -> Iterator[tuple[str, str]]:
 
 def wait_until_refused(dsn: str) -> None:
     """Wait until the server has read its rules again."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             on(dsn, "SELECT 1")

@@ -20,7 +20,7 @@ from bench.server import Server, embedded, folder, open_server, untimed
 from bench.source import Source
 from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line, docker_may_leave_sockets
-from tests.servers import assert_nothing_left, databases, leave_a_database, on, processes_in, start_run
+from tests.servers import PATIENCE, assert_nothing_left, databases, leave_a_database, on, processes_in, start_run
 
 
 def test_facts_of_the_embedded_server(embedded_server: Server) -> None:
@@ -118,7 +118,7 @@ def test_ordinary_user(temporary: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert completed.returncode == 0, completed.stderr

@@ -7,9 +7,10 @@ import asyncpg
 import pytest
 
 from bench.cell import _database
+from bench.loading import load
 from bench.process import ADMIN_DSN, DATABASE_URL
 from bench.server import Server
-from bench.strategy import ROOT, arguments_for_pytest, load
+from bench.strategy import ROOT, arguments_for_pytest
 
 EMPTYING = ("delete_all", "delete_function", "truncate_all", "truncate_dirty")
 MAKING = ("database_per_worker", "template_clone_file_copy", "template_clone_wal_log", "template_pool")

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from bench.errors import UserError
 from bench.interpreters import Interpreter, look
+from bench.loading import load_all, names_in_tree
 from bench.results import WARM_UP, Size
 from bench.schedule import Plan, round_orders
 from bench.source import Client, Source
 from bench.stopping import Limits
-from bench.strategy import load_all, names_in_tree
 from bench.sweep import AXES, Asked, conditions, sizes
+from tests.servers import POSIX
 
 STRATEGIES = load_all(names_in_tree())
 SWEEP = ("server=embedded,container:16", "setting:fsync=on,off", "tmpfs=no,yes")
@@ -80,6 +81,7 @@ def test_sizes_and_conditions_pass_each_other_over() -> None:
     assert [one.name for one in asked(*sweep)] == ["", "tmpfs=yes"]
 
 
+@POSIX
 def test_interpreters_are_called_by_what_differs(tmp_path: Path) -> None:
     """An environment without the packages is named with what it lacks; this one is known by its versions."""
     venv.create(tmp_path / "empty", symlinks=True)

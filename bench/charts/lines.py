@@ -14,7 +14,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
 
-from bench.analysis import Estimate, bounds
 from bench.charts.axis import frame, widened
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
@@ -33,6 +32,7 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
+from bench.estimates import Estimate, bounds
 from bench.statistics import Floats
 
 COLOURS = (BLUE, GREEN, PURPLE, AMBER, INK, RUST)

@@ -1,7 +1,7 @@
 """
 The cells of a run in the order in which they ran, each beside its own strategy's median: what the clock did meanwhile.
 
-Whether that is a drift is judged by `bench/analysis.py`. Looks may change freely.
+Whether that is a drift is judged by `bench/noise.py`. Looks may change freely.
 """
 
 from collections.abc import Sequence

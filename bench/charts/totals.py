@@ -18,7 +18,8 @@ from bench.charts.lines import MOST_FULL, Plot, curve, place, spread
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
 from bench.fidelity import listed
-from bench.growth import MOST_TESTS, BreakEven, Growth, Total
+from bench.growth import Growth
+from bench.totals import MOST_TESTS, BreakEven, Total
 from bench.words import caution, duration, few, in_ties, significant, where_needed
 
 TYPICAL = 1000

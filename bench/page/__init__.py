@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bench.analysis import Analysis, Noise, TrapResult
+from bench.analysis import Analysis
 from bench.answers import Choice, answers, choices
 from bench.charts import Picture, heatmap, timeline, typesetting
 from bench.charts import conditions as conditions_picture
@@ -25,12 +25,14 @@ from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_
 from bench.fidelity import columns_of, seen
 from bench.growth import FACTORS, Growth
 from bench.growth_words import sentences
+from bench.noise import Noise
 from bench.page.conditions import section
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
 from bench.printable import printable
 from bench.probes import Family, Probe
 from bench.results import Fidelity, Run
+from bench.traps import TrapResult
 from bench.words import headline, significant, tests_and_rounds, trap_verdict
 
 PAGE = "report.html"

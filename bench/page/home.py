@@ -8,11 +8,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from bench.adopt import adopted
-from bench.analysis import Analysis, StrategyResult, TrapResult
+from bench.analysis import Analysis, StrategyResult
 from bench.docstrings import read_docstring
 from bench.errors import UserError
+from bench.loading import load
 from bench.printable import printable
-from bench.strategy import LoadedStrategy, load
+from bench.strategy import LoadedStrategy
+from bench.traps import TrapResult
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UserError
+from bench.files import CELLS_FILE, RUN_FILE, append_cell, create_run, drop_torn_line, read_cells, read_run
 from bench.results import (
-    CELLS_FILE,
-    RUN_FILE,
     SCHEMA,
     Cell,
     Configuration,
@@ -22,11 +21,6 @@ from bench.results import (
     Size,
     StrategyFacts,
     Workload,
-    append_cell,
-    create_run,
-    drop_torn_line,
-    read_cells,
-    read_run,
 )
 from bench.source import Source
 

@@ -1,0 +1,158 @@
+"""
+What is asked for, and what `run.json` says of it before the first cell: all that makes such a run again.
+
+No password gets in here: of a DSN it is kept only that there was one.
+"""
+
+import platform
+import secrets
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import schedule
+from bench.interpreters import look
+from bench.loading import CORE
+from bench.machine import describe_machine
+from bench.results import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
+from bench.server import Server
+from bench.source import Client, Source
+from bench.strategy import LoadedStrategy
+from bench.sweep import Asked
+from bench.version import VERSION, commit
+from bench.workload import describe
+
+Servers = dict[str, Server]
+"""By the names of conditions; that of the first is empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the user asked for, as the command line gives it."""
+
+    names: str
+    tests: int
+    sweep: Sequence[str]
+    rounds: int | None
+    quick: bool
+    budget: float
+    source: Source
+    client: Client
+    seed: int | None
+    out: Path | None
+    cell_timeout: float
+    check: bool
+    need: str | None
+
+
+def describe_run(  # noqa: PLR0917 - called in one place
+    options: RunOptions,
+    references: Sequence[str],
+    strategies: Sequence[LoadedStrategy],
+    plan: schedule.Plan,
+    need: tuple[str, ...],
+    servers: Servers,
+) -> Run:
+    """
+    Return what `run.json` says of a run before its first cell.
+
+    :param references: the strategies as they were asked for, those included that were not named.
+    :param need: probes that a strategy must pass to be ranked.
+    """
+    first = plan.conditions[0]
+    return Run(
+        schema=SCHEMA,
+        looptrap=VERSION,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        database_prefix=f"looptrap_{secrets.token_hex(4)}_",
+        commit=commit(),
+        command=_command(options, plan, servers[""]),
+        configuration=Configuration(
+            strategies=tuple(references),
+            cell_timeout=options.cell_timeout,
+            source=_kept(options, servers[""]),
+            client=options.client,
+            sweep=tuple(options.sweep),
+            check=options.check,
+            need=need,
+        ),
+        seed=plan.seed,
+        limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
+        decisions=(),
+        strategies=tuple(strategy.facts(first.client) for strategy in strategies),
+        workload=describe(plan.sizes[0], plan.sizes[1:]),
+        server=servers[""].facts,
+        machine=machine_of(first.client),
+        client=first.client,
+        conditions=tuple(describe_condition(one, servers[one.name].facts) for one in plan.conditions[1:]),
+    )
+
+
+def _kept(options: RunOptions, server: Server) -> Source:
+    """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
+    kind = server.facts.kind
+    return options.source if sweeps_servers(options.sweep) else replace(options.source, choice=kind)
+
+
+def sweeps_servers(sweep: Sequence[str]) -> bool:
+    """Whether a sweep, as it was given, has several kinds of server."""
+    return any(text.startswith("server=") for text in sweep)
+
+
+def machine_of(client: Client) -> Machine:
+    """Describe the machine, with Python and packages as tests find them."""
+    machine = describe_machine()
+    if not client.interpreter:
+        return machine
+    found = look(client.interpreter)
+    return replace(machine, python=found.python, packages=found.packages)
+
+
+def describe_condition(asked: Asked, server: ServerFacts) -> Condition:
+    """Describe a condition, with Python and packages as its tests find them."""
+    path = asked.client.interpreter
+    return Condition(
+        name=asked.name,
+        server=server,
+        client=asked.client,
+        python=look(path).python if path else platform.python_version(),
+        packages=look(path).packages if path else {},
+    )
+
+
+def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
+    """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
+    parts = ["nox", "-s", "bench", "--"]
+    if options.names != CORE:
+        parts += ["--strategies", options.names]
+    parts += ["--tests", str(options.tests)]
+    for text in options.sweep:
+        parts += ["--sweep", text]
+    if options.need:
+        parts += ["--need", options.need]
+    if not options.check:
+        parts.append("--no-check")
+    parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
+    parts += ["--seed", str(plan.seed), *_words_of(options.client), *_words_of_source(options, server)]
+    return shlex.join(parts)
+
+
+def _words_of(client: Client) -> Iterator[str]:
+    for name in ("driver", "loop", "runner"):
+        if getattr(client, name) != getattr(Client, name):
+            yield from (f"--{name}", getattr(client, name))
+
+
+def _words_of_source(options: RunOptions, server: Server) -> Iterator[str]:
+    kept = _kept(options, server)
+    if kept.choice != "auto":
+        yield from ("--server", "DSN" if kept.choice == "dsn" else kept.choice)
+    for name in ("image", "pg", "transport"):
+        if value := getattr(kept, name):
+            yield from (f"--{name}", str(value))
+    for name, value in kept.settings.items():
+        yield from ("--setting", f"{name}={value}")
+    if kept.tmpfs:
+        yield "--tmpfs"

@@ -1,0 +1,67 @@
+"""
+A figure with its interval, as a record: between the arrays of `bench/statistics.py` and all that judge and show it.
+
+No method stands here; what does belongs in `bench/statistics.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench import statistics
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval, in the unit of the field that holds it. With one round the interval is None."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def paired(numerator: Mapping[int, float], denominator: Mapping[int, float]) -> Estimate | None:
+    """
+    Return the ratio of two costs over the rounds that both have; None where there is no such round.
+
+    :param numerator: seconds by the round's number.
+    :param denominator: the same of the other.
+    """
+    both = sorted(numerator.keys() & denominator.keys())
+    if not both:
+        return None
+    return estimate(statistics.ratio(*(np.array([one[number] for number in both]) for one in (numerator, denominator))))
+
+
+def estimate(interval: statistics.Interval) -> Estimate:
+    """Return a single interval as a record: NaN, where there is no end, becomes None."""
+    value, low, high = (float(end) for end in interval)
+    return Estimate(value, known(low), known(high))
+
+
+def bounds(found: Estimate | None) -> tuple[float, float]:
+    """Return the ends of an interval; NaN where there is none."""
+    if found is None or found.low is None or found.high is None:
+        return np.nan, np.nan
+    return found.low, found.high
+
+
+def known(figure: float) -> float | None:
+    """Return a figure; None for NaN."""
+    return None if np.isnan(figure) else float(figure)
+
+
+def paired_in(costs: pd.DataFrame, numerator: str, denominator: str) -> Estimate | None:
+    """
+    Return the ratio of two strategies' costs over the rounds that both have; None where there is no such round.
+
+    :param costs: seconds, a row for each round and a column for each strategy; NaN where there is none.
+    """
+    if numerator not in costs or denominator not in costs:
+        return None
+    # As arrays: picking columns from a frame takes ten times as long as the ratio itself.
+    one, other = costs[numerator].to_numpy(), costs[denominator].to_numpy()
+    both = ~(np.isnan(one) | np.isnan(other))
+    return estimate(statistics.ratio(one[both], other[both])) if both.any() else None

@@ -1,0 +1,77 @@
+"""Two runs for tests to compare: the second is the first with costs multiplied or cells changed."""
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.analysis import analyse
+from bench.compare import compare_runs
+from bench.comparison import Comparison, Measured, Pair, compare
+from bench.files import append_cell, create_run
+from bench.gates import Gates
+from bench.results import Cell, Run
+from tests.made_runs import COSTS, a_run, facts, rounds_of
+
+RUN = a_run(*(facts(name) for name in COSTS))
+
+OTHER_WORK = dataclasses.replace(RUN.workload, fingerprint="ba9876543210")
+
+ALL_GATES = Gates(slower=0.2, wal=0.2, statements=0.0)
+
+Change = Callable[[Cell], Cell]
+
+
+def measured(name: str, cells: list[Cell], run: Run = RUN) -> Measured:
+    """Make one side of a comparison, called `name`, of cells."""
+    run = dataclasses.replace(run, started=name)
+    return Measured(Path(name), analyse(run, cells))
+
+
+def after(factors: dict[str, float], change: Change = lambda cell: cell, rounds: range = range(9)) -> list[Cell]:
+    """Make the cells of a later run in which costs are multiplied by factors, each cell changed by `change`."""
+    costs = {name: cost * factors.get(name, 1) for name, cost in COSTS.items()}
+    return [change(cell) for cell in rounds_of(costs, rounds, seed=1)]
+
+
+BEFORE = measured("before", rounds_of(COSTS))
+
+
+def against(cells: list[Cell], run: Run = RUN) -> Comparison:
+    """Compare the run before with one of these cells."""
+    return compare(BEFORE, measured("after", cells, run))
+
+
+def pairs_of(comparison: Comparison) -> dict[str, Pair]:
+    """Look strategies up by their names."""
+    return {pair.name: pair for pair in comparison.pairs}
+
+
+def witness(name: str, **figures: float) -> Change:
+    """Return what gives a strategy's cells another number of `statements` per test, or of bytes of `wal`."""
+
+    def change(cell: Cell) -> Cell:
+        if cell.strategy != name:
+            return cell
+        statements = (int(figures.get("statements", 8)),) * len(cell.samples.outcomes)
+        samples = dataclasses.replace(cell.samples, statements=statements)
+        return dataclasses.replace(cell, samples=samples, wal_bytes_per_test=figures.get("wal", 1000.0))
+
+    return change
+
+
+def written(folder: Path, cells: list[Cell], run: Run = RUN) -> Path:
+    """Write a run's two files."""
+    create_run(folder, dataclasses.replace(run, started=folder.name))
+    for cell in cells:
+        append_cell(folder, cell)
+    return folder
+
+
+def printed(a: Path, b: Path, gates: Gates = Gates(), width: int = 140) -> tuple[list[str], str]:  # noqa: B008 - frozen
+    """Return the gates that failed, and what was printed."""
+    file = io.StringIO()
+    failed = compare_runs(a, b, gates, Console(file=file, width=width))
+    return failed, file.getvalue()

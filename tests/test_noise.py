@@ -1,0 +1,96 @@
+"""What is said of the clock: quiet, noisy or unusable, and for which reasons. The cells are synthetic."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bench.analysis import analyse
+from bench.noise import Noise
+from bench.results import (
+    Cell,
+)
+from tests.made_runs import (
+    COSTS,
+    FAST,
+    NONE,
+    SLOW,
+    TWIN,
+    a_cell,
+    a_run,
+    rounds_of,
+)
+
+
+def noise_of(
+    *, scale: float = 0.005, twin: float = 1.0, slope: float = 0.0, rounds: float = 7, residual: float = 0.0
+) -> Noise:
+    """Judge a run whose cells vary by `scale` and get dearer by `slope` in all, whose twin costs `twin` floors."""
+    random = np.random.default_rng(5)
+    costs = {**COSTS, "none_twin": 0.010 * twin}
+    cells: list[Cell] = []
+    for number in range(1, int(rounds) + 1):
+        for position, name in enumerate(random.permutation(list(costs))):
+            done = len(cells) / (rounds * len(costs))
+            cost = costs[name] * np.exp(random.normal(0, scale) + slope * done)
+            cells.append(a_cell(str(name), number, float(cost), position=position, residual=residual))
+    return analyse(a_run(NONE, TWIN, FAST, SLOW), cells).noise
+
+
+def test_a_quiet_run_says_what_was_looked_at() -> None:
+    """Floor and twin agree, no drift, all time explained: quiet, with the A/A ratio in one sentence."""
+    noise = noise_of()
+    assert noise.verdict == "quiet"
+    assert noise.twin_ratio is not None
+    assert noise.twin_ratio.value == pytest.approx(1, abs=0.01)
+    (sentence,) = noise.reasons
+    assert sentence.startswith(f"none_twin costs {noise.twin_ratio.value:.3f} times none, its equal (")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words", "cause"),
+    [
+        ("noisy", "are noise", {"scale": 0.08}),
+        ("unusable", "are noise", {"scale": 0.4}),
+        ("noisy", "equals are told apart", {"twin": 1.03}),
+        ("noisy", "drifted by +26% from the first cell to the last", {"slope": 0.25}),
+        ("noisy", "Neighbouring cells vary together", {"slope": 0.25}),
+        ("noisy", "28 of 28 cells have more than 5% of their time unexplained", {"residual": 0.2}),
+        ("noisy", "3 timed rounds finished", {"rounds": 3}),
+        ("unusable", "1 timed round finished: it takes 2", {"rounds": 1}),
+    ],
+)
+def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[str, float]) -> None:
+    """Each cause alone takes the verdict from quiet, and its sentence gives the figure."""
+    noise = noise_of(**cause)
+    assert noise.verdict == verdict
+    assert any(words in reason for reason in noise.reasons)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "verdict", "words"),
+    [
+        ("load", 2.5, "noisy", "its load was 2.5 on 2 cores"),
+        ("load", 2.0, "quiet", "no load of others"),
+        ("steal", 0.05, "noisy", "gave 5% of the processors' time to others"),
+        ("steal", 0.3, "unusable", "gave 30% of the processors' time to others"),
+        ("steal", None, "quiet", "none_twin costs"),
+    ],
+)
+def test_others_on_the_machine_make_noise(field: str, value: float | None, verdict: str, words: str) -> None:
+    """A load beyond the cores, and time that the hypervisor gave to others, count; what cannot be known does not."""
+    cells = rounds_of({"none": 0.010, "none_twin": 0.010, "fast": 0.008}, noise=0.002)
+    busy = [dataclasses.replace(cell, **{field: value}) for cell in cells]  # type: ignore[arg-type] # the case's own
+    noise = analyse(a_run(NONE, TWIN, FAST), busy).noise
+    assert noise.verdict == verdict, noise
+    assert any(words in reason for reason in noise.reasons), noise
+
+
+def test_a_run_without_the_twin_is_not_called_quiet() -> None:
+    """Where the A/A check is missing nobody knows the noise, so the run is noisy at best, and says why."""
+    noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
+    assert noise.verdict == "noisy"
+    assert noise.twin_ratio is None
+    assert noise.reasons == (
+        "none and none_twin did not both finish two timed rounds: how far equals differ is not known.",
+    )

@@ -1,0 +1,132 @@
+"""What is said of a trap that failed as it declares, and of one that did not. The cells are synthetic."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis import analyse
+from bench.contents import alarms
+from bench.results import (
+    Failure,
+    Fidelity,
+    Sight,
+)
+from bench.source import Client
+from bench.traps import TrapResult
+from bench.words import trap_verdict
+from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
+
+SEES = Fidelity("fast", "", "", (Sight("notify", "sees", ""), Sight("same_key", "sees", "")))
+
+HIDES = replace(SEES, strategy="slow", sights=(Sight("notify", "hides", "why"), Sight("same_key", "sees", "")))
+
+BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (("fast", 0.01), ("slow", 0.001))]
+
+
+def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.message,)) -> TrapResult:
+    """Analyse one trap that declares a different loop, in its one cell of the warm-up round."""
+    trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures=failures)
+    came = tuple(Failure("call", "RuntimeError", message) for message in messages)
+    return analyse(a_run(trap), [a_cell("trap", 0, outcomes=outcomes, failures=came)]).traps[0]
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcomes"),
+    [
+        ("all fail", "FFFFEFFF"),
+        ("first passes", ".FFFEFFF"),
+        ("alternates", ".F.E.F.F"),
+        ("alternates", ".FLFLFLF"),
+    ],
+)
+def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: str) -> None:
+    """Each declared pattern is recognised; a test that only found leaked rows was spared by the declared error."""
+    trap = trap_of(failures, outcomes)
+    assert trap.finding == ""
+    failed = outcomes.count("F") + outcomes.count("E")
+    assert trap.failures == (("RuntimeError: attached to a different loop", failed),)
+    assert (trap.tests, trap.passed, trap.leaked) == (8, outcomes.count("."), outcomes.count("L"))
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcomes", "finding"),
+    [
+        ("all fail", "FFF.FFFF", "expected every test to fail, but 1 of 8 passed"),
+        ("first passes", ".FF.FFFF", "expected the first test to pass and all others to fail, but 2 of 8 passed"),
+        (
+            "first passes",
+            "F.FFFFFF",
+            "expected the first test to pass and all others to fail, but 1 of 8 passed, in the order F.FFFFFF",
+        ),
+        ("alternates", ".......F", "expected every other test to pass, the first among them, but 7 of 8 passed"),
+    ],
+)
+def test_a_trap_that_fails_otherwise_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
+    """The finding says which tests should have failed, and how many did not."""
+    assert trap_of(failures, outcomes).finding == f"{finding}: a library has changed"
+
+
+def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
+    """The right number of failures with other words is not the trap."""
+    finding = trap_of("all fail", "F" * 8, ("connection refused",)).finding
+    expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
+    assert finding == expected
+
+
+def test_a_trap_that_passes_every_test_says_both() -> None:
+    """A fixed library makes error and failures stay away, and the finding names both."""
+    finding = trap_of("all fail", "." * 8).finding
+    assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
+    assert finding.endswith("8 of 8 passed: a library has changed")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        (".LLL", "works here: 1 of 4 tests pass, 3 find rows of an earlier one"),
+        (".FFF", "fails here in another way: 3 of 4 tests"),
+        ("FFFF", "fails as declared: 4 of 4 tests"),
+    ],
+)
+def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) -> None:
+    """Declarations are for asyncpg, asyncio's loop and pytest-asyncio; what happens under others is said, no more."""
+    trap = facts("trap", hides=("notify",), errors=(("RuntimeError", "different loop"),), failures="all fail")
+    cells, seen = [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))], {"trap": replace(SEES, strategy="trap")}
+    analysis = analyse(replace(a_run(trap), client=Client(driver="psycopg")), cells, seen)
+    assert alarms(analysis) == []
+    assert trap_verdict(analysis.traps[0]) == verdict
+    assert alarms(analyse(a_run(trap), cells, seen))[-1].startswith("FINDING: trap ")
+
+
+def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
+    """A run with a single test cannot show the trap, and the finding does not blame a library."""
+    assert trap_of("first passes", ".").finding.endswith("the number of tests, 1, is too small for it")
+
+
+def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
+    """Without a finished cell nothing is known of the declared error, and it is not said to be missing."""
+    run = a_run(facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail"))
+    assert analyse(run, []).traps[0].finding == "it did not run"
+    died = analyse(run, [crashed("trap", 0)])
+    assert died.traps[0].finding == "it crashed in the warm-up round: exit code -9"
+    assert died.unfinished == ("trap crashed in the warm-up round: exit code -9.",)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "finding", "words"),
+    [
+        ({}, "", "not probed"),
+        ({"slow": HIDES}, "", "fails silently, caught as declared by notify; 2 of 4 tests pass, 2 find rows"),
+        (
+            {"slow": replace(SEES, strategy="slow")},
+            "expected notify to catch it, which saw nothing wrong: a library has changed",
+            "DID NOT FAIL AS DECLARED",
+        ),
+    ],
+)
+def test_silent_trap_is_judged_by_its_probes(outcomes: dict[str, Fidelity], finding: str, words: str) -> None:
+    """A trap without errors fails as declared when its probes catch it, whatever its tests did in the workload."""
+    silent = replace(facts("slow", hides=("notify",)), is_trap=True, caught_by=("notify",))
+    (trap,) = analyse(a_run(silent), [a_cell("slow", 0, outcomes="..LL")], outcomes).traps
+    assert trap.finding == finding
+    assert words in trap_verdict(trap)
