@@ -63,13 +63,14 @@ def tables(conditions: Conditions) -> dict[str, list[tuple[str, ...]]]:
 
 
 def sentences(conditions: Conditions) -> list[str]:
-    """Say what is gained by what, who changes places, which traps fail otherwise, and where the clock is in doubt."""
+    """Say what is gained by what, who changes places, which traps fail otherwise, and where the figures are in doubt."""
     said = (
         f"{headline(conditions)}.",
         *_range(conditions),
         *_flips(conditions),
         *_traps(conditions),
         *_noise(conditions),
+        *_emulated(conditions),
     )
     return [printable(sentence) for sentence in said]
 

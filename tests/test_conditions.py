@@ -277,6 +277,20 @@ def test_traps_that_work_under_a_condition_are_said() -> None:
     )
 
 
+def test_an_emulated_server_is_said_of_the_condition_that_has_it() -> None:
+    """The default's own is among the report's caveats; one of another condition stands with what is said of that."""
+    run = usual().run
+    first, *others = run.conditions
+    foreign = replace(first, server=replace(first.server, architecture="s390x"))
+    machine = replace(run.machine, architecture="x86_64")
+    emulated = replace(usual(), run=replace(run, machine=machine, conditions=(foreign, *others)))
+    assert any(
+        said.startswith("Under fsync=off: The server was built for s390x and runs on x86_64: emulated")
+        for said in sentences(emulated.conditions)
+    )
+    assert not any("emulated" in said for said in sentences(usual().conditions))
+
+
 def test_what_the_settings_in_play_give_up_is_said() -> None:
     """Of fsync=off and of data in memory, and of nothing else; the table has them beside their conditions."""
     conditions = usual().conditions
