@@ -96,6 +96,11 @@ class Gain:
     tied: tuple[Option, ...]
     """Others that are not told apart from the one that was chosen, the start not among them."""
 
+    @property
+    def known(self) -> bool:
+        """Whether the start is known to get faster by it."""
+        return self.apart and self.times.value > 1
+
 
 @dataclass(frozen=True)
 class Gains:
@@ -109,6 +114,14 @@ class Gains:
     strategy: Gain
     """Another strategy alone."""
     both: Gain
+
+    @property
+    def both_gain_more(self) -> bool:
+        """Whether both together are known to gain more than the better one of the two does alone."""
+        alone = [gain for gain in (self.condition, self.strategy) if gain.known]
+        better = max(alone, key=lambda gain: gain.times.value, default=None)
+        as_good = {self.both.chosen, *self.both.tied}
+        return self.both.known and (better is None or better.chosen not in as_good)
 
 
 @dataclass(frozen=True)

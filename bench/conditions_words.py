@@ -63,7 +63,7 @@ def tables(conditions: Conditions) -> dict[str, list[tuple[str, ...]]]:
 
 
 def sentences(conditions: Conditions) -> list[str]:
-    """Say what is gained by what, who changes places, which traps fail otherwise, and where the figures are in doubt."""
+    """Say what is gained by what, who changes places, which traps fail otherwise, and what is in doubt."""
     said = (
         f"{headline(conditions)}.",
         *_range(conditions),
@@ -122,8 +122,10 @@ def headline(conditions: Conditions) -> str:
         return f"{doubt}, so what another condition gains is not known"
     start = conditions.gains[0]
     cost = f"{conditions.names[0]}; {milliseconds(start.per_test)} per test"
-    choices = ((_alone(conditions), start.condition), ("another strategy alone", start.strategy))
-    gained = "; ".join(f"{who} {_gained(gain, start)}" for who, gain in (*choices, ("both together", start.both)))
+    tuning, strategy, both = (_gained(gain, start) for gain in (start.condition, start.strategy, start.both))
+    if start.both.known and not start.both_gain_more:
+        both = "gains no more beyond noise"
+    gained = f"{_alone(conditions)} {tuning}; another strategy alone {strategy}; both together {both}"
     return f"Starting from {start.start} under the default ({cost}), {gained}"
 
 
@@ -168,7 +170,7 @@ def _gains_table(conditions: Conditions) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("start", "ms", alone, "which", "another strategy alone", "which", "both", "which")]
     for one in conditions.gains:
         gains = (one.condition, one.strategy, one.both)
-        which = (_chosen(gain, one) if _gains(gain) else NOTHING for gain in gains)
+        which = (_chosen(gain, one) if gain.known else NOTHING for gain in gains)
         figures = (figure for gain, said in zip(gains, which, strict=True) for figure in (_interval(gain), said))
         rows.append((one.start, _milliseconds(one.per_test), *figures))
     return [tuple(map(printable, row)) for row in rows]
@@ -205,7 +207,7 @@ def _other_versions(run: Run, condition: Condition) -> list[str]:
 
 
 def _interval(gain: Gain) -> str:
-    if not _gains(gain):
+    if not gain.known:
         return "none"
     low, high = bounds(gain.times)
     return f"{significant(gain.times.value)} ({significant(low)} to {significant(high)})"
@@ -231,12 +233,8 @@ def _alone(conditions: Conditions) -> str:
     return "tuning alone" if conditions.of_servers else "another condition alone"
 
 
-def _gains(gain: Gain) -> bool:
-    return gain.apart and gain.times.value > 1
-
-
 def _gained(gain: Gain, start: Gains) -> str:
-    if not _gains(gain):
+    if not gain.known:
         return "gains nothing beyond noise"
     tied = f", tied with {len(gain.tied)} other{'' if len(gain.tied) == 1 else 's'}" if gain.tied else ""
     return f"is {significant(gain.times.value, 2)} times as fast ({_chosen(gain, start)}{tied})"
@@ -256,15 +254,14 @@ def _range(conditions: Conditions) -> Iterator[str]:
     everyone = conditions.gains
     if len(everyone) < 2 or caution(conditions.analyses[0]):  # noqa: PLR2004 - of one there is no range
         return
-    said = (
-        f"{who} makes {_of(list(filter(_gains, gains)), len(everyone))}"
-        for who, gains in (
-            (_alone(conditions), [one.condition for one in everyone]),
-            ("another strategy alone", [one.strategy for one in everyone]),
-            ("both together", [one.both for one in everyone]),
-        )
+    tuning = _of([one.condition for one in everyone if one.condition.known], len(everyone))
+    strategy = _of([one.strategy for one in everyone if one.strategy.known], len(everyone))
+    more = [one.both for one in everyone if one.both_gain_more]
+    both = f"makes {_of(more, len(everyone))}, more than either alone" if more else "gains no more for any of them"
+    yield (
+        f"Of the {len(everyone)} ranked strategies as a start, {_alone(conditions)} makes {tuning}; another strategy "
+        f"alone makes {strategy}; both together {both}."
     )
-    yield f"Of the {len(everyone)} ranked strategies as a start, {'; '.join(said)}."
 
 
 def _of(gains: Sequence[Gain], count: int) -> str:

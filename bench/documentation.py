@@ -32,9 +32,8 @@ REFERENCE = ROOT / "results" / "reference"
 FRONTIER = (ROOT / "results" / "frontier", ROOT / "results" / "frontier-no-fsync")
 """Runs of the two strategies that docs/baseline-restore.md sets side by side, for several numbers of tables."""
 
-SERVERS = ROOT / "results" / "servers"
-"""A run of the default's strategies on several servers, which docs/conditions.md shows."""
-
+SERVERS, TUNING = ROOT / "results" / "servers", ROOT / "results" / "tuning"
+"""Runs of the default's strategies on several servers, and on one that is tuned, which docs/conditions.md shows."""
 
 PAGES = (
     ROOT / "README.md",
@@ -218,12 +217,12 @@ def _frontier() -> Iterator[str]:
     yield from commands
 
 
-def _servers() -> Iterator[str]:
-    """Yield what several servers make of the strategies."""
-    run = read_run(SERVERS)
-    swept = under_conditions(run, read_cells(SERVERS))
+def _swept(folder: Path) -> Iterator[str]:
+    """Yield what the conditions of a run make of the strategies."""
+    run = read_run(folder)
+    swept = under_conditions(run, read_cells(folder))
     if swept is None:
-        raise UserError(f"{SERVERS} was made under one condition: docs/conditions.md shows several.")
+        raise UserError(f"{folder} was made under one condition: docs/conditions.md shows several.")
     rows = conditions_words.cost_table(swept)
     yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
     yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
@@ -232,7 +231,8 @@ def _servers() -> Iterator[str]:
 
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "results": _results,
-    "servers": _servers,
+    "servers": functools.partial(_swept, SERVERS),
+    "tuning": functools.partial(_swept, TUNING),
     "frontier": _frontier,
     "probes": _probes,
     "sights": _sights,

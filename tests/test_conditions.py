@@ -172,6 +172,29 @@ def test_choices_that_tie_are_said() -> None:
     assert not gains.strategy.apart
 
 
+def test_both_together_are_said_to_gain_only_what_neither_does_alone() -> None:
+    """Where a strategy alone does it all, tuning adds nothing to it, and no figure of both stands beside its own."""
+    tuned = {"dear": 0.02, "cheap": 0.01, **FLOOR}
+    conditions = made({"": {"dear": 0.04, "cheap": 0.01, **FLOOR}, "fsync=off": tuned, "tmpfs=yes": tuned}).conditions
+    gains = gains_of(conditions, "dear")
+    assert gains.both.known
+    assert not gains.both_gain_more
+    first, everyone, *_ = sentences(conditions)
+    assert first.endswith("times as fast (cheap); both together gains no more beyond noise.")
+    assert everyone.endswith("both together gains no more for any of them.")
+    assert gains_of(usual().conditions, "dear").both_gain_more
+    assert sentences(usual().conditions)[1].endswith(", more than either alone.")
+
+
+def test_both_together_may_gain_where_neither_does_alone() -> None:
+    """Then that is more, too."""
+    costs = {"": {"dear": 0.02, "other": 0.02, **FLOOR}, "tmpfs=yes": {"dear": 0.02, "other": 0.01, **FLOOR}}
+    gains = gains_of(made(costs).conditions, "dear")
+    assert not gains.condition.known
+    assert not gains.strategy.known
+    assert gains.both_gain_more
+
+
 def test_a_gain_inside_noise_is_none() -> None:
     """Where no condition changes anything, tuning gains nothing, and the sentence says so."""
     costs = {name: {"one": 0.01, "other": 0.02, **FLOOR} for name in USUAL}
