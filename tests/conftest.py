@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from bench.__main__ import main
 from bench.server import Server, open_server
+from bench.server.embedded import has_room
 from bench.source import Source
 from bench.strategy import ROOT
 from tests.servers import PATIENCE, processes_in
@@ -54,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server_kind(pytestconfig: pytest.Config) -> str:
-    """What tests give to --server where a command starts a server of its own."""
+    """Where the Postgres of the tests comes from that are not about the embedded server."""
     choice = str(pytestconfig.getoption("server"))
     if choice == "container" and (why := no_engine()):
         pytest.skip(why)
@@ -62,9 +63,16 @@ def server_kind(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
+def own_server(server_kind: str) -> tuple[str, ...]:
+    """What tests give to a command that starts a server of its own: nothing that they show depends on its disk."""
+    in_memory = server_kind == "container" or has_room()
+    return ("--server", server_kind, *(("--tmpfs",) if in_memory else ()))
+
+
+@pytest.fixture(scope="session")
 def embedded_server() -> Iterator[Server]:
-    """The embedded Postgres, which lives as long as the tests, and so need not wait for its disk."""
-    with open_server(Source("embedded", settings={"fsync": "off"})) as server:
+    """The embedded Postgres, which lives as long as the tests, and so needs no disk, nor to wait for it."""
+    with open_server(Source("embedded", settings={"fsync": "off"}, tmpfs=has_room())) as server:
         yield server
 
 

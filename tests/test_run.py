@@ -49,11 +49,11 @@ strategy = Trap(
 
 
 def run(
-    looptrap: Command, server: Server | str, folder: Path, *arguments: object, code: int = 0
+    looptrap: Command, server: Server | tuple[str, ...], folder: Path, *arguments: object, code: int = 0
 ) -> tuple[str, Analysis]:
     """Run a small bench on the tests' server, or on one of its own; return what it printed and what the files say."""
-    given = server if isinstance(server, str) else server.admin_dsn
-    done = looptrap("run", "--server", given, "--no-check", "--out", folder, *arguments)
+    given = server if isinstance(server, tuple) else ("--server", server.admin_dsn)
+    done = looptrap("run", *given, "--no-check", "--out", folder, *arguments)
     assert done.returncode == code, done.stderr + done.stdout
     assert done.stderr == ""
     return done.stdout, analyse(read_run(folder), read_cells(folder))
@@ -66,11 +66,11 @@ def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def everything(looptrap: Command, full_run: Path, server_kind: str) -> tuple[str, Analysis]:
+def everything(looptrap: Command, full_run: Path, own_server: tuple[str, ...]) -> tuple[str, Analysis]:
     """The output and the analysis of that run."""
     output = full_run.with_suffix(".txt")
     if not output.exists():
-        output.write_text(run(looptrap, server_kind, full_run, "--tests", 9, "--rounds", 2, "--seed", 4)[0])
+        output.write_text(run(looptrap, own_server, full_run, "--tests", 9, "--rounds", 2, "--seed", 4)[0])
     return output.read_text(), analyse(read_run(full_run), read_cells(full_run))
 
 
@@ -84,11 +84,13 @@ def test_every_strategy_but_the_floor_passes_all_tests_in_every_round(everything
             assert (result.passed, result.leaked, result.ranked) == (18, 0, True), name
 
 
-def test_those_that_stand_apart_pass_all_tests_too(tmp_path: Path, looptrap: Command, server_kind: str) -> None:
+def test_those_that_stand_apart_pass_all_tests_too(
+    tmp_path: Path, looptrap: Command, own_server: tuple[str, ...]
+) -> None:
     """What a default run leaves out works as well: N of N tests, and no row is left for the next test."""
     apart = [name for name in names_in_tree() if not load(name).declared.core]
     arguments = ("--strategies", ",".join(apart), "--tests", 7, "--rounds", 1)
-    _, analysis = run(looptrap, server_kind, tmp_path / "run", *arguments)
+    _, analysis = run(looptrap, own_server, tmp_path / "run", *arguments)
     results = {result.facts.name: result for result in analysis.strategies if result.facts.name != "none"}
     assert set(results) == set(apart)
     assert {(result.passed, result.leaked, result.ranked) for result in results.values()} == {(7, 0, True)}
@@ -164,11 +166,11 @@ def test_report_draws_the_same_from_the_files(
 
 
 def test_command_in_the_summary_makes_such_a_run_again(
-    everything: tuple[str, Analysis], full_run: Path, server_kind: str
+    everything: tuple[str, Analysis], full_run: Path, own_server: tuple[str, ...]
 ) -> None:
     """The summary ends with a command that names tests, rounds, seed and server."""
     assert everything
-    command = f"nox -s bench -- --tests 9 --no-check --rounds 2 --seed 4 --server {server_kind}"
+    command = f"nox -s bench -- --tests 9 --no-check --rounds 2 --seed 4 {' '.join(own_server)}"
     assert read_run(full_run).command == command
     assert command in (full_run / "summary.md").read_text()
 
@@ -212,12 +214,12 @@ def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, server: Server,
 
 
 def test_two_runs_agree_on_the_witnesses(
-    everything: tuple[str, Analysis], full_run: Path, tmp_path: Path, looptrap: Command, server_kind: str
+    everything: tuple[str, Analysis], full_run: Path, tmp_path: Path, looptrap: Command, own_server: tuple[str, ...]
 ) -> None:
     """Another run sends exactly as many statements, and writes as much log within 2 % or 0.5 kB; compare says so."""
     again = tmp_path / "again"
     arguments = ("--strategies", "create_drop,savepoint_rollback", "--tests", 9, "--rounds", 2, "--seed", 5)
-    _, second = run(looptrap, server_kind, again, *arguments)
+    _, second = run(looptrap, own_server, again, *arguments)
     first = {result.facts.name: result for result in everything[1].strategies}
     for result in second.strategies:
         other = first[result.facts.name]
