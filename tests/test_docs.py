@@ -13,7 +13,7 @@ from bench.charts import FOLDER, conditions
 from bench.check import control
 from bench.conditions import under_conditions
 from bench.documentation import PAGES as MADE_PAGES
-from bench.documentation import REFERENCE, SERVERS, made, reference
+from bench.documentation import REFERENCE, SERVERS, TUNING, made, reference
 from bench.fidelity import CONTROL
 from bench.files import CELLS_FILE, FIDELITY_FILE, RUN_FILE, read_cells, read_run
 from bench.loading import load
@@ -51,12 +51,13 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
             assert (tmp_path / path).read_text() == (REFERENCE / path).read_text(), path
 
 
-def test_picture_of_servers_is_what_its_samples_give(tmp_path: Path) -> None:
-    """The picture that docs/conditions.md shows of several servers is what the committed samples give today."""
-    swept = under_conditions(read_run(SERVERS), read_cells(SERVERS))
+@pytest.mark.parametrize("folder", [SERVERS, TUNING], ids=lambda folder: folder.name)
+def test_picture_of_conditions_is_what_its_samples_give(folder: Path, tmp_path: Path) -> None:
+    """The pictures that docs/conditions.md shows are what the committed samples give today."""
+    swept = under_conditions(read_run(folder), read_cells(folder))
     assert swept is not None
     drawn = conditions.picture(swept).write_svg(tmp_path)
-    assert drawn.read_text() == (SERVERS / FOLDER / drawn.name).read_text()
+    assert drawn.read_text() == (folder / FOLDER / drawn.name).read_text()
 
 
 @pytest.mark.parametrize("page", MADE_PAGES, ids=lambda page: page.name)
