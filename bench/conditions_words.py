@@ -27,7 +27,7 @@ WORDS = {
     COSTS: "Times the same strategy's cost under the default, paired within rounds: below 1 is cheaper. ~: not told "
     "apart from the default. -: no figure; the reason stands below.",
     GAINS: "How many times as fast a test gets, with the 95 % interval; a choice counts what the other rounds would "
-    "have chosen, so that luck is no gain. docs/conditions.md says how.",
+    "have chosen, so that luck is no gain. No more: than the better one of the two alone. docs/conditions.md says how.",
     TRAPS: "Whether each fails as it declares. A trap that works here fails elsewhere: who has another version or "
     "runner meets it.",
 }
@@ -83,10 +83,10 @@ def safety(conditions: Conditions) -> list[str]:
 def reasons(conditions: Conditions) -> list[Reason]:
     """Return why there is no figure, for each strategy and condition, and what a trap did that was not declared."""
     found = [
-        Reason(row.trap, place, printable(cell.finding))
+        Reason(row.trap, place, printable(why))
         for row in conditions.traps
         for place, cell in enumerate(row.cells)
-        if cell and cell.finding
+        if cell and (why := cell.finding or cell.otherwise)
     ]
     return [*without_figure(conditions), *found]
 
@@ -142,8 +142,9 @@ def trap_words(trap: TrapResult | None) -> str:
     """Say in two words what a trap did."""
     if trap is None:
         return NOTHING
-    if trap.finding:
-        return "works here" if trap.tests and trap.passed == trap.tests else "not as declared"
+    if trap.finding or trap.otherwise:
+        spared = trap.tests and trap.passed + trap.leaked == trap.tests
+        return "works here" if spared else "not as declared"
     return "as declared" if trap.facts.expected_errors or trap.probed else "not probed"
 
 
@@ -166,13 +167,12 @@ def trap_table(conditions: Conditions) -> list[tuple[str, ...]]:
 
 
 def _gains_table(conditions: Conditions) -> list[tuple[str, ...]]:
-    alone = _alone(conditions)
-    rows: list[tuple[str, ...]] = [("start", "ms", alone, "which", "another strategy alone", "which", "both", "which")]
+    tuning = _alone(conditions)
+    rows: list[tuple[str, ...]] = [("start", "ms", tuning, "which", "another strategy alone", "which", "both", "which")]
     for one in conditions.gains:
-        gains = (one.condition, one.strategy, one.both)
-        which = (_chosen(gain, one) if gain.known else NOTHING for gain in gains)
-        figures = (figure for gain, said in zip(gains, which, strict=True) for figure in (_interval(gain), said))
-        rows.append((one.start, _milliseconds(one.per_test), *figures))
+        both = ("no more", NOTHING) if one.both.known and not one.both_gain_more else _figures(one.both, one)
+        alone = (*_figures(one.condition, one), *_figures(one.strategy, one))
+        rows.append((one.start, _milliseconds(one.per_test), *alone, *both))
     return [tuple(map(printable, row)) for row in rows]
 
 
@@ -206,11 +206,12 @@ def _other_versions(run: Run, condition: Condition) -> list[str]:
     return [f"{name} {own[name]}" for name in _PACKAGES if name in own and own[name] != first.get(name)]
 
 
-def _interval(gain: Gain) -> str:
+def _figures(gain: Gain, start: Gains) -> tuple[str, str]:
+    """Return how much is gained, and by what."""
     if not gain.known:
-        return "none"
+        return "none", NOTHING
     low, high = bounds(gain.times)
-    return f"{significant(gain.times.value)} ({significant(low)} to {significant(high)})"
+    return f"{significant(gain.times.value)} ({significant(low)} to {significant(high)})", _chosen(gain, start)
 
 
 def _milliseconds(estimate: Estimate | None) -> str:

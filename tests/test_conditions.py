@@ -182,6 +182,7 @@ def test_both_together_are_said_to_gain_only_what_neither_does_alone() -> None:
     first, everyone, *_ = sentences(conditions)
     assert first.endswith("times as fast (cheap); both together gains no more beyond noise.")
     assert everyone.endswith("both together gains no more for any of them.")
+    assert tables(conditions)["What another condition and another strategy gain"][1][-2:] == ("no more", "-")
     assert gains_of(usual().conditions, "dear").both_gain_more
     assert sentences(usual().conditions)[1].endswith(", more than either alone.")
 
@@ -298,6 +299,16 @@ def test_traps_that_work_under_a_condition_are_said() -> None:
         and said.endswith("works here under tmpfs=yes.")
         for said in sentences(conditions)
     )
+
+
+def test_a_trap_that_another_client_spares_is_said_to_work_there() -> None:
+    """With another driver it is no finding, and still the table says that no test met the error, and why."""
+    run, psycopg = usual(), Client(driver="psycopg")
+    others = tuple(replace(one, client=psycopg) if one.name == "tmpfs=yes" else one for one in run.run.conditions)
+    spared = replace(a_cell("trap", 0, outcomes="." + "L" * 19), condition="tmpfs=yes")
+    conditions = replace(run, run=replace(run.run, conditions=others), cells=(*run.cells, spared)).conditions
+    assert trap_table(conditions)[1] == ("trap", "as declared", "as declared", "works here", "as declared")
+    assert [one.place for one in reasons(conditions) if one.name == "trap"] == [2]
 
 
 def test_an_emulated_server_is_said_of_the_condition_that_has_it() -> None:
