@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.errors import UserError
 from bench.loading import load_all, names_in_tree, peers_in_tree
 from bench.options import DURATION, SHARE, client_options, server_options, strategies_options, with_peers
+from bench.results.errors import UserError
 from bench.strategy import TWIN, Trap
 from bench.workload import LARGEST
 

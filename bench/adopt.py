@@ -19,12 +19,13 @@ from pathlib import Path
 from bench.adoption.imports import WIDTH, import_lines
 from bench.adoption.source import Block, Source, read_source
 from bench.docstrings import read_docstring
-from bench.errors import UserError
 from bench.loading import load, peers_in_tree
-from bench.printable import printable
 from bench.process import ADMIN_DSN
-from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy, Trap, loop_scope_options
-from bench.version import VERSION
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
+from bench.results.printable import printable
+from bench.results.version import VERSION
+from bench.strategy import FLOOR, TWIN, LoadedStrategy, Trap, loop_scope_options
 
 GIVEN = Path(__file__).parent / "adoption"
 AFTER = frozenset({"db_session", "client"})

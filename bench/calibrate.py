@@ -16,9 +16,9 @@ from rich.text import Text
 
 from bench import statistics
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
-from bench.errors import UserError
 from bench.loading import load
-from bench.results import Cell
+from bench.results.errors import UserError
+from bench.results.records import Cell
 from bench.statistics import Floats
 from bench.trials import Contender, TrialOptions, run_trials
 from bench.workload import SHAPES

@@ -23,13 +23,14 @@ import psutil
 from pydantic import TypeAdapter
 from sqlalchemy.engine import make_url
 
-from bench.errors import UserError
 from bench.identity import identity, known
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP, Record
-from bench.results import Cell, Samples, Size
+from bench.results.endpoints import Client, Driver, Runner
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
+from bench.results.records import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
-from bench.source import Client, Driver, Runner
-from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
+from bench.strategy import LoadedStrategy, arguments_for_pytest
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
 
@@ -74,7 +75,7 @@ class CellOrder:
     position: int
     client: Client = field(default_factory=Client)
     condition: str = ""
-    """As in `bench.results.Cell`."""
+    """As in `bench.results.records.Cell`."""
 
 
 @dataclass(frozen=True)

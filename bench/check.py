@@ -12,16 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import UserError, unwritable
 from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
-from bench.files import FIDELITY, FIDELITY_FILE
 from bench.loading import able, load, load_all, references_in
-from bench.printable import printable
 from bench.probing import can_be_probed, probe_all
-from bench.results import Fidelity, StrategyFacts
+from bench.results.endpoints import Client, Source
+from bench.results.errors import UserError, unwritable
+from bench.results.files import FIDELITY, FIDELITY_FILE
+from bench.results.paths import ROOT
+from bench.results.printable import printable
+from bench.results.records import Fidelity, StrategyFacts
 from bench.server import Server, open_server, untimed
-from bench.source import Client, Source
-from bench.strategy import ROOT, TWIN, LoadedStrategy
+from bench.strategy import TWIN, LoadedStrategy
 from bench.tables import print_figures
 
 RESULTS = ROOT / "results"

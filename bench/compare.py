@@ -15,7 +15,7 @@ from rich.text import Text
 from bench.comparison import Comparison, compare, measured
 from bench.comparison_words import remarks, table, work
 from bench.gates import Gates, failed_gates
-from bench.printable import printable
+from bench.results.printable import printable
 from bench.words import tests_and_rounds
 
 WIDE = 120

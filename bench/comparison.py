@@ -15,10 +15,10 @@ import numpy as np
 
 from bench import statistics
 from bench.analysis import Analysis, StrategyResult, analyse
-from bench.errors import UserError
 from bench.estimates import Estimate, estimate
-from bench.files import read_cells, read_run
-from bench.results import Run
+from bench.results.errors import UserError
+from bench.results.files import read_cells, read_run
+from bench.results.records import Run
 from bench.strategy import FLOOR
 from bench.words import significant
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from bench.analysis import StrategyResult
 from bench.comparison import NOTHING, Comparison, Pair
 from bench.estimates import Estimate
-from bench.printable import printable
-from bench.results import Run
+from bench.results.printable import printable
+from bench.results.records import Run
 from bench.strategy import FLOOR
 from bench.words import significant
 

@@ -18,7 +18,7 @@ from bench import statistics
 from bench.analysis import Analysis, StrategyResult, analyse_each
 from bench.estimates import Estimate, bounds, estimate, paired
 from bench.growth import FACTORS
-from bench.results import Cell, Fidelity, Run
+from bench.results.records import Cell, Fidelity, Run
 from bench.statistics import Floats
 from bench.traps import TrapResult
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from textwrap import shorten
 from typing import NamedTuple
 
-from bench.architecture import emulation
 from bench.conditions import Conditions, Flip, Gain, Gains, Option, Under
 from bench.estimates import Estimate, bounds
 from bench.fidelity import listed
 from bench.gives_up import given_up, what_is_given_up
-from bench.printable import printable
-from bench.results import Condition, Run
+from bench.results.architecture import emulation
+from bench.results.printable import printable
+from bench.results.records import Condition, Run
 from bench.traps import TrapResult
 from bench.words import caution, milliseconds, significant
 

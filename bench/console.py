@@ -16,7 +16,7 @@ from bench.conditions import Conditions
 from bench.contents import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
 from bench.growth import Growth
 from bench.growth_words import sentences
-from bench.printable import printable
+from bench.results.printable import printable
 from bench.tables import fits, print_figures
 from bench.words import headline
 

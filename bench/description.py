@@ -16,12 +16,12 @@ from bench import schedule
 from bench.interpreters import look
 from bench.loading import CORE
 from bench.machine import describe_machine
-from bench.results import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
+from bench.results.endpoints import Client, Source
+from bench.results.records import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
+from bench.results.version import VERSION, commit
 from bench.server import Server
-from bench.source import Client, Source
 from bench.strategy import LoadedStrategy
 from bench.sweep import Asked
-from bench.version import VERSION, commit
 from bench.workload import describe
 
 Servers = dict[str, Server]

@@ -22,16 +22,17 @@ from rich.text import Text
 
 from bench import loops
 from bench.cell import TESTS_RAN, environment, kill_group, pytest_options
-from bench.errors import UserError, unwritable
 from bench.loading import able, load
-from bench.printable import printable
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
+from bench.results.endpoints import Client, Source
+from bench.results.errors import UserError, unwritable
+from bench.results.paths import ROOT
+from bench.results.printable import printable
+from bench.results.traces import TRACES, Event, Trace
 from bench.server import Server, open_server
-from bench.source import Client, Source
 from bench.story import Line, Story
-from bench.strategy import ROOT, LoadedStrategy, arguments_for_pytest
-from bench.traces import TRACES, Event, Trace
+from bench.strategy import LoadedStrategy, arguments_for_pytest
 
 FOLDER = ROOT / "results" / "explain"
 

@@ -18,7 +18,7 @@ import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
 from bench.analysis import Analysis, StrategyResult
-from bench.results import PASSED, WARM_UP, Cell, Machine, Size
+from bench.results.records import PASSED, WARM_UP, Cell, Machine, Size
 
 BENCHMARK = "benchmark.json"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.comparison import Comparison, Pair
 from bench.comparison_words import kilobytes, milliseconds, ratio_words, work
-from bench.errors import UserError
+from bench.results.errors import UserError
 from bench.words import significant
 
 LEAST_WAL = 500.0

@@ -6,7 +6,7 @@ From records to sentences. The words hold for every Postgres that is supported; 
 
 from collections.abc import Iterable
 
-from bench.results import ServerFacts
+from bench.results.records import ServerFacts
 
 NON_DURABILITY = "https://www.postgresql.org/docs/current/non-durability.html"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.estimates import Estimate, bounds
 from bench.growth import Course, Factor, Growth, Line, kind_of_growth
-from bench.printable import printable
+from bench.results.printable import printable
 from bench.totals import BreakEven
 from bench.words import significant
 

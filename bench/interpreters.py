@@ -5,7 +5,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 
-from bench.errors import UserError
+from bench.results.errors import UserError
 
 PATIENCE = 30.0
 """Seconds."""

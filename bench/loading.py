@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
-from bench.errors import UserError
 from bench.probes import Probe
-from bench.strategy import ROOT, ExpectedFailures, LoadedStrategy, LoopScope, Strategy, Trap
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
+from bench.strategy import ExpectedFailures, LoadedStrategy, LoopScope, Strategy, Trap
 
 STRATEGIES = ROOT / "strategies"
 

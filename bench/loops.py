@@ -12,8 +12,8 @@ from string import ascii_lowercase
 from typing import Literal
 
 from bench.loops_words import named, sentence, several, shown_error
+from bench.results.traces import NO_LOOP, Event, Trace
 from bench.story import BEFORE, Connection, Line, Loop, Meeting, Story
-from bench.traces import NO_LOOP, Event, Trace
 
 MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8
 """Of one loop in one column, and which of its statements stay when it has more."""

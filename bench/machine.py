@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 import psutil
 
-from bench.results import Machine
+from bench.results.records import Machine
 
 
 def describe_machine() -> Machine:

@@ -31,7 +31,8 @@ from bench.app.main import app
 from bench.app.models import Base
 from bench.loading import plugins_of
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
-from bench.strategy import ROOT, Strategy, arguments_for_pytest, loop_scope_options
+from bench.results.paths import ROOT
+from bench.strategy import Strategy, arguments_for_pytest, loop_scope_options
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 

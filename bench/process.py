@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from bench.results import Failure
+from bench.results.records import Failure
 
 DATABASE_URL = "LOOPTRAP_DATABASE_URL"
 """The environment variable with the URL of the cell's database."""
 
 LOOP = "LOOPTRAP_LOOP"
-"""The environment variable with whose event loop the process is to run, as in `bench.source.Client`."""
+"""The environment variable with whose event loop the process is to run, as in `bench.results.endpoints.Client`."""
 
 ADMIN_DSN = "LOOPTRAP_ADMIN_DSN"
 """The environment variable with the DSN of the server's maintenance database, where the log's position is read."""

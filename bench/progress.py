@@ -7,7 +7,7 @@ import rich.progress
 from rich.console import Console
 
 from bench.cell import CellOrder
-from bench.results import WARM_UP, Cell
+from bench.results.records import WARM_UP, Cell
 from bench.schedule import Plan
 
 

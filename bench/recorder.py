@@ -23,7 +23,7 @@ from sqlalchemy import Engine, Pool, PoolProxiedConnection, event
 from sqlalchemy.engine.default import DefaultDialect
 
 from bench.process import ADMIN_DSN, Record
-from bench.results import ERROR, FAILED, LEAKED, PASSED, Failure
+from bench.results.records import ERROR, FAILED, LEAKED, PASSED, Failure
 from bench.workload.slate import LeakedRowsError
 
 if sys.platform == "win32":

@@ -25,17 +25,17 @@ from bench.charts import (
 from bench.conditions import Conditions, under_conditions
 from bench.console import print_summary
 from bench.contents import in_order
-from bench.errors import UserError
 from bench.export import write_benchmark_json
 from bench.fidelity import columns_of
-from bench.files import FIDELITY, read_cells, read_run
 from bench.growth import Growth, grow
 from bench.page import write_page
-from bench.printable import printable
-from bench.results import Run
+from bench.results.errors import UserError
+from bench.results.files import FIDELITY, read_cells, read_run
+from bench.results.printable import printable
+from bench.results.records import Run
+from bench.results.traces import TRACES, Trace
 from bench.series import Timed, timed
 from bench.summary import write_summary
-from bench.traces import TRACES, Trace
 
 
 def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:

@@ -22,13 +22,15 @@ import bench.server
 from bench import schedule
 from bench.check import control, probe_into
 from bench.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
-from bench.errors import UserError
 from bench.explain import CLIENT, trace_all
 from bench.fidelity import needed
-from bench.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
 from bench.loading import able, lasting, load_all, references_in
 from bench.progress import Progress
-from bench.results import (
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
+from bench.results.paths import ROOT
+from bench.results.records import (
     Condition,
     Machine,
     Run,
@@ -36,12 +38,11 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
+from bench.results.traces import TRACES
 from bench.server import Server, ServerDiedError, untimed
-from bench.source import Source
 from bench.stopping import Limits
-from bench.strategy import FLOOR, ROOT, TWIN, LoadedStrategy
+from bench.strategy import FLOOR, TWIN, LoadedStrategy
 from bench.sweep import Asked, conditions, sizes
-from bench.traces import TRACES
 from bench.workload import describe
 
 if TYPE_CHECKING:

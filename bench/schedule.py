@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bench.cell import CellOrder, clear_away, run_cell
-from bench.errors import unwritable
-from bench.files import append_cell, drop_torn_line, read_cells
-from bench.results import WARM_UP, Cell, Size
+from bench.results.errors import unwritable
+from bench.results.files import append_cell, drop_torn_line, read_cells
+from bench.results.records import WARM_UP, Cell, Size
 from bench.server import Server, ServerDiedError
 from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy import FLOOR, LoadedStrategy, Trap

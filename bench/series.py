@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.results import WARM_UP, Cell, Run
+from bench.results.records import WARM_UP, Cell, Run
 from bench.strategy import TWIN
 
 QUANTILES = 200

@@ -2,13 +2,13 @@
 The records of what a trace says: lines, event loops, connections, and where a connection met a second loop.
 
 Between `bench/loops.py`, which makes them out of a trace, and those that show them. Numbers of loops are those of
-`bench/traces.py`; a column is a test, or what wide fixtures do before the first or after the last one.
+`bench/results/traces.py`; a column is a test, or what wide fixtures do before the first or after the last one.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.traces import NO_LOOP
+from bench.results.traces import NO_LOOP
 
 BEFORE = 0
 """The column of what wide fixtures do before the first test; a test's column is its number."""

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from bench.probes import Probe
-from bench.results import StrategyFacts
-from bench.source import Client
-
-ROOT = Path(__file__).parent.parent
+from bench.results.endpoints import Client
+from bench.results.records import StrategyFacts
 
 FLOOR = "none"
 """The strategy without isolation."""

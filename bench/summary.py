@@ -24,7 +24,7 @@ from bench.contents import (
 from bench.fidelity import columns_of, probe_table
 from bench.growth import Growth
 from bench.growth_words import sentences
-from bench.printable import printable
+from bench.results.printable import printable
 from bench.tables import bullets, escaped, markdown_table
 from bench.words import headline
 

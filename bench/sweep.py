@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import Any, NamedTuple, get_args
 
-from bench.errors import UserError
 from bench.interpreters import Interpreter, look
-from bench.results import Size
-from bench.source import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.results.errors import UserError
+from bench.results.records import Size
 from bench.workload import LARGEST, SMALLEST
 
 MOST_CONDITIONS = 24

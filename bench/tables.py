@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.printable import printable
+from bench.results.printable import printable
 
 NAME_WIDTH = 28
 """A name of this length stays whole, whatever else has to fold."""

@@ -25,7 +25,7 @@ import pytest
 from sqlalchemy import Pool, event
 
 from bench.recorder import describe_failure
-from bench.traces import NO_LOOP, Event
+from bench.results.traces import NO_LOOP, Event
 
 CONTROL = ("BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT")
 """The first words of statements that control transactions: they are kept whole."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.fidelity import lacking, listed
-from bench.results import ERROR, FAILED, LEAKED, PASSED, Cell, Fidelity, StrategyFacts
-from bench.source import Client
+from bench.results.endpoints import Client
+from bench.results.records import ERROR, FAILED, LEAKED, PASSED, Cell, Fidelity, StrategyFacts
 
 _EXPECTED: dict[str, tuple[str, Callable[[int], bool]]] = {
     "all fail": ("every test to fail", lambda _: True),

@@ -16,10 +16,10 @@ import rich.progress
 from rich.console import Console
 
 from bench.cell import CellOrder, run_cell
-from bench.errors import UserError
-from bench.results import PASSED, WARM_UP, Cell, Size
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.records import PASSED, WARM_UP, Cell, Size
 from bench.server import Server, open_server
-from bench.source import Source
 from bench.strategy import LoadedStrategy
 from bench.workload import SMALLEST
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from bench.analysis import Analysis, StrategyResult
 from bench.estimates import Estimate
 from bench.fidelity import listed
-from bench.printable import printable
-from bench.results import StrategyFacts
+from bench.results.printable import printable
+from bench.results.records import StrategyFacts
 from bench.traps import TrapResult
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160

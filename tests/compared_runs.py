@@ -10,9 +10,9 @@ from rich.console import Console
 from bench.analysis import analyse
 from bench.compare import compare_runs
 from bench.comparison import Comparison, Measured, Pair, compare
-from bench.files import append_cell, create_run
 from bench.gates import Gates
-from bench.results import Cell, Run
+from bench.results.files import append_cell, create_run
+from bench.results.records import Cell, Run
 from tests.made_runs import COSTS, a_run, facts, rounds_of
 
 RUN = a_run(*(facts(name) for name in COSTS))

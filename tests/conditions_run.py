@@ -7,7 +7,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from bench.conditions import Conditions, under_conditions
-from bench.results import Cell, Condition, Run, ServerFacts
+from bench.results.records import Cell, Condition, Run, ServerFacts
 from tests.made_runs import a_cell, a_run, facts
 
 TRAP = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench.__main__ import main
+from bench.results.endpoints import Source
+from bench.results.paths import ROOT
 from bench.server import Server, open_server
 from bench.server.embedded import has_room
-from bench.source import Source
-from bench.strategy import ROOT
 from tests.servers import PATIENCE, processes_in
 
 # The machine may be slow and shared, and a failure must come again when it is looked for.

@@ -6,7 +6,7 @@ from functools import cache
 
 from bench.analysis import Analysis, analyse
 from bench.growth import Growth, grow
-from bench.results import Run, Size, StrategyFacts
+from bench.results.records import Run, Size, StrategyFacts
 from bench.series import Timed, timed
 from tests.made_runs import a_cell, facts
 from tests.test_growth import NONE, TRAP, TWIN, Cost, always, cells_of, swept

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from bench.analysis import Analysis, StrategyResult
-from bench.results import (
+from bench.results.endpoints import Source
+from bench.results.records import (
     SCHEMA,
     Cell,
     Configuration,
@@ -19,7 +20,6 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
-from bench.source import Source
 
 TESTS = 20
 

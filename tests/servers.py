@@ -13,10 +13,10 @@ import asyncpg
 import psutil
 import pytest
 
-from bench.files import CELLS_FILE
+from bench.results.endpoints import Source
+from bench.results.files import CELLS_FILE
+from bench.results.paths import ROOT
 from bench.server import Server, open_server
-from bench.source import Source
-from bench.strategy import ROOT
 
 PATIENCE = 900
 """Seconds after which what tests wait for is taken to hang; no measure of how long it may take."""

@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis import analyse, analyse_each
-from bench.results import (
+from bench.results.endpoints import Client
+from bench.results.records import (
     Cell,
     Condition,
     Fidelity,
@@ -20,7 +21,6 @@ from bench.results import (
     Sight,
     Size,
 )
-from bench.source import Client
 from bench.words import headline
 from tests.made_runs import (
     COSTS,

@@ -9,7 +9,7 @@ from bench.answers import answers, choices
 from bench.estimates import Estimate
 from bench.noise import Noise
 from bench.probes import Family, Probe
-from bench.results import Fidelity, Sight
+from bench.results.records import Fidelity, Sight
 from bench.words import duration
 from tests.test_charts_cost import analysis_of, result_of
 

@@ -21,7 +21,7 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session
 from bench.app.main import app
 from bench.app.models import Base
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 T = TypeVar("T")
 

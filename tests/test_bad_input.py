@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.files import RUN_FILE
+from bench.results.files import RUN_FILE
 from tests.conftest import Command, assert_one_line
 from tests.test_files import RUN
 from tests.test_loading import GOOD, write
@@ -142,7 +142,7 @@ def test_full_disk(looptrap: Command, full_disk: Path) -> None:
 def test_report_of_what_is_no_run(looptrap: Command, tmp_path: Path) -> None:
     """A folder without a run, and a run without a finished cell, say so."""
     assert_one_line(looptrap("report", tmp_path), "holds no run", "results/reference")
-    from bench.files import create_run  # noqa: PLC0415 - for this test alone
+    from bench.results.files import create_run  # noqa: PLC0415 - for this test alone
 
     create_run(tmp_path, RUN)
     assert_one_line(looptrap("report", tmp_path), "no finished cell")

@@ -15,7 +15,8 @@ from bench.analysis import Analysis, StrategyResult
 from bench.charts.cost import picture
 from bench.estimates import Estimate
 from bench.noise import Noise
-from bench.results import (
+from bench.results.endpoints import Source
+from bench.results.records import (
     SCHEMA,
     Configuration,
     Machine,
@@ -26,7 +27,6 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
-from bench.source import Source
 from bench.traps import TrapResult
 from bench.words import frequent_errors, headline, milliseconds, significant
 from tests.pictures import boxes_in, check_layout, words_in

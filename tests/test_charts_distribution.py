@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis import analyse
 from bench.charts.distribution import picture, sentence
-from bench.results import Cell, Samples
+from bench.results.records import Cell, Samples
 from bench.series import timed
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
 from tests.made_runs import FAST, SLOW, a_cell, a_run

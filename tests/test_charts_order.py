@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis import Analysis, analyse
 from bench.charts.order import picture, sentence
-from bench.results import Cell
+from bench.results.records import Cell
 from bench.series import Timed, timed
 from tests.drawn_runs import FLOOR_ALONE, LONG, drawn_run
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, facts

@@ -18,7 +18,7 @@ from matplotlib.text import Text
 from bench.charts.timeline import picture
 from bench.charts.typesetting import DARK, LOUD, ORANGE
 from bench.loops import MOST_LINES, read
-from bench.traces import Event, Trace
+from bench.results.traces import Event, Trace
 
 Kind = Literal["setup", "call", "teardown"]
 NAMES = ("create_and_list", "conflict_then_carry_on", "read_own_commits")

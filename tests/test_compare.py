@@ -14,9 +14,9 @@ from rich.cells import cell_len
 from bench import statistics
 from bench.comparison import Difference, compare, differences
 from bench.comparison_words import table
-from bench.errors import UserError
 from bench.gates import Gates
-from bench.results import Machine, Size
+from bench.results.errors import UserError
+from bench.results.records import Machine, Size
 from tests.compared_runs import (
     ALL_GATES,
     OTHER_WORK,

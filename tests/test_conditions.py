@@ -14,8 +14,8 @@ from bench.conditions import Conditions, Gains, Option, Under, _choose, under_co
 from bench.conditions_words import reason_sentences, reasons, safety, sentences, tables, trap_table
 from bench.estimates import Estimate
 from bench.gives_up import NON_DURABILITY
-from bench.results import Condition
-from bench.source import Client
+from bench.results.endpoints import Client
+from bench.results.records import Condition
 from tests.conditions_run import FLOOR, USUAL, Made, made, usual
 from tests.made_runs import BOOM, a_cell, crashed
 

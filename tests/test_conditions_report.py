@@ -11,9 +11,9 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from bench.contents import caveats
-from bench.files import append_cell, create_run
 from bench.page import PAGE
 from bench.report import report_run
+from bench.results.files import append_cell, create_run
 from bench.summary import SUMMARY
 from tests.conditions_run import Made, usual
 from tests.made_runs import a_cell, crashed

@@ -13,15 +13,15 @@ import pytest
 from rich.console import Console
 
 from bench import explain
-from bench.errors import UserError
 from bench.loading import load
 from bench.loops import read
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
+from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
-from bench.source import Source
 from bench.story import Story
-from bench.strategy import ROOT
 from bench.tracer import Messages, shortened
-from bench.traces import TRACES, TRACES_FILE, Event, Trace
 from tests.conftest import Command, assert_one_line
 from tests.test_loading import GOOD, write
 
@@ -68,7 +68,7 @@ HANGS = '''
 """Hang in the first test."""
 import time, pytest
 from bench import Strategy
-from bench.source import Source
+from bench.results.endpoints import Source
 
 strategy = Strategy()
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bench.errors import UserError
 from bench.fidelity import (
     CONTROL,
     columns_of,
@@ -18,7 +17,8 @@ from bench.fidelity import (
 )
 from bench.probes import Family, Probe
 from bench.probes.protocol import Outcome
-from bench.results import Fidelity, Sight, StrategyFacts
+from bench.results.errors import UserError
+from bench.results.records import Fidelity, Sight, StrategyFacts
 
 
 def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import UserError
-from bench.files import CELLS_FILE, RUN_FILE, append_cell, create_run, drop_torn_line, read_cells, read_run
-from bench.results import (
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.files import CELLS_FILE, RUN_FILE, append_cell, create_run, drop_torn_line, read_cells, read_run
+from bench.results.records import (
     SCHEMA,
     Cell,
     Configuration,
@@ -22,7 +23,6 @@ from bench.results import (
     StrategyFacts,
     Workload,
 )
-from bench.source import Source
 
 RUN = Run(
     schema=SCHEMA,

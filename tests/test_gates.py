@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench.comparison import compare
-from bench.errors import UserError
 from bench.gates import Gates, failed_gates
-from bench.results import Cell
+from bench.results.errors import UserError
+from bench.results.records import Cell
 from tests.compared_runs import (
     ALL_GATES,
     Change,

@@ -19,7 +19,7 @@ from bench import statistics
 from bench.estimates import Estimate
 from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow
 from bench.growth_words import sentences, tables
-from bench.results import Cell, Run, Size, StrategyFacts
+from bench.results.records import Cell, Run, Size, StrategyFacts
 from bench.totals import MOST_TESTS, Total
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UserError
 from bench.loading import STRATEGIES, load, load_all, names_in_tree, references_in
+from bench.results.errors import UserError
 
 GOOD = '''
 """Do nothing at all."""

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from bench.looking import AT_MOST, cost, cost_of_looking, verdict
-from bench.source import Source
+from bench.results.endpoints import Source
 from bench.trials import COUNTER, Trial, TrialOptions
 from tests.test_calibrate import a_cell
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.analysis import analyse
 from bench.noise import Noise
-from bench.results import (
+from bench.results.records import (
     Cell,
 )
 from tests.made_runs import (

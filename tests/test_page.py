@@ -16,14 +16,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from bench import files
 from bench.documentation import REFERENCE
 from bench.fidelity import lacking, seen, sight_of
-from bench.files import FIDELITY, read_run
 from bench.page import PAGE
 from bench.probes import Family, Probe
 from bench.report import report_run
-from bench.results import Failure
+from bench.results import files
+from bench.results.files import FIDELITY, read_run
+from bench.results.records import Failure
 from tests.test_fidelity import outcomes_of
 from tests.test_report import CELLS, cell_of, write_run
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UserError
 from bench.loading import able, load, names_in_tree, peers_in_tree, references_in
-from bench.strategy import ROOT, Peer, arguments_for_pytest
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
+from bench.strategy import Peer, arguments_for_pytest
 from tests.conftest import Command, assert_one_line
 
 NOT_INSTALLED = '''

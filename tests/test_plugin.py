@@ -3,7 +3,7 @@
 import pytest
 
 from bench.process import CONTRACT_BROKEN, DATABASE_URL
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 STRATEGY = """
     import pytest

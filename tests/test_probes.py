@@ -9,7 +9,8 @@ import pytest
 from bench.loading import load, names_in_tree
 from bench.probes import KEPT_CONNECTIONS, ONE_TRANSACTION, Family, Probe
 from bench.probing import APART
-from bench.strategy import ROOT, Trap
+from bench.results.paths import ROOT
+from bench.strategy import Trap
 
 FOLDER = ROOT / "bench" / "probes"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.recorder import describe_failure
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 # Far longer than anything else in these tests takes, so that a slow machine cannot blur where it was billed.
 PAUSE = 1.0

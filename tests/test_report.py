@@ -17,14 +17,14 @@ from rich.console import Console
 from bench.analysis import Analysis
 from bench.console import print_summary
 from bench.contents import phase_table, table, trap_table, witness_table
-from bench.errors import UserError
 from bench.fidelity import CONTROL
-from bench.files import FIDELITY, append_cell, create_run
 from bench.growth import Growth
 from bench.noise import Noise
 from bench.probes import Probe
 from bench.report import report_run
-from bench.results import Cell, Failure, Samples, Size
+from bench.results.errors import UserError
+from bench.results.files import FIDELITY, append_cell, create_run
+from bench.results.records import Cell, Failure, Samples, Size
 from bench.summary import write_summary
 from tests.made_runs import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of

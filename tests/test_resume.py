@@ -21,12 +21,12 @@ import pytest
 from rich.console import Console
 
 from bench.cell import PROCESS_FILE
-from bench.files import CELLS_FILE, RUN_FILE, read_cells, read_run
-from bench.results import Cell
+from bench.results.files import CELLS_FILE, RUN_FILE, read_cells, read_run
+from bench.results.paths import ROOT
+from bench.results.records import Cell
 from bench.run import _say_what_is_kept
 from bench.schedule import CELL_FOLDER
 from bench.server import Server
-from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
 

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench.files import CELLS_FILE, read_cells, read_run
+from bench.results.files import CELLS_FILE, read_cells, read_run
+from bench.results.paths import ROOT
 from bench.server import Server
-from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
 

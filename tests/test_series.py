@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import analyse
-from bench.results import Cell, Samples, Size
+from bench.results.records import Cell, Samples, Size
 from bench.series import QUANTILES, timed
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, by_name, crashed, facts, rounds_of
 

@@ -21,11 +21,11 @@ from docker.errors import ImageNotFound
 from docker.models.containers import Container
 from sqlalchemy.engine import make_url
 
-from bench.errors import UserError
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
 from bench.server import Server, container, open_server, removal
 from bench.server.container import filesystem_in
 from bench.server.image import data_folder, find_image
-from bench.source import Source
 from tests.conftest import Command, assert_one_line, no_engine
 from tests.servers import PATIENCE, assert_nothing_left, leave_a_database, on, start_run
 

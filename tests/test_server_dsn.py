@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bench.errors import UserError
-from bench.files import read_cells, read_run
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.files import read_cells, read_run
 from bench.server import Server, open_server
-from bench.source import Source
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, STRATEGY, databases, leave_a_database, on
 

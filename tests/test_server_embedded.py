@@ -15,10 +15,10 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bench.errors import UserError
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.paths import ROOT
 from bench.server import Server, embedded, folder, open_server, untimed
-from bench.source import Source
-from bench.strategy import ROOT
 from tests.conftest import Command, assert_one_line, docker_may_leave_sockets
 from tests.servers import PATIENCE, assert_nothing_left, databases, leave_a_database, on, processes_in, start_run
 
@@ -103,7 +103,7 @@ def test_ordinary_user(temporary: Path) -> None:
     temporary.chmod(0o1777)
     code = (
         "from bench.server import open_server\n"
-        "from bench.source import Source\n"
+        "from bench.results.endpoints import Source\n"
         "with open_server(Source('embedded')) as server:\n"
         "    print(server.create_database('looptrap_user'))"
     )

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import UserError
 from bench.interpreters import Interpreter, look
 from bench.loading import load_all, names_in_tree
-from bench.results import WARM_UP, Size
+from bench.results.endpoints import Client, Source
+from bench.results.errors import UserError
+from bench.results.records import WARM_UP, Size
 from bench.schedule import Plan, round_orders
-from bench.source import Client, Source
 from bench.stopping import Limits
 from bench.sweep import AXES, Asked, conditions, sizes
 from tests.servers import POSIX

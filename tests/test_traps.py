@@ -6,12 +6,12 @@ import pytest
 
 from bench.analysis import analyse
 from bench.contents import alarms
-from bench.results import (
+from bench.results.endpoints import Client
+from bench.results.records import (
     Failure,
     Fidelity,
     Sight,
 )
-from bench.source import Client
 from bench.traps import TrapResult
 from bench.words import trap_verdict
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts

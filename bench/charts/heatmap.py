@@ -30,7 +30,7 @@ from bench.charts.typesetting import (
 )
 from bench.fidelity import listed, seen, sight_of
 from bench.probes import Family, Probe
-from bench.results import Fidelity
+from bench.results.records import Fidelity
 
 STEM = "fidelity"
 

@@ -36,8 +36,8 @@ from bench.charts.typesetting import (
     wrap,
 )
 from bench.loops import read
+from bench.results.traces import Trace
 from bench.story import Connection, Line, Loop, Meeting, Story
-from bench.traces import Trace
 
 STEM = "loops-"
 """What the names of the files begin with; the strategy's name follows."""

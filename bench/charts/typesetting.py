@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
-from bench.printable import printable
+from bench.results.printable import printable
 
 PAPER, INK, GREY, LIGHT = "#ffffff", "#1f1f1f", "#595959", "#dcdcdc"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"  # Okabe and Ito's colour-blind safe palette

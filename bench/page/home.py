@@ -10,9 +10,9 @@ from markupsafe import Markup
 from bench.adopt import adopted
 from bench.analysis import Analysis, StrategyResult
 from bench.docstrings import read_docstring
-from bench.errors import UserError
 from bench.loading import load
-from bench.printable import printable
+from bench.results.errors import UserError
+from bench.results.printable import printable
 from bench.strategy import LoadedStrategy
 from bench.traps import TrapResult
 

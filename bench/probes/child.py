@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 LIBRARIES = (
     "alembic.command",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 FIRST, SECOND = "first", "second"
 BOTH = (FIRST, SECOND)

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.errors import UserError
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
 from bench.server import container, dsn, embedded
 from bench.server.image import find_image, image_of
 from bench.server.server import Server, ServerDiedError
-from bench.source import Source
 
 __all__ = ["Server", "ServerDiedError", "open_server", "untimed"]
 

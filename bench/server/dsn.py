@@ -13,10 +13,10 @@ import psutil
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bench.errors import UserError
 from bench.machine import filesystem_of
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
 from bench.server.server import CONNECT_SECONDS, Server
-from bench.source import Source
 
 EXAMPLE = "postgresql://user:password@localhost:5432/postgres"
 _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")

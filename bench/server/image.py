@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from bench.architecture import emulation
-from bench.errors import UserError
-from bench.source import DEFAULT_IMAGE, Source
+from bench.results.architecture import emulation
+from bench.results.endpoints import DEFAULT_IMAGE, Source
+from bench.results.errors import UserError
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import psutil
 
-from bench.errors import UserError
 from bench.identity import identity, known
+from bench.results.errors import UserError
 from bench.server.image import find_image
 
 if TYPE_CHECKING:

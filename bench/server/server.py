@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import asyncpg
 from sqlalchemy.engine import URL
 
-from bench.errors import UserError
-from bench.results import ServerFacts
-from bench.source import OLDEST_MAJOR, Source
+from bench.results.endpoints import OLDEST_MAJOR, Source
+from bench.results.errors import UserError
+from bench.results.records import ServerFacts
 
 PREFIX = "looptrap_"
 CONNECT_SECONDS = 5.0

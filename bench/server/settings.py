@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from bench.errors import UserError
-from bench.printable import printable
+from bench.results.errors import UserError
+from bench.results.printable import printable
 
 OURS = {
     "config_file",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.app import TABLES
-from bench.results import Size, Workload
+from bench.results.records import Size, Workload
 
 FOLDER = Path(__file__).parent
 APP = FOLDER.parent / "app"

@@ -2,7 +2,7 @@
 The files of a run: what writes them, line by line, and what reads them again.
 
 Files on disk are the only thing between measuring and looking, so this module is what both sides share. It knows
-neither Postgres nor pandas. The records in them stand in `bench/results.py`.
+neither Postgres nor pandas. The records in them stand in `bench/results/records.py`.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from typing import BinaryIO
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from bench.errors import UserError, unwritable
-from bench.kept import Kept, fault
-from bench.results import SCHEMA, Cell, Fidelity, Run
+from bench.results.errors import UserError, unwritable
+from bench.results.record_store import Kept, fault
+from bench.results.records import SCHEMA, Cell, Fidelity, Run
 
 OLDEST_SCHEMA = 3
 """The first that is still read."""

@@ -1,14 +1,14 @@
 """
 The record of what happened around event loops and connections, and its file in a run's folder.
 
-Beside `bench/results.py`: this too stands between measuring and looking, and knows neither Postgres nor pandas. Who
-runs nothing traced has no such file.
+Beside `bench/results/records.py`: this too stands between measuring and looking, and knows neither Postgres nor pandas.
+Who runs nothing traced has no such file.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.kept import Kept
+from bench.results.record_store import Kept
 
 TRACES_FILE = "traces.jsonl"
 

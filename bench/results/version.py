@@ -5,7 +5,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from bench.strategy import ROOT
+from bench.results.paths import ROOT
 
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 

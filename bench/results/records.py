@@ -1,8 +1,8 @@
 """
 The records of a run, and the history of their schema.
 
-They are written and read by `bench/files.py`, and are all that measuring and looking share. Change one only together
-with `SCHEMA` and the history below.
+They are written and read by `bench/results/files.py`, and are all that measuring and looking share. Change one only
+together with `SCHEMA` and the history below.
 
 Schema history
     1   first version, before any release; no longer read
@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.source import Client, Source
+from bench.results.endpoints import Client, Source
 
 SCHEMA = 4
 

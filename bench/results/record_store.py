@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.errors import UserError, unwritable
+from bench.results.errors import UserError, unwritable
 
 
 class _OfStrategy(Protocol):
