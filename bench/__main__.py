@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.loading import load_all, names_in_tree, peers_in_tree
 from bench.options import DURATION, SHARE, client_options, server_options, strategies_options, with_peers
 from bench.results.errors import UserError
-from bench.strategy import TWIN, Trap
+from bench.strategy.declaration import TWIN, Trap
+from bench.strategy.discovery import load_all, names_in_tree, peers_in_tree
 from bench.workload import LARGEST
 
 MOST_ROUNDS = 1000

@@ -20,9 +20,9 @@ from bench import statistics
 from bench.estimates import Estimate, bounds, estimate, known, paired_in
 from bench.fidelity import lacking, listed
 from bench.noise import Noise, judge_noise
-from bench.probes import Probe
 from bench.results.records import LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
-from bench.strategy import FLOOR, TWIN
+from bench.strategy.declaration import FLOOR, TWIN
+from bench.strategy.probe_catalogue import Probe
 from bench.traps import TrapResult, judge_trap
 
 

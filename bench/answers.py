@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bench.analysis import Analysis, StrategyResult
 from bench.fidelity import lacking, listed, seen
-from bench.probes import Family, Probe
+from bench.strategy.probe_catalogue import Family, Probe
 from bench.words import duration, headline, milliseconds
 
 SUITES = (100, 1_000, 10_000)

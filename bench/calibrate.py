@@ -16,10 +16,10 @@ from rich.text import Text
 
 from bench import statistics
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
-from bench.loading import load
 from bench.results.errors import UserError
 from bench.results.records import Cell
 from bench.statistics import Floats
+from bench.strategy.discovery import load
 from bench.trials import Contender, TrialOptions, run_trials
 from bench.workload import SHAPES
 

@@ -30,7 +30,7 @@ from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
-from bench.strategy import LoadedStrategy, arguments_for_pytest
+from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
 

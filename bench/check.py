@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
-from bench.loading import able, load, load_all, references_in
 from bench.probing import can_be_probed, probe_all
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError, unwritable
@@ -22,7 +21,8 @@ from bench.results.paths import ROOT
 from bench.results.printable import printable
 from bench.results.records import Fidelity, StrategyFacts
 from bench.server import Server, open_server, untimed
-from bench.strategy import TWIN, LoadedStrategy
+from bench.strategy.declaration import TWIN, LoadedStrategy
+from bench.strategy.discovery import able, load, load_all, references_in
 from bench.tables import print_figures
 
 RESULTS = ROOT / "results"

@@ -19,7 +19,7 @@ from bench.estimates import Estimate, estimate
 from bench.results.errors import UserError
 from bench.results.files import read_cells, read_run
 from bench.results.records import Run
-from bench.strategy import FLOOR
+from bench.strategy.declaration import FLOOR
 from bench.words import significant
 
 NOTHING = "-"

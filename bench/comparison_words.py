@@ -11,7 +11,7 @@ from bench.comparison import NOTHING, Comparison, Pair
 from bench.estimates import Estimate
 from bench.results.printable import printable
 from bench.results.records import Run
-from bench.strategy import FLOOR
+from bench.strategy.declaration import FLOOR
 from bench.words import significant
 
 

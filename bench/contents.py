@@ -13,10 +13,10 @@ from bench.fidelity import columns_of, complaints, family_table, seen
 from bench.gives_up import what_is_given_up
 from bench.growth import Growth
 from bench.growth_words import tables
-from bench.probes import Probe
 from bench.results.architecture import emulation
 from bench.results.printable import printable
 from bench.results.records import Machine, StrategyFacts
+from bench.strategy.probe_catalogue import Probe
 from bench.traps import TrapResult
 from bench.words import frequent_errors, significant, tests_and_rounds, trap_verdict
 

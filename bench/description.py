@@ -14,13 +14,13 @@ from pathlib import Path
 
 from bench import schedule
 from bench.interpreters import look
-from bench.loading import CORE
 from bench.machine import describe_machine
 from bench.results.endpoints import Client, Source
 from bench.results.records import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
 from bench.results.version import VERSION, commit
 from bench.server import Server
-from bench.strategy import LoadedStrategy
+from bench.strategy.declaration import LoadedStrategy
+from bench.strategy.discovery import CORE
 from bench.sweep import Asked
 from bench.workload import describe
 

@@ -16,15 +16,15 @@ from bench import conditions_words, statistics
 from bench.analysis import Analysis, analyse
 from bench.conditions import under_conditions
 from bench.contents import in_order, noise_sentence
-from bench.docstrings import read_docstring
 from bench.fidelity import columns_of, probe_table
-from bench.loading import ALL, CORE, STRATEGIES, load_all, names_in_tree, peers_in_tree
-from bench.probes import Family, Probe
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP
-from bench.strategy import FLOOR, TWIN, LoadedStrategy, Strategy, Trap
+from bench.strategy.declaration import FLOOR, TWIN, LoadedStrategy, Strategy, Trap
+from bench.strategy.discovery import ALL, CORE, STRATEGIES, load_all, names_in_tree, peers_in_tree
+from bench.strategy.docstrings import read_docstring
+from bench.strategy.probe_catalogue import Family, Probe
 from bench.summary import strategy_lines, trap_lines
 from bench.tables import bullets, escaped, markdown_table
 from bench.words import headline, significant

@@ -22,7 +22,6 @@ from rich.text import Text
 
 from bench import loops
 from bench.cell import TESTS_RAN, environment, kill_group, pytest_options
-from bench.loading import able, load
 from bench.probes.child import run_pytest
 from bench.probing import PROCESSES, StoppedError
 from bench.results.endpoints import Client, Source
@@ -32,7 +31,8 @@ from bench.results.printable import printable
 from bench.results.traces import TRACES, Event, Trace
 from bench.server import Server, open_server
 from bench.story import Line, Story
-from bench.strategy import LoadedStrategy, arguments_for_pytest
+from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
+from bench.strategy.discovery import able, load
 
 FOLDER = ROOT / "results" / "explain"
 

@@ -7,9 +7,9 @@ From records to statements and tables; runs nothing. How outcomes come about sta
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from bench.probes import Family, Probe
 from bench.results.errors import UserError
 from bench.results.records import Fidelity, Sight, StrategyFacts
+from bench.strategy.probe_catalogue import Family, Probe
 
 CONTROL = "control"
 """The name under which the control's outcomes are kept; see `bench/probes/control.py`."""

@@ -18,7 +18,7 @@ from bench import statistics
 from bench.estimates import Estimate, bounds, estimate, paired
 from bench.results.records import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
 from bench.statistics import Floats
-from bench.strategy import FLOOR, TWIN
+from bench.strategy.declaration import FLOOR, TWIN
 from bench.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
 
 Factor = Literal["tests", "tables", "rows"]

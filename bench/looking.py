@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import statistics
-from bench.loading import load
 from bench.results.errors import UserError
+from bench.strategy.discovery import load
 from bench.trials import COUNTER, Contender, Trial, TrialOptions, run_trials
 
 STRATEGY = "savepoint_rollback"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bench import statistics
 from bench.estimates import Estimate, bounds, paired_in
-from bench.strategy import FLOOR, TWIN
+from bench.strategy.declaration import FLOOR, TWIN
 
 QUIET_WITHIN = 1.05
 """A run is quiet when the A/A interval reaches no farther from 1 than this factor."""

@@ -7,8 +7,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from bench.loading import ALL, CORE, PEERS
 from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.strategy.discovery import ALL, CORE, PEERS
 
 _T = TypeVar("_T")
 

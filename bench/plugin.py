@@ -29,10 +29,10 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
-from bench.loading import plugins_of
 from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
 from bench.results.paths import ROOT
-from bench.strategy import Strategy, arguments_for_pytest, loop_scope_options
+from bench.strategy.declaration import Strategy, arguments_for_pytest, loop_scope_options
+from bench.strategy.discovery import plugins_of
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 

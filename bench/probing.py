@@ -22,7 +22,6 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from bench.cell import environment, kill_group, pytest_options
-from bench.probes import Family, Probe
 from bench.probes.child import LIBRARIES, run_pytest
 from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
 from bench.results.endpoints import Client
@@ -30,7 +29,8 @@ from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity, Sight
 from bench.server import Server
-from bench.strategy import LoadedStrategy, Trap, arguments_for_pytest
+from bench.strategy.declaration import LoadedStrategy, Trap, arguments_for_pytest
+from bench.strategy.probe_catalogue import Family, Probe
 
 PATIENCE = 12.0
 """Seconds without a word after which a process is killed; no probe takes half of that by itself."""

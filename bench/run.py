@@ -24,7 +24,6 @@ from bench.check import control, probe_into
 from bench.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
 from bench.explain import CLIENT, trace_all
 from bench.fidelity import needed
-from bench.loading import able, lasting, load_all, references_in
 from bench.progress import Progress
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
@@ -41,7 +40,8 @@ from bench.results.records import (
 from bench.results.traces import TRACES
 from bench.server import Server, ServerDiedError, untimed
 from bench.stopping import Limits
-from bench.strategy import FLOOR, TWIN, LoadedStrategy
+from bench.strategy.declaration import FLOOR, TWIN, LoadedStrategy
+from bench.strategy.discovery import able, lasting, load_all, references_in
 from bench.sweep import Asked, conditions, sizes
 from bench.workload import describe
 

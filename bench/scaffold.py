@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from bench.loading import STRATEGIES, names_in_tree
 from bench.results.errors import UserError
+from bench.strategy.discovery import STRATEGIES, names_in_tree
 
 TEMPLATE = STRATEGIES / "savepoint_rollback.py"
 

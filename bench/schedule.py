@@ -20,7 +20,7 @@ from bench.results.files import append_cell, drop_torn_line, read_cells
 from bench.results.records import WARM_UP, Cell, Size
 from bench.server import Server, ServerDiedError
 from bench.stopping import Costs, Limits, resting, verdict
-from bench.strategy import FLOOR, LoadedStrategy, Trap
+from bench.strategy.declaration import FLOOR, LoadedStrategy, Trap
 from bench.sweep import Asked
 from bench.workload import SHAPES
 

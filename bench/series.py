@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.results.records import WARM_UP, Cell, Run
-from bench.strategy import TWIN
+from bench.strategy.declaration import TWIN
 
 QUANTILES = 200
 """A cell of more tests than this is reduced to so many."""

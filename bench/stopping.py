@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from bench.strategy import FLOOR, TWIN
+from bench.strategy.declaration import FLOOR, TWIN
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """
 Whether traps failed as they declare. One that did not is a finding: a library has changed.
 
-Reads records, returns records. What a trap may declare stands in `bench/strategy.py`.
+Reads records, returns records. What a trap may declare stands in `bench/strategy/declaration.py`.
 """
 
 from collections.abc import Callable, Mapping

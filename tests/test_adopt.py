@@ -11,11 +11,11 @@ import pytest
 
 from bench.adopt import GIVEN, adopted
 from bench.adoption.source import read_source
-from bench.loading import load, names_in_tree, peers_in_tree
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.server import Server
-from bench.strategy import FLOOR, TWIN, Trap, loop_scope_options
+from bench.strategy.declaration import FLOOR, TWIN, Trap, loop_scope_options
+from bench.strategy.discovery import load, names_in_tree, peers_in_tree
 from tests.adopted_project import TESTS_OF_PROJECT, add_migrations, by_migrations, write_project
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE

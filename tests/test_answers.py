@@ -8,8 +8,8 @@ from bench.analysis import Analysis
 from bench.answers import answers, choices
 from bench.estimates import Estimate
 from bench.noise import Noise
-from bench.probes import Family, Probe
 from bench.results.records import Fidelity, Sight
+from bench.strategy.probe_catalogue import Family, Probe
 from bench.words import duration
 from tests.test_charts_cost import analysis_of, result_of
 

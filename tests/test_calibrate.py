@@ -21,12 +21,12 @@ from bench import statistics
 from bench.calibrate import PHASES, TESTS, Finding, calibrate, findings
 from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spin
 from bench.cell import CellOrder, run_cell
-from bench.loading import load
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server
 from bench.statistics import Floats
+from bench.strategy.discovery import load
 from bench.trials import TrialOptions
 from bench.workload import SHAPES
 

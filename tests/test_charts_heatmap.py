@@ -19,8 +19,8 @@ from matplotlib.typing import ColorType
 
 from bench.charts.heatmap import COLOURS, NOT_PROBED, picture
 from bench.charts.typesetting import DARK, ON_BROWN, PAPER
-from bench.probes import Family, Probe
 from bench.results.records import Fidelity, Sight
+from bench.strategy.probe_catalogue import Family, Probe
 from tests.pictures import colliding, corners, cut_off
 
 OUTCOMES: tuple[Literal["sees", "hides", "breaks"], ...] = ("sees", "sees", "hides", "breaks", "sees")

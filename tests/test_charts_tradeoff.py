@@ -9,8 +9,8 @@ import pytest
 
 from bench.analysis import Analysis, StrategyResult
 from bench.charts.tradeoff import frontier, picture, sentence
-from bench.probes import Probe
 from bench.results.records import Fidelity, Sight
+from bench.strategy.probe_catalogue import Probe
 from tests.pictures import boxes_in, check_layout, words_in
 from tests.test_charts_cost import FAILS_AND_ABSENT, QUIET, RESULTS, analysis_of, around, many, one_round, result_of
 

@@ -17,15 +17,15 @@ from rich.console import Console
 from bench import probing
 from bench.documentation import REFERENCE
 from bench.fidelity import CONTROL
-from bench.loading import load, load_all, references_in
-from bench.probes import Probe
 from bench.probing import can_be_probed, probe_all
 from bench.results.endpoints import Client
 from bench.results.files import FIDELITY, read_run
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity
 from bench.server import Server
-from bench.strategy import TWIN
+from bench.strategy.declaration import TWIN
+from bench.strategy.discovery import load, load_all, references_in
+from bench.strategy.probe_catalogue import Probe
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
 from tests.test_docs import example_strategy

@@ -15,12 +15,12 @@ from bench.conditions import under_conditions
 from bench.documentation import PAGES as MADE_PAGES
 from bench.documentation import REFERENCE, SERVERS, TUNING, made, reference
 from bench.fidelity import CONTROL
-from bench.loading import load
 from bench.report import report_run
 from bench.results.files import CELLS_FILE, FIDELITY_FILE, RUN_FILE, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.traces import TRACES_FILE
 from bench.server import Server
+from bench.strategy.discovery import load
 from tests.conftest import Command
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.docstrings import Docstring, read_docstring
-from bench.loading import STRATEGIES, names_in_tree
 from bench.scaffold import new_strategy
+from bench.strategy.discovery import STRATEGIES, names_in_tree
+from bench.strategy.docstrings import Docstring, read_docstring
 
 WHOLE = '''
 """

@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from bench import explain
-from bench.loading import load
 from bench.loops import read
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
@@ -21,6 +20,7 @@ from bench.results.paths import ROOT
 from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
 from bench.story import Story
+from bench.strategy.discovery import load
 from bench.tracer import Messages, shortened
 from tests.conftest import Command, assert_one_line
 from tests.test_loading import GOOD, write

@@ -15,10 +15,10 @@ from bench.fidelity import (
     sight_of,
     the_probe,
 )
-from bench.probes import Family, Probe
 from bench.probes.protocol import Outcome
 from bench.results.errors import UserError
 from bench.results.records import Fidelity, Sight, StrategyFacts
+from bench.strategy.probe_catalogue import Family, Probe
 
 
 def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.loading import STRATEGIES, load, load_all, names_in_tree, references_in
 from bench.results.errors import UserError
+from bench.strategy.discovery import STRATEGIES, load, load_all, names_in_tree, references_in
 
 GOOD = '''
 """Do nothing at all."""
@@ -53,7 +53,7 @@ def test_sets_stand_for_their_strategies(monkeypatch: pytest.MonkeyPatch, tmp_pa
     for name in ("none", "null_pool"):
         shutil.copy(STRATEGIES / f"{name}.py", tmp_path / "strategies")
     (tmp_path / "strategies" / "seldom.py").write_text(NOT_CORE.lstrip())
-    monkeypatch.setattr("bench.loading.STRATEGIES", tmp_path / "strategies")
+    monkeypatch.setattr("bench.strategy.discovery.STRATEGIES", tmp_path / "strategies")
     monkeypatch.setattr("strategies.__path__", [str(tmp_path / "strategies"), str(STRATEGIES)])
     assert references_in("core") == ["none", "null_pool"]
     assert references_in("all") == ["none", "null_pool", "seldom"]

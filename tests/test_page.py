@@ -19,11 +19,11 @@ from rich.console import Console
 from bench.documentation import REFERENCE
 from bench.fidelity import lacking, seen, sight_of
 from bench.page import PAGE
-from bench.probes import Family, Probe
 from bench.report import report_run
 from bench.results import files
 from bench.results.files import FIDELITY, read_run
 from bench.results.records import Failure
+from bench.strategy.probe_catalogue import Family, Probe
 from tests.test_fidelity import outcomes_of
 from tests.test_report import CELLS, cell_of, write_run
 

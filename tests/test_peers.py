@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.loading import able, load, names_in_tree, peers_in_tree, references_in
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
-from bench.strategy import Peer, arguments_for_pytest
+from bench.strategy.declaration import Peer, arguments_for_pytest
+from bench.strategy.discovery import able, load, names_in_tree, peers_in_tree, references_in
 from tests.conftest import Command, assert_one_line
 
 NOT_INSTALLED = '''

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.loading import load, names_in_tree
-from bench.probes import KEPT_CONNECTIONS, ONE_TRANSACTION, Family, Probe
 from bench.probing import APART
 from bench.results.paths import ROOT
-from bench.strategy import Trap
+from bench.strategy.declaration import Trap
+from bench.strategy.discovery import load, names_in_tree
+from bench.strategy.probe_catalogue import KEPT_CONNECTIONS, ONE_TRANSACTION, Family, Probe
 
 FOLDER = ROOT / "bench" / "probes"
 

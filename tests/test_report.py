@@ -20,11 +20,11 @@ from bench.contents import phase_table, table, trap_table, witness_table
 from bench.fidelity import CONTROL
 from bench.growth import Growth
 from bench.noise import Noise
-from bench.probes import Probe
 from bench.report import report_run
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, append_cell, create_run
 from bench.results.records import Cell, Failure, Samples, Size
+from bench.strategy.probe_catalogue import Probe
 from bench.summary import write_summary
 from tests.made_runs import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import Analysis, analyse
-from bench.loading import load, names_in_tree
 from bench.results.files import read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP, Size
 from bench.server import Server
+from bench.strategy.discovery import load, names_in_tree
 from tests.conftest import Command
 
 HANGS = '''

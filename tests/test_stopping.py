@@ -14,7 +14,7 @@ from bench import statistics
 from bench.run import FEWEST_ROUNDS, MOST_ROUNDS
 from bench.statistics import Floats
 from bench.stopping import Costs, resting, settled, verdict
-from bench.strategy import FLOOR, TWIN
+from bench.strategy.declaration import FLOOR, TWIN
 from tests.test_statistics import Draw, contaminated, normal, skewed, slowed, student
 
 Counts = npt.NDArray[np.int_]

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.interpreters import Interpreter, look
-from bench.loading import load_all, names_in_tree
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError
 from bench.results.records import WARM_UP, Size
 from bench.schedule import Plan, round_orders
 from bench.stopping import Limits
+from bench.strategy.discovery import load_all, names_in_tree
 from bench.sweep import AXES, Asked, conditions, sizes
 from tests.servers import POSIX
 

@@ -31,7 +31,7 @@ from bench.charts.typesetting import (
     wrap,
 )
 from bench.estimates import Estimate
-from bench.strategy import FLOOR
+from bench.strategy.declaration import FLOOR
 from bench.traps import TrapResult
 from bench.words import frequent_errors, headline, milliseconds, trap_verdict
 

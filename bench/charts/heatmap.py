@@ -29,8 +29,8 @@ from bench.charts.typesetting import (
     drawable,
 )
 from bench.fidelity import listed, seen, sight_of
-from bench.probes import Family, Probe
 from bench.results.records import Fidelity
+from bench.strategy.probe_catalogue import Family, Probe
 
 STEM = "fidelity"
 

@@ -20,7 +20,7 @@ from bench.charts.lines import AROUND, FAINT, FOOT, LEFT, SIZE, thin_out
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import AMBER, BLUE, GREY, INK, LIGHT, MARGIN, MUTED, PAPER, text_width, wrap
 from bench.series import Timed
-from bench.strategy import FLOOR
+from bench.strategy.declaration import FLOOR
 from bench.words import significant
 
 OUTLIERS = 4

@@ -34,7 +34,7 @@ from bench.charts.typesetting import (
 )
 from bench.estimates import Estimate
 from bench.fidelity import listed, seen
-from bench.probes import Probe
+from bench.strategy.probe_catalogue import Probe
 from bench.words import caution, few, milliseconds, significant, tied_with
 
 HOW_TO_READ = (

@@ -29,9 +29,9 @@ from bench.noise import Noise
 from bench.page.conditions import section
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
-from bench.probes import Family, Probe
 from bench.results.printable import printable
 from bench.results.records import Fidelity, Run
+from bench.strategy.probe_catalogue import Family, Probe
 from bench.traps import TrapResult
 from bench.words import headline, significant, tests_and_rounds, trap_verdict
 

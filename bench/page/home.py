@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from bench.adopt import adopted
 from bench.analysis import Analysis, StrategyResult
-from bench.docstrings import read_docstring
-from bench.loading import load
 from bench.results.errors import UserError
 from bench.results.printable import printable
-from bench.strategy import LoadedStrategy
+from bench.strategy.declaration import LoadedStrategy
+from bench.strategy.discovery import load
+from bench.strategy.docstrings import read_docstring
 from bench.traps import TrapResult
 
 

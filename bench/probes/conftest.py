@@ -17,9 +17,9 @@ from typing import Any, Literal, Protocol
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.probes import Family, Probe
 from bench.probes.protocol import BOTH, FIRST, KEPT_FILE, REFUSED_FILE, TOLD_FILE, Outcome, Phase, Told, describe
 from bench.probes.rows import Sessions
+from bench.strategy.probe_catalogue import Family, Probe
 
 PATIENCE = 5.0
 """Seconds that the body of a probe may take; one that works takes less than a tenth of that on a slow machine."""

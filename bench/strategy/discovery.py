@@ -1,8 +1,8 @@
 """
 How strategies are found by what a user types, imported and checked, and the errors that name what is missing.
 
-What a strategy declares stands in `bench/strategy.py`. What is checked here needs no pytest; `bench/plugin.py` checks
-the rest of the contract, inside the process that is measured.
+What a strategy declares stands in `bench/strategy/declaration.py`. What is checked here needs no pytest;
+`bench/plugin.py` checks the rest of the contract, inside the process that is measured.
 """
 
 import difflib
@@ -15,10 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
-from bench.probes import Probe
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
-from bench.strategy import ExpectedFailures, LoadedStrategy, LoopScope, Strategy, Trap
+from bench.strategy.declaration import ExpectedFailures, LoadedStrategy, LoopScope, Strategy, Trap
+from bench.strategy.probe_catalogue import Probe
 
 STRATEGIES = ROOT / "strategies"
 

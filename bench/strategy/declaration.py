@@ -2,8 +2,8 @@
 The contract of a strategy: what it declares, and what pytest is told of it.
 
 A strategy is a pytest plugin module with a module-level `strategy`, an instance of `Strategy` or `Trap`, and a fixture
-`session_factory`. `bench/loading.py` finds and checks it; `bench/plugin.py` checks the rest of the contract, inside the
-process that is measured.
+`session_factory`. `bench/strategy/discovery.py` finds and checks it; `bench/plugin.py` checks the rest of the contract,
+inside the process that is measured.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bench.probes import Probe
 from bench.results.endpoints import Client
 from bench.results.records import StrategyFacts
+from bench.strategy.probe_catalogue import Probe
 
 FLOOR = "none"
 """The strategy without isolation."""
