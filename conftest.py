@@ -1,3 +1,3 @@
 """Loads the harness's pytest plugins, for its own tests and for a strategy that is run by hand."""
 
-pytest_plugins = ["bench.plugin", "pytester"]
+pytest_plugins = ["bench.worker.fixtures", "pytester"]

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from bench.adoption.imports import WIDTH, import_lines
 from bench.adoption.source import Block, Source, read_source
-from bench.process import ADMIN_DSN
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.printable import printable
@@ -26,6 +25,7 @@ from bench.results.version import VERSION
 from bench.strategy.declaration import FLOOR, TWIN, LoadedStrategy, Trap, loop_scope_options
 from bench.strategy.discovery import load, peers_in_tree
 from bench.strategy.docstrings import read_docstring
+from bench.worker.protocol import ADMIN_DSN
 
 GIVEN = Path(__file__).parent / "adoption"
 AFTER = frozenset({"db_session", "client"})

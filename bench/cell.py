@@ -23,14 +23,14 @@ import psutil
 from pydantic import TypeAdapter
 from sqlalchemy.engine import make_url
 
-from bench.identity import identity, known
-from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP, Record
 from bench.results.endpoints import Client, Driver, Runner
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
+from bench.server.process_identity import identity, known
 from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
+from bench.worker.protocol import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP, Record
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"
 
@@ -163,7 +163,9 @@ def _database(server: Server, name: str) -> Iterator[str]:
 
 def _command(order: CellOrder, record_file: Path | None, spawned: float) -> list[str]:
     size = order.size
-    recorder = ("-p", "bench.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
+    recorder = (
+        ("-p", "bench.worker.recorder", f"--record={record_file}", f"--spawned={spawned!r}") if record_file else ()
+    )
     return [
         *(order.client.interpreter or sys.executable, "-m", "pytest", *pytest_options(order.client), *recorder),
         *arguments_for_pytest(order.strategy.module, order.strategy.plugins, order.strategy.declared),

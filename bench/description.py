@@ -14,11 +14,11 @@ from pathlib import Path
 
 from bench import schedule
 from bench.interpreters import look
-from bench.machine import describe_machine
 from bench.results.endpoints import Client, Source
 from bench.results.records import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
 from bench.results.version import VERSION, commit
 from bench.server import Server
+from bench.server.machine import describe_machine
 from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import CORE
 from bench.sweep import Asked

@@ -155,7 +155,7 @@ def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: thr
 
 def _command(strategy: LoadedStrategy, file: Path) -> list[str]:
     return [
-        *(*pytest_options(CLIENT), "-p", "bench.tracer", f"--trace-loops={file}"),
+        *(*pytest_options(CLIENT), "-p", "bench.worker.tracer", f"--trace-loops={file}"),
         *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
         *(f"bench/workload/test_workload.py::test_{test}" for test in TESTS),
         *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default"),

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench.cell import CellOrder, pytest_options, run_cell
-from bench.process import DATABASE_URL, LOOP
 from bench.results.endpoints import Client
 from bench.results.paths import ROOT
 from bench.results.records import PASSED, Cell, Samples
 from bench.server import Server
 from bench.strategy.declaration import Strategy, Trap, arguments_for_pytest
 from bench.strategy.discovery import load
+from bench.worker.protocol import DATABASE_URL, LOOP
 from bench.workload import SMALLEST
 
 SIZE = replace(SMALLEST, tests=7)

@@ -21,7 +21,7 @@ from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
 from bench.story import Story
 from bench.strategy.discovery import load
-from bench.tracer import Messages, shortened
+from bench.worker.tracer import Messages, shortened
 from tests.conftest import Command, assert_one_line
 from tests.test_loading import GOOD, write
 
@@ -378,7 +378,7 @@ def test_tracer_keeps_no_loop_alive(pytester: pytest.Pytester, monkeypatch: pyte
             gc.collect()
             assert left[0]() is None
     """)
-    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.tracer", "--trace-loops=events.jsonl")
+    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.worker.tracer", "--trace-loops=events.jsonl")
     pytester.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine
 from bench.results.paths import ROOT
 from bench.results.version import commit
+from bench.server import machine
 from tests.servers import POSIX
 
 GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"

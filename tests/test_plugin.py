@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.process import CONTRACT_BROKEN, DATABASE_URL
 from bench.results.paths import ROOT
+from bench.worker.protocol import CONTRACT_BROKEN, DATABASE_URL
 
 STRATEGY = """
     import pytest
@@ -38,7 +38,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run pytest in a process of its own, with the harness's plugins and the project's strategy."""
-    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.plugin", "-p", "my_strategy")
+    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.worker.fixtures", "-p", "my_strategy")
     return project.runpytest_subprocess(*plugins, *arguments)
 
 
@@ -71,7 +71,7 @@ def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Py
     scopes = "-oasyncio_default_test_loop_scope=session -oasyncio_default_fixture_loop_scope=session"
     said = result.stderr.str()
     assert "declares asyncio_default_test_loop_scope=session, but pytest runs with function" in said
-    assert f"Type: python -m pytest -p bench.plugin -p my_strategy {scopes} bench/workload" in said
+    assert f"Type: python -m pytest -p bench.worker.fixtures -p my_strategy {scopes} bench/workload" in said
 
 
 def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.recorder import describe_failure
 from bench.results.paths import ROOT
+from bench.worker.recorder import describe_failure
 
 # Far longer than anything else in these tests takes, so that a slow machine cannot blur where it was billed.
 PAUSE = 1.0
@@ -26,7 +26,7 @@ def record(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path:
         pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = session")
         spawned = f"--spawned={time.perf_counter()}"
         pytester.runpytest_subprocess(
-            "-p", "pytest_asyncio.plugin", "-p", "bench.recorder", f"--record={file}", spawned
+            "-p", "pytest_asyncio.plugin", "-p", "bench.worker.recorder", f"--record={file}", spawned
         )
         return json.loads(file.read_text())
 
@@ -160,7 +160,7 @@ def test_idle_without_record(pytester: pytest.Pytester, monkeypatch: pytest.Monk
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile("def test_it(request): assert not request.config.pluginmanager.has_plugin('looptrap-recorder')")
-    pytester.runpytest_subprocess("-p", "bench.recorder").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-p", "bench.worker.recorder").assert_outcomes(passed=1)
 
 
 def test_messages_of_the_trap_are_reduced_to_what_repeats() -> None:

@@ -7,11 +7,11 @@ import asyncpg
 import pytest
 
 from bench.cell import _database
-from bench.process import ADMIN_DSN, DATABASE_URL
 from bench.results.paths import ROOT
 from bench.server import Server
 from bench.strategy.declaration import arguments_for_pytest
 from bench.strategy.discovery import load
+from bench.worker.protocol import ADMIN_DSN, DATABASE_URL
 
 EMPTYING = ("delete_all", "delete_function", "truncate_all", "truncate_dirty")
 MAKING = ("database_per_worker", "template_clone_file_copy", "template_clone_wal_log", "template_pool")

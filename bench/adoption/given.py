@@ -2,7 +2,7 @@
 What the harness gives to a strategy, as a project has it that knows nothing of the harness.
 
 Text for `python -m bench adopt`, which takes what a strategy needs and writes `your_app` for bench.app; Python, so that
-it is checked as such. The names are those of bench/plugin.py.
+it is checked as such. The names are those of bench/worker/fixtures.py.
 """
 
 import os

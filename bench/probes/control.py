@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import NullPool
 
 from bench import Strategy
-from bench.process import ADMIN_DSN
+from bench.worker.protocol import ADMIN_DSN
 
 strategy = Strategy(test_loop_scope="function", fixture_loop_scope="function")
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 from sqlalchemy.engine import URL
 
-from bench.machine import nearest_mount
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.printable import printable
 from bench.server.folder import clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.image import Image, find_image, image_of
+from bench.server.machine import nearest_mount
 from bench.server.removal import ENGINE_SECONDS, SOCKETS, labels, remove, remove_orphans, require_reaper
 from bench.server.server import CONNECT_SECONDS, Server
 from bench.server.settings import LONGEST_REASON, refuse_ours, why_not

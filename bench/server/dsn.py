@@ -13,9 +13,9 @@ import psutil
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bench.machine import filesystem_of
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
+from bench.server.machine import filesystem_of
 from bench.server.server import CONNECT_SECONDS, Server
 
 EXAMPLE = "postgresql://user:password@localhost:5432/postgres"

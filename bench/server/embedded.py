@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import psutil
 from sqlalchemy.engine import URL
 
-from bench.machine import filesystem_of
 from bench.results.endpoints import Source, Transport
 from bench.results.errors import UserError
 from bench.server.folder import MEMORY, clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
+from bench.server.machine import filesystem_of
 from bench.server.server import Server
 from bench.server.settings import as_conf, refuse_ours, why_not
 

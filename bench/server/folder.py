@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.identity import identity, known
 from bench.results.errors import UserError
+from bench.server.process_identity import identity, known
 
 PREFIX = "looptrap-server-"
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory; the folder in it gets a random name

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import psutil
 
-from bench.identity import identity, known
 from bench.results.errors import UserError
 from bench.server.image import find_image
+from bench.server.process_identity import identity, known
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

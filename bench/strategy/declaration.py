@@ -2,8 +2,8 @@
 The contract of a strategy: what it declares, and what pytest is told of it.
 
 A strategy is a pytest plugin module with a module-level `strategy`, an instance of `Strategy` or `Trap`, and a fixture
-`session_factory`. `bench/strategy/discovery.py` finds and checks it; `bench/plugin.py` checks the rest of the contract,
-inside the process that is measured.
+`session_factory`. `bench/strategy/discovery.py` finds and checks it; `bench/worker/fixtures.py` checks the rest of the
+contract, inside the process that is measured.
 """
 
 import hashlib
@@ -182,5 +182,5 @@ def arguments_for_pytest(module: str, plugins: Sequence[str], declared: Strategy
     scopes = [f"-o{option}={value}" for option, value in loop_scope_options(declared).items()]
     # Of two plugins' fixtures of one name the later wins, and a strategy may override those of the harness and of the
     # plugins that it builds on. Left to pytest, what it names in `pytest_plugins` would come after it.
-    loaded = [argument for name in ("bench.plugin", *plugins, module) for argument in ("-p", name)]
+    loaded = [argument for name in ("bench.worker.fixtures", *plugins, module) for argument in ("-p", name)]
     return [*loaded, *scopes]

@@ -2,7 +2,7 @@
 How strategies are found by what a user types, imported and checked, and the errors that name what is missing.
 
 What a strategy declares stands in `bench/strategy/declaration.py`. What is checked here needs no pytest;
-`bench/plugin.py` checks the rest of the contract, inside the process that is measured.
+`bench/worker/fixtures.py` checks the rest of the contract, inside the process that is measured.
 """
 
 import difflib

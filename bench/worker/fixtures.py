@@ -29,10 +29,10 @@ from bench.app.ballast import Ballast, add_tables
 from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
-from bench.process import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
 from bench.results.paths import ROOT
 from bench.strategy.declaration import Strategy, arguments_for_pytest, loop_scope_options
 from bench.strategy.discovery import plugins_of
+from bench.worker.protocol import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 
@@ -109,7 +109,7 @@ def _check_origin(module: ModuleType, fixturedef: pytest.FixtureDef[Any]) -> Non
     if used is not own:
         refuse(
             f"the fixture {fixturedef.argname} of {module.__name__} is not in use: {used.__module__} overrides it. "
-            "Rename the other one, or put -p bench.plugin before the strategy."
+            "Rename the other one, or put -p bench.worker.fixtures before the strategy."
         )
 
 

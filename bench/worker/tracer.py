@@ -24,8 +24,8 @@ import asyncpg.protocol
 import pytest
 from sqlalchemy import Pool, event
 
-from bench.recorder import describe_failure
 from bench.results.traces import NO_LOOP, Event
+from bench.worker.recorder import describe_failure
 
 CONTROL = ("BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT")
 """The first words of statements that control transactions: they are kept whole."""

@@ -22,8 +22,8 @@ import pytest
 from sqlalchemy import Engine, Pool, PoolProxiedConnection, event
 from sqlalchemy.engine.default import DefaultDialect
 
-from bench.process import ADMIN_DSN, Record
 from bench.results.records import ERROR, FAILED, LEAKED, PASSED, Failure
+from bench.worker.protocol import ADMIN_DSN, Record
 from bench.workload.slate import LeakedRowsError
 
 if sys.platform == "win32":

@@ -1,0 +1,1 @@
+"""The pytest plugins that run inside a measured process: fixtures, recorder, tracer."""
