@@ -98,7 +98,7 @@ def run(
         list_strategies(console)
         return
     # Here and not above, so that --help and --list start at once.
-    from bench.description import RunOptions  # noqa: PLC0415
+    from bench.measure.description import RunOptions  # noqa: PLC0415
     from bench.run import resume_and_report, run_and_report  # noqa: PLC0415
 
     if resume is None:

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import loops
-from bench.cell import TESTS_RAN, environment, kill_group, pytest_options
-from bench.probes.child import run_pytest
-from bench.probing import PROCESSES, StoppedError
+from bench.measure.cell import TESTS_RAN, environment, kill_group, pytest_options
+from bench.measure.child import run_pytest
+from bench.measure.probing import PROCESSES, StoppedError
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError, unwritable
 from bench.results.paths import ROOT

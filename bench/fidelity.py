@@ -1,7 +1,7 @@
 """
 What the probes' outcomes say: how much of a real Postgres tests see, and whether that is what a strategy declares.
 
-From records to statements and tables; runs nothing. How outcomes come about stands in `bench/probing.py`.
+From records to statements and tables; runs nothing. How outcomes come about stands in `bench/measure/probing.py`.
 """
 
 import difflib

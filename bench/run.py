@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 
 import bench.server
-from bench import schedule
 from bench.check import control, probe_into
-from bench.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
 from bench.explain import CLIENT, trace_all
 from bench.fidelity import needed
-from bench.progress import Progress
+from bench.measure import schedule
+from bench.measure.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
+from bench.measure.progress import Progress
+from bench.measure.stopping import Limits
+from bench.measure.sweep import Asked, conditions, sizes
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
@@ -39,10 +41,8 @@ from bench.results.records import (
 )
 from bench.results.traces import TRACES
 from bench.server import Server, ServerDiedError, untimed
-from bench.stopping import Limits
 from bench.strategy.declaration import FLOOR, TWIN, LoadedStrategy
 from bench.strategy.discovery import able, lasting, load_all, references_in
-from bench.sweep import Asked, conditions, sizes
 from bench.workload import describe
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 import rich.progress
 from rich.console import Console
 
-from bench.cell import CellOrder, run_cell
+from bench.measure.cell import CellOrder, run_cell
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import PASSED, WARM_UP, Cell, Size

@@ -20,7 +20,7 @@ from rich.console import Console
 from bench import statistics
 from bench.calibrate import PHASES, TESTS, Finding, calibrate, findings
 from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spin
-from bench.cell import CellOrder, run_cell
+from bench.measure.cell import CellOrder, run_cell
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size

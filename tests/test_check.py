@@ -14,10 +14,10 @@ import psutil
 import pytest
 from rich.console import Console
 
-from bench import probing
 from bench.documentation import REFERENCE
 from bench.fidelity import CONTROL
-from bench.probing import can_be_probed, probe_all
+from bench.measure import probing
+from bench.measure.probing import can_be_probed, probe_all
 from bench.results.endpoints import Client
 from bench.results.files import FIDELITY, read_run
 from bench.results.paths import ROOT

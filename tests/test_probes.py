@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.probing import APART
+from bench.measure.probing import APART
 from bench.results.paths import ROOT
 from bench.strategy.declaration import Trap
 from bench.strategy.discovery import load, names_in_tree

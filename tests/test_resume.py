@@ -20,12 +20,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from bench.cell import PROCESS_FILE
+from bench.measure.cell import PROCESS_FILE
+from bench.measure.schedule import CELL_FOLDER
 from bench.results.files import CELLS_FILE, RUN_FILE, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import Cell
 from bench.run import _say_what_is_kept
-from bench.schedule import CELL_FOLDER
 from bench.server import Server
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX

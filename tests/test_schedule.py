@@ -6,9 +6,9 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.measure.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
+from bench.measure.stopping import Costs, Limits, resting, verdict
 from bench.results.records import WARM_UP, Size
-from bench.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
-from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy.discovery import load_all, names_in_tree
 
 STRATEGIES = load_all(names_in_tree())

@@ -6,7 +6,7 @@ import textwrap
 import asyncpg
 import pytest
 
-from bench.cell import _database
+from bench.measure.cell import _database
 from bench.results.paths import ROOT
 from bench.server import Server
 from bench.strategy.declaration import arguments_for_pytest

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.interpreters import Interpreter, look
+from bench.measure.interpreters import Interpreter, look
+from bench.measure.schedule import Plan, round_orders
+from bench.measure.stopping import Limits
+from bench.measure.sweep import AXES, Asked, conditions, sizes
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError
 from bench.results.records import WARM_UP, Size
-from bench.schedule import Plan, round_orders
-from bench.stopping import Limits
 from bench.strategy.discovery import load_all, names_in_tree
-from bench.sweep import AXES, Asked, conditions, sizes
 from tests.servers import POSIX
 
 STRATEGIES = load_all(names_in_tree())
@@ -152,7 +152,7 @@ def test_client_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver or a loop whose package a Python lacks, uvloop on Windows say, is told before anything is measured."""
     found = look(sys.executable)
     poorer = Interpreter(found.python, {name: it for name, it in found.packages.items() if name != "uvloop"})
-    monkeypatch.setattr("bench.sweep.look", lambda _: poorer)
+    monkeypatch.setattr("bench.measure.sweep.look", lambda _: poorer)
     assert len(asked("driver=asyncpg,psycopg")) == 2
     with pytest.raises(UserError, match=r"--loop uvloop: .* lacks uvloop. Install it there"):
         asked("loop=asyncio,uvloop")

@@ -1,10 +1,4 @@
-"""
-What probes are given, and how they tell `bench/probing.py` what came of them: a line for each phase, as it ends.
-
-Every probe runs twice in a row, as two tests: where one dirties and the other observes, it asks `turn`, or hands what
-it found to `unchanged`. An assertion that fails means that the strategy hides the behaviour; any other error, or no end
-within `PATIENCE` seconds, that it breaks.
-"""
+"""Fixtures of the probes, and the report of each test phase to `bench/measure/probing.py`, a line as it ends."""
 
 import asyncio
 import functools

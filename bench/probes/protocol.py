@@ -1,5 +1,5 @@
 """
-What a process that runs probes tells `bench/probing.py`: a line of `TOLD_FILE` for each phase of a test.
+What a process that runs probes tells `bench/measure/probing.py`: a line of `TOLD_FILE` for each phase of a test.
 
 `KEPT_FILE` is the probes' own; `REFUSED_FILE` is there when the strategy breaks the contract, and says how.
 """

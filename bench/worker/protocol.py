@@ -19,7 +19,7 @@ CONTRACT_BROKEN = 2
 
 @dataclass
 class Record:
-    """What a measured process hands to `bench/cell.py`. Times are seconds, instants those of `time.perf_counter`."""
+    """What a measured process hands over. Times are seconds, instants those of `time.perf_counter`."""
 
     refused: str = ""
     """Why the process ended itself: a contract that the strategy breaks."""

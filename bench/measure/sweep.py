@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import Any, NamedTuple, get_args
 
-from bench.interpreters import Interpreter, look
+from bench.measure.interpreters import Interpreter, look
 from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
 from bench.results.errors import UserError
 from bench.results.records import Size

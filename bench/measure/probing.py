@@ -21,8 +21,8 @@ import rich.progress
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from bench.cell import environment, kill_group, pytest_options
-from bench.probes.child import LIBRARIES, run_pytest
+from bench.measure.cell import environment, kill_group, pytest_options
+from bench.measure.child import LIBRARIES, run_pytest
 from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
 from bench.results.endpoints import Client
 from bench.results.errors import UserError

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import schedule
-from bench.interpreters import look
+from bench.measure import schedule
+from bench.measure.interpreters import look
+from bench.measure.sweep import Asked
 from bench.results.endpoints import Client, Source
 from bench.results.records import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
 from bench.results.version import VERSION, commit
@@ -21,7 +22,6 @@ from bench.server import Server
 from bench.server.machine import describe_machine
 from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import CORE
-from bench.sweep import Asked
 from bench.workload import describe
 
 Servers = dict[str, Server]

@@ -1,8 +1,8 @@
 """
 The body of a process that runs probes: pytest, with output, environment and process group of its own.
 
-`bench/probing.py` forks such processes from one that has imported the libraries already, since imports would be most of
-the time that a check takes. Of the harness's own modules each process imports most anew.
+`bench/measure/probing.py` forks such processes from one that has imported the libraries already, since imports would be
+most of the time that a check takes. Of the harness's own modules each process imports most anew.
 """
 
 import os

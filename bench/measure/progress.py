@@ -6,13 +6,13 @@ from typing import Self
 import rich.progress
 from rich.console import Console
 
-from bench.cell import CellOrder
+from bench.measure.cell import CellOrder
+from bench.measure.schedule import Plan
 from bench.results.records import WARM_UP, Cell
-from bench.schedule import Plan
 
 
 class Progress:
-    """Watches a run; see `bench.schedule.Watcher`."""
+    """Watches a run; see `bench.measure.schedule.Watcher`."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._console = console

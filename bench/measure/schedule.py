@@ -3,7 +3,7 @@ Runs the rounds: every cell once per round, in a random order, results written a
 
 A round is a randomised complete block: whatever disturbs the machine for a while meets all strategies alike. Before the
 first, the traps run, since nobody times them, and with them the floor: that warms up what all cells share. When it is
-enough, `bench/stopping.py` says.
+enough, `bench/measure/stopping.py` says.
 """
 
 import random
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from bench.cell import CellOrder, clear_away, run_cell
+from bench.measure.cell import CellOrder, clear_away, run_cell
+from bench.measure.stopping import Costs, Limits, resting, verdict
+from bench.measure.sweep import Asked
 from bench.results.errors import unwritable
 from bench.results.files import append_cell, drop_torn_line, read_cells
 from bench.results.records import WARM_UP, Cell, Size
 from bench.server import Server, ServerDiedError
-from bench.stopping import Costs, Limits, resting, verdict
 from bench.strategy.declaration import FLOOR, LoadedStrategy, Trap
-from bench.sweep import Asked
 from bench.workload import SHAPES
 
 FEWEST_ROUNDS_AT_ALL = 3
