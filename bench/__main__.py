@@ -124,7 +124,7 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
 @click.option("--need", metavar="PROBE,PROBE", help="Rank only strategies that pass these, whatever the run was for.")
 def report(run: Path, need: str | None) -> None:
     """Make page, pictures and tables of a run again."""
-    from bench.fidelity import needed  # noqa: PLC0415 - as above
+    from bench.analysis.fidelity import needed  # noqa: PLC0415 - as above
     from bench.report import report_run  # noqa: PLC0415 - as above
 
     report_run(run, Console(), () if need is None else needed(need))
@@ -180,8 +180,8 @@ def compare(  # noqa: PLR0917 - click passes names
     fail_statements: float | None,
 ) -> None:
     """Set run B beside run A, what differs around them first. Percentages such as 20% make gates for a CI job."""
+    from bench.analysis.gates import Gates  # noqa: PLC0415 - as above
     from bench.compare import compare_runs  # noqa: PLC0415 - as above
-    from bench.gates import Gates  # noqa: PLC0415 - as above
 
     if compare_runs(a, b, Gates(slower=fail_slower, wal=fail_wal, statements=fail_statements), Console()):
         ctx.exit(1)

@@ -8,8 +8,8 @@ where noise drowns the costs none is.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis import Analysis, StrategyResult
-from bench.fidelity import lacking, listed, seen
+from bench.analysis.fidelity import lacking, listed, seen
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.strategy.probe_catalogue import Family, Probe
 from bench.words import duration, headline, milliseconds
 

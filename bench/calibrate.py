@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import statistics
+from bench.analysis import statistics
+from bench.analysis.statistics import Floats
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
 from bench.results.errors import UserError
 from bench.results.records import Cell
-from bench.statistics import Floats
 from bench.strategy.discovery import load
 from bench.trials import Contender, TrialOptions, run_trials
 from bench.workload import SHAPES

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
+from bench.analysis.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
 from bench.measure.probing import can_be_probed, probe_all
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError, unwritable

@@ -1,8 +1,8 @@
 """
 The command that sets two runs side by side: from their folders to the console.
 
-What can be said of them stands in `bench/comparison.py`, the words in `bench/comparison_words.py`, the gates in
-`bench/gates.py`. Looks may change freely.
+What can be said of them stands in `bench/analysis/comparison.py`, the words in `bench/comparison_words.py`, the gates
+in `bench/analysis/gates.py`. Looks may change freely.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.comparison import Comparison, compare, measured
+from bench.analysis.comparison import Comparison, compare, measured
+from bench.analysis.gates import Gates, failed_gates
 from bench.comparison_words import remarks, table, work
-from bench.gates import Gates, failed_gates
 from bench.results.printable import printable
 from bench.words import tests_and_rounds
 

@@ -1,14 +1,14 @@
 """
 What is said of two runs: the table of strategies side by side, and what it cannot show.
 
-From records to text; how the figures came about stands in `bench/comparison.py`.
+From records to text; how the figures came about stands in `bench/analysis/comparison.py`.
 """
 
 from collections.abc import Iterator
 
-from bench.analysis import StrategyResult
-from bench.comparison import NOTHING, Comparison, Pair
-from bench.estimates import Estimate
+from bench.analysis.comparison import NOTHING, Comparison, Pair
+from bench.analysis.estimates import Estimate
+from bench.analysis.ranking import StrategyResult
 from bench.results.printable import printable
 from bench.results.records import Run
 from bench.strategy.declaration import FLOOR

@@ -1,21 +1,22 @@
 """
 From what conditions make of strategies to words: the tables and sentences that a report shows of them.
 
-From records to text; how the figures came about stands in `bench/conditions.py`. No word depends on a strategy's name.
+From records to text; how the figures came about stands in `bench/analysis/conditions.py`. No word depends on a
+strategy's name.
 """
 
 from collections.abc import Iterator, Sequence
 from textwrap import shorten
 from typing import NamedTuple
 
-from bench.conditions import Conditions, Flip, Gain, Gains, Option, Under
-from bench.estimates import Estimate, bounds
-from bench.fidelity import listed
+from bench.analysis.conditions import Conditions, Flip, Gain, Gains, Option, Under
+from bench.analysis.estimates import Estimate, bounds
+from bench.analysis.fidelity import listed
+from bench.analysis.traps import TrapResult
 from bench.gives_up import given_up, what_is_given_up
 from bench.results.architecture import emulation
 from bench.results.printable import printable
 from bench.results.records import Condition, Run
-from bench.traps import TrapResult
 from bench.words import caution, milliseconds, significant
 
 TITLE = "Under other conditions"

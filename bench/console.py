@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import conditions_words
-from bench.analysis import Analysis
-from bench.conditions import Conditions
+from bench.analysis.conditions import Conditions
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Growth
 from bench.contents import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
-from bench.growth import Growth
 from bench.growth_words import sentences
 from bench.results.printable import printable
 from bench.tables import fits, print_figures

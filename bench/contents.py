@@ -7,17 +7,17 @@ significant digits. Whatever comes from strategies or errors is on one line, and
 
 from collections.abc import Iterator
 
-from bench.analysis import Analysis, StrategyResult
-from bench.estimates import Estimate
-from bench.fidelity import columns_of, complaints, family_table, seen
+from bench.analysis.estimates import Estimate
+from bench.analysis.fidelity import columns_of, complaints, family_table, seen
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.scaling import Growth
+from bench.analysis.traps import TrapResult
 from bench.gives_up import what_is_given_up
-from bench.growth import Growth
 from bench.growth_words import tables
 from bench.results.architecture import emulation
 from bench.results.printable import printable
 from bench.results.records import Machine, StrategyFacts
 from bench.strategy.probe_catalogue import Probe
-from bench.traps import TrapResult
 from bench.words import frequent_errors, significant, tests_and_rounds, trap_verdict
 
 NOTHING = "-"

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import conditions_words, statistics
-from bench.analysis import Analysis, analyse
-from bench.conditions import under_conditions
+from bench import conditions_words
+from bench.analysis import statistics
+from bench.analysis.conditions import under_conditions
+from bench.analysis.fidelity import columns_of, probe_table
+from bench.analysis.ranking import Analysis, analyse
 from bench.contents import in_order, noise_sentence
-from bench.fidelity import columns_of, probe_table
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.paths import ROOT

@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-from bench import loops
+from bench.analysis import loops
+from bench.analysis.trace_view import Line, Story
 from bench.measure.cell import TESTS_RAN, environment, kill_group, pytest_options
 from bench.measure.child import run_pytest
 from bench.measure.probing import PROCESSES, StoppedError
@@ -30,7 +31,6 @@ from bench.results.paths import ROOT
 from bench.results.printable import printable
 from bench.results.traces import TRACES, Event, Trace
 from bench.server import Server, open_server
-from bench.story import Line, Story
 from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
 from bench.strategy.discovery import able, load
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.results.records import PASSED, WARM_UP, Cell, Machine, Size
 
 BENCHMARK = "benchmark.json"

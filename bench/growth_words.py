@@ -1,16 +1,16 @@
 """
 From how cost grows to words: the tables and sentences that a report shows of a sweep.
 
-From records to text; what flat means and how the figures came about stands in `bench/growth.py`.
+From records to text; what flat means and how the figures came about stands in `bench/analysis/scaling.py`.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.estimates import Estimate, bounds
-from bench.growth import Course, Factor, Growth, Line, kind_of_growth
+from bench.analysis.estimates import Estimate, bounds
+from bench.analysis.scaling import Course, Factor, Growth, Line, kind_of_growth
+from bench.analysis.totals import BreakEven
 from bench.results.printable import printable
-from bench.totals import BreakEven
 from bench.words import significant
 
 DISAGREE = 0.10

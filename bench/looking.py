@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import statistics
+from bench.analysis import statistics
 from bench.results.errors import UserError
 from bench.strategy.discovery import load
 from bench.trials import COUNTER, Contender, Trial, TrialOptions, run_trials

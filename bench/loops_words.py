@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.story import Line, Story
+from bench.analysis.trace_view import Line, Story
 
 LONGEST_ERROR = 160
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.analysis import Analysis, analyse
+from bench.analysis.conditions import Conditions, under_conditions
+from bench.analysis.fidelity import columns_of
+from bench.analysis.ranking import Analysis, analyse
+from bench.analysis.scaling import Growth, grow
+from bench.analysis.timed_cells import Timed, timed
 from bench.charts import (
     FOLDER,
     Picture,
@@ -22,19 +26,15 @@ from bench.charts import (
     tradeoff,
     witnesses,
 )
-from bench.conditions import Conditions, under_conditions
 from bench.console import print_summary
 from bench.contents import in_order
 from bench.export import write_benchmark_json
-from bench.fidelity import columns_of
-from bench.growth import Growth, grow
 from bench.page import write_page
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.printable import printable
 from bench.results.records import Run
 from bench.results.traces import TRACES, Trace
-from bench.series import Timed, timed
 from bench.summary import write_summary
 
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 
 import bench.server
+from bench.analysis.fidelity import needed
 from bench.check import control, probe_into
 from bench.explain import CLIENT, trace_all
-from bench.fidelity import needed
 from bench.measure import schedule
 from bench.measure.description import RunOptions, Servers, describe_condition, describe_run, machine_of, sweeps_servers
 from bench.measure.progress import Progress
@@ -46,7 +46,7 @@ from bench.strategy.discovery import able, lasting, load_all, references_in
 from bench.workload import describe
 
 if TYPE_CHECKING:
-    from bench.analysis import Analysis
+    from bench.analysis.ranking import Analysis
 
 _Facts = TypeVar("_Facts", Condition, Machine, ServerFacts, StrategyFacts, Workload)
 

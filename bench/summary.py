@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import conditions_words
-from bench.analysis import Analysis
+from bench.analysis.conditions import Conditions
+from bench.analysis.fidelity import columns_of, probe_table
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Growth
 from bench.answers import answers
-from bench.conditions import Conditions
 from bench.contents import (
     PROBES,
     TIES,
@@ -21,8 +23,6 @@ from bench.contents import (
     table,
     trap_table,
 )
-from bench.fidelity import columns_of, probe_table
-from bench.growth import Growth
 from bench.growth_words import sentences
 from bench.results.printable import printable
 from bench.tables import bullets, escaped, markdown_table

@@ -9,12 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.analysis import Analysis, StrategyResult
-from bench.estimates import Estimate
-from bench.fidelity import listed
+from bench.analysis.estimates import Estimate
+from bench.analysis.fidelity import listed
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.traps import TrapResult
 from bench.results.printable import printable
 from bench.results.records import StrategyFacts
-from bench.traps import TrapResult
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 MOST_NAMES = 3

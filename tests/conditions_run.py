@@ -6,7 +6,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from bench.conditions import Conditions, under_conditions
+from bench.analysis.conditions import Conditions, under_conditions
 from bench.results.records import Cell, Condition, Run, ServerFacts
 from tests.made_runs import a_cell, a_run, facts
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from bench.analysis import Analysis, analyse
-from bench.growth import Growth, grow
+from bench.analysis.ranking import Analysis, analyse
+from bench.analysis.scaling import Growth, grow
+from bench.analysis.timed_cells import Timed, timed
 from bench.results.records import Run, Size, StrategyFacts
-from bench.series import Timed, timed
 from tests.made_runs import a_cell, facts
 from tests.test_growth import NONE, TRAP, TWIN, Cost, always, cells_of, swept
 

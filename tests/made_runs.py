@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.results.endpoints import Source
 from bench.results.records import (
     SCHEMA,

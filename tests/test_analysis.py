@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis import analyse, analyse_each
+from bench.analysis.ranking import analyse, analyse_each
 from bench.results.endpoints import Client
 from bench.results.records import (
     Cell,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis import Analysis
+from bench.analysis.estimates import Estimate
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis
 from bench.answers import answers, choices
-from bench.estimates import Estimate
-from bench.noise import Noise
 from bench.results.records import Fidelity, Sight
 from bench.strategy.probe_catalogue import Family, Probe
 from bench.words import duration

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench import statistics
+from bench.analysis import statistics
+from bench.analysis.statistics import Floats
 from bench.calibrate import PHASES, TESTS, Finding, calibrate, findings
 from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spin
 from bench.measure.cell import CellOrder, run_cell
@@ -25,7 +26,6 @@ from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server
-from bench.statistics import Floats
 from bench.strategy.discovery import load
 from bench.trials import TrialOptions
 from bench.workload import SHAPES

@@ -11,10 +11,11 @@ from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.estimates import Estimate
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.traps import TrapResult
 from bench.charts.cost import picture
-from bench.estimates import Estimate
-from bench.noise import Noise
 from bench.results.endpoints import Source
 from bench.results.records import (
     SCHEMA,
@@ -27,7 +28,6 @@ from bench.results.records import (
     StrategyFacts,
     Workload,
 )
-from bench.traps import TrapResult
 from bench.words import frequent_errors, headline, milliseconds, significant
 from tests.pictures import boxes_in, check_layout, words_in
 

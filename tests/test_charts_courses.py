@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.scaling import Factor, Growth
 from bench.charts.courses import picture, sentence
-from bench.growth import Factor, Growth
 from tests.drawn_runs import drawn_run
 from tests.pictures import boxes_in, check_layout, words_in
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import analyse
+from bench.analysis.ranking import analyse
+from bench.analysis.timed_cells import timed
 from bench.charts.distribution import picture, sentence
 from bench.results.records import Cell, Samples
-from bench.series import timed
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
 from tests.made_runs import FAST, SLOW, a_cell, a_run
 from tests.pictures import boxes_in, check_layout, words_in

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis import Analysis, analyse
+from bench.analysis.ranking import Analysis, analyse
+from bench.analysis.timed_cells import Timed, timed
 from bench.charts.order import picture, sentence
 from bench.results.records import Cell
-from bench.series import Timed, timed
 from tests.drawn_runs import FLOOR_ALONE, LONG, drawn_run
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, facts
 from tests.pictures import boxes_in, check_layout, words_in

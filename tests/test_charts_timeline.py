@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
+from bench.analysis.loops import MOST_LINES, read
 from bench.charts.timeline import picture
 from bench.charts.typesetting import DARK, LOUD, ORANGE
-from bench.loops import MOST_LINES, read
 from bench.results.traces import Event, Trace
 
 Kind = Literal["setup", "call", "teardown"]

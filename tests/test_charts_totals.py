@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.totals import MOST_TESTS
 from bench.charts.totals import picture, sentence
-from bench.totals import MOST_TESTS
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
 from tests.pictures import boxes_in, check_layout, words_in
 

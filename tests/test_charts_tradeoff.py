@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.charts.tradeoff import frontier, picture, sentence
 from bench.results.records import Fidelity, Sight
 from bench.strategy.probe_catalogue import Probe

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from rich.console import Console
 
+from bench.analysis.fidelity import CONTROL
 from bench.documentation import REFERENCE
-from bench.fidelity import CONTROL
 from bench.measure import probing
 from bench.measure.probing import can_be_probed, probe_all
 from bench.results.endpoints import Client

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from bench import statistics
-from bench.comparison import Difference, compare, differences
+from bench.analysis import statistics
+from bench.analysis.comparison import Difference, compare, differences
+from bench.analysis.gates import Gates
 from bench.comparison_words import table
-from bench.gates import Gates
 from bench.results.errors import UserError
 from bench.results.records import Machine, Size
 from tests.compared_runs import (

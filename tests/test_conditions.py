@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench import statistics
-from bench.conditions import Conditions, Gains, Option, Under, _choose, under_conditions
+from bench.analysis import statistics
+from bench.analysis.conditions import Conditions, Gains, Option, Under, _choose, under_conditions
+from bench.analysis.estimates import Estimate
 from bench.conditions_words import reason_sentences, reasons, safety, sentences, tables, trap_table
-from bench.estimates import Estimate
 from bench.gives_up import NON_DURABILITY
 from bench.results.endpoints import Client
 from bench.results.records import Condition

@@ -13,13 +13,13 @@ import pytest
 from rich.console import Console
 
 from bench import explain
-from bench.loops import read
+from bench.analysis.loops import read
+from bench.analysis.trace_view import Story
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
-from bench.story import Story
 from bench.strategy.discovery import load
 from bench.worker.tracer import Messages, shortened
 from tests.conftest import Command, assert_one_line

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.fidelity import (
+from bench.analysis.fidelity import (
     CONTROL,
     columns_of,
     complaints,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.comparison import compare
-from bench.gates import Gates, failed_gates
+from bench.analysis.comparison import compare
+from bench.analysis.gates import Gates, failed_gates
 from bench.results.errors import UserError
 from bench.results.records import Cell
 from tests.compared_runs import (

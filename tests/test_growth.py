@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench import statistics
-from bench.estimates import Estimate
-from bench.growth import Course, Growth, Line, _centre, _theil_sen, grow
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate
+from bench.analysis.scaling import Course, Growth, Line, _centre, _theil_sen, grow
+from bench.analysis.totals import MOST_TESTS, Total
 from bench.growth_words import sentences, tables
 from bench.results.records import Cell, Run, Size, StrategyFacts
-from bench.totals import MOST_TESTS, Total
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 
 BASE = Size(tests=100, tables=5, rows=0)

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.analysis import analyse
-from bench.noise import Noise
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import analyse
 from bench.results.records import (
     Cell,
 )

@@ -16,8 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
+from bench.analysis.fidelity import lacking, seen, sight_of
 from bench.documentation import REFERENCE
-from bench.fidelity import lacking, seen, sight_of
 from bench.page import PAGE
 from bench.report import report_run
 from bench.results import files

@@ -14,12 +14,12 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis import Analysis
+from bench.analysis.fidelity import CONTROL
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Growth
 from bench.console import print_summary
 from bench.contents import phase_table, table, trap_table, witness_table
-from bench.fidelity import CONTROL
-from bench.growth import Growth
-from bench.noise import Noise
 from bench.report import report_run
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, append_cell, create_run

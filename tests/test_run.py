@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import Analysis, analyse
+from bench.analysis.ranking import Analysis, analyse
 from bench.results.files import read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP, Size

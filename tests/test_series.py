@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bench.analysis import analyse
+from bench.analysis.ranking import analyse
+from bench.analysis.timed_cells import QUANTILES, timed
 from bench.results.records import Cell, Samples, Size
-from bench.series import QUANTILES, timed
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, by_name, crashed, facts, rounds_of
 
 RUN = a_run(NONE, TWIN, FAST, SLOW, facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail"))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bench import statistics
-from bench.statistics import Floats
+from bench.analysis import statistics
+from bench.analysis.statistics import Floats
 
 unhurried = settings(deadline=None, derandomize=True)
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]

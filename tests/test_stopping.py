@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bench import statistics
+from bench.analysis import statistics
+from bench.analysis.statistics import Floats
 from bench.measure.stopping import Costs, resting, settled, verdict
 from bench.run import FEWEST_ROUNDS, MOST_ROUNDS
-from bench.statistics import Floats
 from bench.strategy.declaration import FLOOR, TWIN
 from tests.test_statistics import Draw, contaminated, normal, skewed, slowed, student
 

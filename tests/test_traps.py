@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis import analyse
+from bench.analysis.ranking import analyse
+from bench.analysis.traps import TrapResult
 from bench.contents import alarms
 from bench.results.endpoints import Client
 from bench.results.records import (
@@ -12,7 +13,6 @@ from bench.results.records import (
     Fidelity,
     Sight,
 )
-from bench.traps import TrapResult
 from bench.words import trap_verdict
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bench import statistics
-from bench.statistics import Floats
+from bench.analysis import statistics
+from bench.analysis.statistics import Floats
 from tests.test_statistics import ERROR, RUNS, Draw, contaminated, normal, skewed, slowed, student
 
 costs_of_rounds = st.integers(1, 12).flatmap(lambda rounds: arrays(float, rounds, elements=st.floats(1e-4, 10)))

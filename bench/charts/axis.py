@@ -6,8 +6,8 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 
+from bench.analysis.estimates import Estimate
 from bench.charts.typesetting import GREY, INK, LIGHT, PAPER
-from bench.estimates import Estimate
 
 NARROWEST = 3.0
 """An axis over less than this factor would make noise look like a result."""

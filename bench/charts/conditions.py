@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.conditions import Conditions, Row, Under
+from bench.analysis.fidelity import listed
 from bench.charts import Picture
 from bench.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.charts.footer import place_footer
@@ -32,9 +34,7 @@ from bench.charts.typesetting import (
     drawable,
     wrap,
 )
-from bench.conditions import Conditions, Row, Under
 from bench.conditions_words import headline, reason_sentences, without_figure
-from bench.fidelity import listed
 from bench.gives_up import given_up
 from bench.words import significant
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.estimates import Estimate
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.traps import TrapResult
 from bench.charts import Picture
 from bench.charts.axis import frame, milliseconds_reached, place, ticks, write_beside
 from bench.charts.footer import place_footer
@@ -30,9 +32,7 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.estimates import Estimate
 from bench.strategy.declaration import FLOOR
-from bench.traps import TrapResult
 from bench.words import frequent_errors, headline, milliseconds, trap_verdict
 
 HOW_TO_READ = (

@@ -7,15 +7,15 @@ Which costs grow and which stay flat is judged as `docs/growth.md` says. Looks m
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis import Analysis
+from bench.analysis.fidelity import listed
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Course, Factor, Growth, kind_of_growth
 from bench.charts import Picture
 from bench.charts.axis import ticks
 from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import MUTED
-from bench.fidelity import listed
-from bench.growth import Course, Factor, Growth, kind_of_growth
 from bench.words import MOST_NAMES, few, significant
 
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.statistics import Floats
+from bench.analysis.timed_cells import Timed
 from bench.charts import Picture
 from bench.charts.axis import ticks
 from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Curve, Emphasis, Plot, place
 from bench.charts.sheet import Sheet
-from bench.series import Timed
-from bench.statistics import Floats
 from bench.words import caution, in_ties, significant, tied_with, where_needed
 
 SHARES = np.arange(1, 100)

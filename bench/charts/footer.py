@@ -1,6 +1,6 @@
 """The foot of a picture: how far its clock is to be believed, and where its figures come from."""
 
-from bench.analysis import Analysis
+from bench.analysis.ranking import Analysis
 from bench.charts.board import Board
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import LOUD, MUTED

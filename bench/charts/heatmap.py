@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.fidelity import listed, seen, sight_of
 from bench.charts import Picture
 from bench.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.charts.typesetting import (
@@ -28,7 +29,6 @@ from bench.charts.typesetting import (
     context,
     drawable,
 )
-from bench.fidelity import listed, seen, sight_of
 from bench.results.records import Fidelity
 from bench.strategy.probe_catalogue import Family, Probe
 

@@ -14,6 +14,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
 
+from bench.analysis.estimates import Estimate, bounds
+from bench.analysis.statistics import Floats
 from bench.charts.axis import frame, widened
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
@@ -32,8 +34,6 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.estimates import Estimate, bounds
-from bench.statistics import Floats
 
 COLOURS = (BLUE, GREEN, PURPLE, AMBER, INK, RUST)
 MOST_FULL = len(COLOURS)

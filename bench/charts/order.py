@@ -1,7 +1,7 @@
 """
 The cells of a run in the order in which they ran, each beside its own strategy's median: what the clock did meanwhile.
 
-Whether that is a drift is judged by `bench/noise.py`. Looks may change freely.
+Whether that is a drift is judged by `bench/analysis/noise.py`. Looks may change freely.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench import statistics
-from bench.analysis import Analysis
+from bench.analysis import statistics
+from bench.analysis.ranking import Analysis
+from bench.analysis.timed_cells import Timed
 from bench.charts import Picture
 from bench.charts.axis import frame, ticks, widened
 from bench.charts.footer import place_footer
 from bench.charts.lines import AROUND, FAINT, FOOT, LEFT, SIZE, thin_out
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import AMBER, BLUE, GREY, INK, LIGHT, MARGIN, MUTED, PAPER, text_width, wrap
-from bench.series import Timed
 from bench.strategy.declaration import FLOOR
 from bench.words import significant
 

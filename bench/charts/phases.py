@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from matplotlib.axes import Axes
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.charts import Picture
 from bench.charts.axis import even_ticks, frame, write_beside
 from bench.charts.footer import place_footer

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import BOLD, ITALIC, MUTED, text_width
 

@@ -3,7 +3,7 @@ What happened to loops and connections in a few tests: a box for each event loop
 
 Columns are tests, and time goes to the right and, within a test, down. A box is as wide as its loop lives, and boxes go
 down like stairs, so that a connection that meets a second loop is a thread that leaves one box for another. What it
-says comes from `bench/loops.py`. All lengths are points. Looks may change freely.
+says comes from `bench/analysis/loops.py`. All lengths are points. Looks may change freely.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
+from bench.analysis.loops import read
+from bench.analysis.trace_view import Connection, Line, Loop, Meeting, Story
 from bench.charts import Picture
 from bench.charts.sheet import FULL, Sheet
 from bench.charts.typesetting import (
@@ -35,9 +37,7 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.loops import read
 from bench.results.traces import Trace
-from bench.story import Connection, Line, Loop, Meeting, Story
 
 STEM = "loops-"
 """What the names of the files begin with; the strategy's name follows."""

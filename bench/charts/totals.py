@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.analysis import Analysis
+from bench.analysis.fidelity import listed
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Growth
+from bench.analysis.totals import MOST_TESTS, BreakEven, Total
 from bench.charts import Picture
 from bench.charts.footer import place_footer
 from bench.charts.lines import MOST_FULL, Plot, curve, place, spread
 from bench.charts.sheet import Sheet
 from bench.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
-from bench.fidelity import listed
-from bench.growth import Growth
-from bench.totals import MOST_TESTS, BreakEven, Total
 from bench.words import caution, duration, few, in_ties, significant, where_needed
 
 TYPICAL = 1000

@@ -13,7 +13,9 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.estimates import Estimate
+from bench.analysis.fidelity import listed, seen
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.charts import Picture
 from bench.charts.axis import frame, milliseconds_reached, place, ticks
 from bench.charts.footer import place_footer
@@ -32,8 +34,6 @@ from bench.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.estimates import Estimate
-from bench.fidelity import listed, seen
 from bench.strategy.probe_catalogue import Probe
 from bench.words import caution, few, milliseconds, significant, tied_with
 

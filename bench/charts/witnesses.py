@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
 from bench.charts import Picture
 from bench.charts.axis import even_ticks, frame, ticks, widened, write_beside
 from bench.charts.footer import place_footer

@@ -16,23 +16,23 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bench.analysis import Analysis
+from bench.analysis.conditions import Conditions
+from bench.analysis.fidelity import columns_of, seen
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import FACTORS, Growth
+from bench.analysis.traps import TrapResult
 from bench.answers import Choice, answers, choices
 from bench.charts import Picture, heatmap, timeline, typesetting
 from bench.charts import conditions as conditions_picture
-from bench.conditions import Conditions
 from bench.contents import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
-from bench.fidelity import columns_of, seen
-from bench.growth import FACTORS, Growth
 from bench.growth_words import sentences
-from bench.noise import Noise
 from bench.page.conditions import section
 from bench.page.drawing import drawing
 from bench.page.home import homes, marked_up
 from bench.results.printable import printable
 from bench.results.records import Fidelity, Run
 from bench.strategy.probe_catalogue import Family, Probe
-from bench.traps import TrapResult
 from bench.words import headline, significant, tests_and_rounds, trap_verdict
 
 PAGE = "report.html"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.conditions import Conditions
+from bench.analysis.conditions import Conditions
 from bench.conditions_words import (
     COSTS,
     TITLE,

@@ -8,13 +8,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from bench.adopt import adopted
-from bench.analysis import Analysis, StrategyResult
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.traps import TrapResult
 from bench.results.errors import UserError
 from bench.results.printable import printable
 from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import load
 from bench.strategy.docstrings import read_docstring
-from bench.traps import TrapResult
 
 
 @dataclass(frozen=True)

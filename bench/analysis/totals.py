@@ -1,8 +1,8 @@
 """
 How long a whole suite takes under each strategy, over its number of tests, and where two of them break even.
 
-Reads the lines that `bench/growth.py` fits, returns records. The methods stand in `docs/growth.md` with their reasons:
-change one only together with it.
+Reads the lines that `bench/analysis/scaling.py` fits, returns records. The methods stand in `docs/growth.md` with their
+reasons: change one only together with it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,9 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from bench import statistics
-from bench.estimates import Estimate, estimate
-from bench.statistics import Floats
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, estimate
+from bench.analysis.statistics import Floats
 
 MOST_TESTS = 100_000
 """A break-even beyond so many tests helps nobody."""

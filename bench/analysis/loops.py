@@ -11,9 +11,9 @@ from itertools import groupby
 from string import ascii_lowercase
 from typing import Literal
 
+from bench.analysis.trace_view import BEFORE, Connection, Line, Loop, Meeting, Story
 from bench.loops_words import named, sentence, several, shown_error
 from bench.results.traces import NO_LOOP, Event, Trace
-from bench.story import BEFORE, Connection, Line, Loop, Meeting, Story
 
 MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8
 """Of one loop in one column, and which of its statements stay when it has more."""

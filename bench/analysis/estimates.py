@@ -1,7 +1,7 @@
 """
-A figure with its interval, as a record: between the arrays of `bench/statistics.py` and all that judge and show it.
+A figure with its interval, as a record.
 
-No method stands here; what does belongs in `bench/statistics.py`.
+The methods are in `bench/analysis/statistics.py`; this module has none.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench import statistics
+from bench.analysis import statistics
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench import statistics
-from bench.analysis import Analysis, StrategyResult, analyse
-from bench.estimates import Estimate, estimate
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, estimate
+from bench.analysis.ranking import Analysis, StrategyResult, analyse
 from bench.results.errors import UserError
 from bench.results.files import read_cells, read_run
 from bench.results.records import Run

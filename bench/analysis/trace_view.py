@@ -1,8 +1,8 @@
 """
 The records of what a trace says: lines, event loops, connections, and where a connection met a second loop.
 
-Between `bench/loops.py`, which makes them out of a trace, and those that show them. Numbers of loops are those of
-`bench/results/traces.py`; a column is a test, or what wide fixtures do before the first or after the last one.
+Between `bench/analysis/loops.py`, which makes them out of a trace, and those that show them. Numbers of loops are those
+of `bench/results/traces.py`; a column is a test, or what wide fixtures do before the first or after the last one.
 """
 
 from dataclasses import dataclass

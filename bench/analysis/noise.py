@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench import statistics
-from bench.estimates import Estimate, bounds, paired_in
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, bounds, paired_in
 from bench.strategy.declaration import FLOOR, TWIN
 
 QUIET_WITHIN = 1.05

@@ -7,7 +7,7 @@ Takes and returns records. `docs/comparing.md` says why a gate looks at two rati
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.comparison import Comparison, Pair
+from bench.analysis.comparison import Comparison, Pair
 from bench.comparison_words import kilobytes, milliseconds, ratio_words, work
 from bench.results.errors import UserError
 from bench.words import significant

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench import statistics
-from bench.analysis import Analysis, StrategyResult, analyse_each
-from bench.estimates import Estimate, bounds, estimate, paired
-from bench.growth import FACTORS
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, bounds, estimate, paired
+from bench.analysis.ranking import Analysis, StrategyResult, analyse_each
+from bench.analysis.scaling import FACTORS
+from bench.analysis.statistics import Floats
+from bench.analysis.traps import TrapResult
 from bench.results.records import Cell, Fidelity, Run
-from bench.statistics import Floats
-from bench.traps import TrapResult
 
 _SETTING = "setting:"
 _SERVERS_OWN = {"server", "pg", "tmpfs", "transport"}

@@ -3,7 +3,8 @@ From the cells of a sweep to how cost grows with tests, tables and rows.
 
 Reads records, returns records; measures and prints nothing. Every cell is reduced to a few figures as it comes, so
 memory does not grow with the number of tests. The methods stand in `docs/growth.md` with their reasons: change one only
-together with it. What the lines say of whole suites stands in `bench/totals.py`, the words in `bench/growth_words.py`.
+together with it. What the lines say of whole suites stands in `bench/analysis/totals.py`, the words in
+`bench/growth_words.py`.
 """
 
 import textwrap
@@ -14,12 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from bench import statistics
-from bench.estimates import Estimate, bounds, estimate, paired
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, bounds, estimate, paired
+from bench.analysis.statistics import Floats
+from bench.analysis.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
 from bench.results.records import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
-from bench.statistics import Floats
 from bench.strategy.declaration import FLOOR, TWIN
-from bench.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
 
 Factor = Literal["tests", "tables", "rows"]
 FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")

@@ -7,7 +7,7 @@ Reads records, returns records. What a trap may declare stands in `bench/strateg
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.fidelity import lacking, listed
+from bench.analysis.fidelity import lacking, listed
 from bench.results.endpoints import Client
 from bench.results.records import ERROR, FAILED, LEAKED, PASSED, Cell, Fidelity, StrategyFacts
 

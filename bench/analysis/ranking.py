@@ -1,9 +1,10 @@
 """
 From a run's raw samples to what the charts and the report say of each strategy: cost per test, ties, who is ranked.
 
-Reads records, returns records; draws and prints nothing. The statistics themselves stand in `bench/statistics.py`,
-what is said of the clock in `bench/noise.py` and of traps in `bench/traps.py`.
-Every cell is reduced to one row of figures as it comes, so memory does not grow with the number of tests.
+Reads records, returns records; draws and prints nothing. The statistics themselves stand in
+`bench/analysis/statistics.py`, what is said of the clock in `bench/analysis/noise.py` and of traps in
+`bench/analysis/traps.py`. Every cell is reduced to one row of figures as it comes, so memory does not grow with the
+number of tests.
 """
 
 import dataclasses
@@ -16,14 +17,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench import statistics
-from bench.estimates import Estimate, bounds, estimate, known, paired_in
-from bench.fidelity import lacking, listed
-from bench.noise import Noise, judge_noise
+from bench.analysis import statistics
+from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_in
+from bench.analysis.fidelity import lacking, listed
+from bench.analysis.noise import Noise, judge_noise
+from bench.analysis.traps import TrapResult, judge_trap
 from bench.results.records import LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
 from bench.strategy.declaration import FLOOR, TWIN
 from bench.strategy.probe_catalogue import Probe
-from bench.traps import TrapResult, judge_trap
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """
 The cells that strategies are compared by, one by one: when each ran, what it cost, how its tests spread.
 
-What `bench/analysis.py` sums up over rounds, before it is summed up, and by the same rules: timed cells of the base
-size and the first condition that finished, of strategies that are no traps; the later one counts where a strategy has
-two in a round. Cells are read one at a time, and of each a few hundred figures are kept, so memory does not grow with
-the number of tests.
+What `bench/analysis/ranking.py` sums up over rounds, before it is summed up, and by the same rules: timed cells of the
+base size and the first condition that finished, of strategies that are no traps; the later one counts where a strategy
+has two in a round. Cells are read one at a time, and of each a few hundred figures are kept, so memory does not grow
+with the number of tests.
 """
 
 from collections.abc import Iterable
