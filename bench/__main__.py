@@ -125,7 +125,7 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
 def report(run: Path, need: str | None) -> None:
     """Make page, pictures and tables of a run again."""
     from bench.analysis.fidelity import needed  # noqa: PLC0415 - as above
-    from bench.report import report_run  # noqa: PLC0415 - as above
+    from bench.report.run_report import report_run  # noqa: PLC0415 - as above
 
     report_run(run, Console(), () if need is None else needed(need))
 
@@ -181,7 +181,7 @@ def compare(  # noqa: PLR0917 - click passes names
 ) -> None:
     """Set run B beside run A, what differs around them first. Percentages such as 20% make gates for a CI job."""
     from bench.analysis.gates import Gates  # noqa: PLC0415 - as above
-    from bench.compare import compare_runs  # noqa: PLC0415 - as above
+    from bench.report.comparison_console import compare_runs  # noqa: PLC0415 - as above
 
     if compare_runs(a, b, Gates(slower=fail_slower, wal=fail_wal, statements=fail_statements), Console()):
         ctx.exit(1)
@@ -218,7 +218,7 @@ def cost_of_looking(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN
 @looptrap.command()
 def docs() -> None:
     """Make those parts of README and docs anew that come from strategies, probes and the reference run."""
-    from bench.documentation import update_pages  # noqa: PLC0415 - as above
+    from bench.report.documentation import update_pages  # noqa: PLC0415 - as above
     from bench.run import shown  # noqa: PLC0415 - as above
 
     for page in update_pages():

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bench.analysis.fidelity import CONTROL, columns_of, complaints, declaration, family_table, sight_of, the_probe
 from bench.measure.probing import can_be_probed, probe_all
+from bench.report.tables import print_figures
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError, unwritable
 from bench.results.files import FIDELITY, FIDELITY_FILE
@@ -23,7 +24,6 @@ from bench.results.records import Fidelity, StrategyFacts
 from bench.server import Server, open_server, untimed
 from bench.strategy.declaration import TWIN, LoadedStrategy
 from bench.strategy.discovery import able, load, load_all, references_in
-from bench.tables import print_figures
 
 RESULTS = ROOT / "results"
 FOLDER = RESULTS / "check"
@@ -68,7 +68,7 @@ def check(options: CheckOptions, console: Console) -> bool:
 def _show(strategies: Sequence[StrategyFacts], console: Console) -> bool:
     """Print how much is seen and what is not as declared, draw the heat map, and tell whether all is as declared."""
     # Not at the top: matplotlib is not to be waited for by what only shows a detail.
-    from bench.charts.heatmap import picture  # noqa: PLC0415
+    from bench.report.charts.heatmap import picture  # noqa: PLC0415
 
     outcomes = FIDELITY.read(FOLDER)
     columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])

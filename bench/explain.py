@@ -82,7 +82,7 @@ def explain(options: ExplainOptions, console: Console) -> None:
             f"no test began under {options.name}; for more, type nox -s bench -- --quick --strategies {options.name}"
         )
     # Not at the top: matplotlib is not to be waited for by a process that only traces.
-    from bench.charts.timeline import picture  # noqa: PLC0415
+    from bench.report.charts.timeline import picture  # noqa: PLC0415
 
     TRACES.keep(FOLDER, made[0])
     _, png = picture(made[0]).write(FOLDER)

@@ -173,7 +173,7 @@ def _measure_and_report(
             console.print("Stopped before a cell was finished.")
         raise
     # Not at the top: nothing of what looks is to be in memory, or waited for, while something is measured.
-    from bench.report import report_run  # noqa: PLC0415
+    from bench.report.run_report import report_run  # noqa: PLC0415
 
     return report_run(folder, console)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.analysis.comparison import Comparison, Measured, Pair, compare
 from bench.analysis.gates import Gates
 from bench.analysis.ranking import analyse
-from bench.compare import compare_runs
+from bench.report.comparison_console import compare_runs
 from bench.results.files import append_cell, create_run
 from bench.results.records import Cell, Run
 from tests.made_runs import COSTS, a_run, facts, rounds_of

@@ -13,7 +13,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
-from bench.charts.typesetting import MARGIN
+from bench.report.charts.typesetting import MARGIN
 
 
 def words_in(svg: Path) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.ranking import analyse, analyse_each
+from bench.report.formatting import headline
 from bench.results.endpoints import Client
 from bench.results.records import (
     Cell,
@@ -21,7 +22,6 @@ from bench.results.records import (
     Sight,
     Size,
 )
-from bench.words import headline
 from tests.made_runs import (
     COSTS,
     FAST,

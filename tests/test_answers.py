@@ -7,10 +7,10 @@ import pytest
 from bench.analysis.estimates import Estimate
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
-from bench.answers import answers, choices
+from bench.report.answers import answers, choices
+from bench.report.formatting import duration
 from bench.results.records import Fidelity, Sight
 from bench.strategy.probe_catalogue import Family, Probe
-from bench.words import duration
 from tests.test_charts_cost import analysis_of, result_of
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from bench.charts.conditions import CHEAPER, DEARER, GIVES_UP, picture
-from bench.charts.typesetting import DARK, SCALE
-from bench.conditions_words import headline
+from bench.report.charts.conditions import CHEAPER, DEARER, GIVES_UP, picture
+from bench.report.charts.typesetting import DARK, SCALE
+from bench.report.conditions_text import headline
 from tests.conditions_run import FLOOR, Made, large, made, usual
 from tests.made_runs import crashed
 from tests.pictures import colliding, cut_off, words_in

@@ -15,7 +15,8 @@ from bench.analysis.estimates import Estimate
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.traps import TrapResult
-from bench.charts.cost import picture
+from bench.report.charts.cost import picture
+from bench.report.formatting import frequent_errors, headline, milliseconds, significant
 from bench.results.endpoints import Source
 from bench.results.records import (
     SCHEMA,
@@ -28,7 +29,6 @@ from bench.results.records import (
     StrategyFacts,
     Workload,
 )
-from bench.words import frequent_errors, headline, milliseconds, significant
 from tests.pictures import boxes_in, check_layout, words_in
 
 SUMMARIES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.scaling import Factor, Growth
-from bench.charts.courses import picture, sentence
+from bench.report.charts.courses import picture, sentence
 from tests.drawn_runs import drawn_run
 from tests.pictures import boxes_in, check_layout, words_in
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis.ranking import analyse
 from bench.analysis.timed_cells import timed
-from bench.charts.distribution import picture, sentence
+from bench.report.charts.distribution import picture, sentence
 from bench.results.records import Cell, Samples
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
 from tests.made_runs import FAST, SLOW, a_cell, a_run

@@ -17,8 +17,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.typing import ColorType
 
-from bench.charts.heatmap import COLOURS, NOT_PROBED, picture
-from bench.charts.typesetting import DARK, ON_BROWN, PAPER
+from bench.report.charts.heatmap import COLOURS, NOT_PROBED, picture
+from bench.report.charts.typesetting import DARK, ON_BROWN, PAPER
 from bench.results.records import Fidelity, Sight
 from bench.strategy.probe_catalogue import Family, Probe
 from tests.pictures import colliding, corners, cut_off

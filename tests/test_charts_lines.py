@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.charts.lines import spread
+from bench.report.charts.lines import spread
 
 
 def test_names_with_room_stand_where_they_are_wanted() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis.ranking import Analysis, analyse
 from bench.analysis.timed_cells import Timed, timed
-from bench.charts.order import picture, sentence
+from bench.report.charts.order import picture, sentence
 from bench.results.records import Cell
 from tests.drawn_runs import FLOOR_ALONE, LONG, drawn_run
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TWIN, a_cell, a_run, facts

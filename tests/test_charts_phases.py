@@ -8,7 +8,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.charts.phases import CUT_MARK, picture, sentence
+from bench.report.charts.phases import CUT_MARK, picture, sentence
 from tests.pictures import boxes_in, check_layout, words_in
 from tests.test_charts_cost import FAILS_AND_ABSENT, QUIET, RESULTS, analysis_of, many, one_round
 

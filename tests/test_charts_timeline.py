@@ -16,8 +16,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
 from bench.analysis.loops import MOST_LINES, read
-from bench.charts.timeline import picture
-from bench.charts.typesetting import DARK, LOUD, ORANGE
+from bench.report.charts.timeline import picture
+from bench.report.charts.typesetting import DARK, LOUD, ORANGE
 from bench.results.traces import Event, Trace
 
 Kind = Literal["setup", "call", "teardown"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.totals import MOST_TESTS
-from bench.charts.totals import picture, sentence
+from bench.report.charts.totals import picture, sentence
 from tests.drawn_runs import FLOOR_ALONE, drawn_run
 from tests.pictures import boxes_in, check_layout, words_in
 

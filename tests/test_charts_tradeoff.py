@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.charts.tradeoff import frontier, picture, sentence
+from bench.report.charts.tradeoff import frontier, picture, sentence
 from bench.results.records import Fidelity, Sight
 from bench.strategy.probe_catalogue import Probe
 from tests.pictures import boxes_in, check_layout, words_in

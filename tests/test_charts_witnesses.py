@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.charts.witnesses import picture, sentence
+from bench.report.charts.witnesses import picture, sentence
 from tests.pictures import boxes_in, check_layout, words_in
 from tests.test_charts_cost import FAILS_AND_ABSENT, RESULTS, analysis_of, many
 

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.fidelity import CONTROL
-from bench.documentation import REFERENCE
 from bench.measure import probing
 from bench.measure.probing import can_be_probed, probe_all
+from bench.report.documentation import REFERENCE
 from bench.results.endpoints import Client
 from bench.results.files import FIDELITY, read_run
 from bench.results.paths import ROOT

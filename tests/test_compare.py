@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from bench.analysis import statistics
 from bench.analysis.comparison import Difference, compare, differences
 from bench.analysis.gates import Gates
-from bench.comparison_words import table
+from bench.report.comparison_text import table
 from bench.results.errors import UserError
 from bench.results.records import Machine, Size
 from tests.compared_runs import (

@@ -12,8 +12,8 @@ import numpy as np
 from bench.analysis import statistics
 from bench.analysis.conditions import Conditions, Gains, Option, Under, _choose, under_conditions
 from bench.analysis.estimates import Estimate
-from bench.conditions_words import reason_sentences, reasons, safety, sentences, tables, trap_table
-from bench.gives_up import NON_DURABILITY
+from bench.report.conditions_text import reason_sentences, reasons, safety, sentences, tables, trap_table
+from bench.report.durability import NON_DURABILITY
 from bench.results.endpoints import Client
 from bench.results.records import Condition
 from tests.conditions_run import FLOOR, USUAL, Made, made, usual

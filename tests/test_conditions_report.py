@@ -10,11 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from bench.contents import caveats
-from bench.page import PAGE
-from bench.report import report_run
+from bench.report.markdown import SUMMARY
+from bench.report.page import PAGE
+from bench.report.report_tables import caveats
+from bench.report.run_report import report_run
 from bench.results.files import append_cell, create_run
-from bench.summary import SUMMARY
 from tests.conditions_run import Made, usual
 from tests.made_runs import a_cell, crashed
 from tests.test_page import CHROMIUM

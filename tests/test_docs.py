@@ -11,11 +11,11 @@ from rich.console import Console
 
 from bench.analysis.conditions import under_conditions
 from bench.analysis.fidelity import CONTROL
-from bench.charts import FOLDER, conditions
 from bench.check import control
-from bench.documentation import PAGES as MADE_PAGES
-from bench.documentation import REFERENCE, SERVERS, TUNING, made, reference
-from bench.report import report_run
+from bench.report.charts import FOLDER, conditions
+from bench.report.documentation import PAGES as MADE_PAGES
+from bench.report.documentation import REFERENCE, SERVERS, TUNING, made, reference
+from bench.report.run_report import report_run
 from bench.results.files import CELLS_FILE, FIDELITY_FILE, RUN_FILE, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.traces import TRACES_FILE

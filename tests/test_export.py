@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.analysis.ranking import analyse
-from bench.export import write_benchmark_json
+from bench.report.benchmark_json import write_benchmark_json
 from bench.results.records import Cell, Run, Size
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TESTS, TWIN, a_cell, a_run, crashed, facts, rounds_of
 from tests.servers import PATIENCE

@@ -19,7 +19,7 @@ from bench.analysis import statistics
 from bench.analysis.estimates import Estimate
 from bench.analysis.scaling import Course, Growth, Line, _centre, _theil_sen, grow
 from bench.analysis.totals import MOST_TESTS, Total
-from bench.growth_words import sentences, tables
+from bench.report.scaling_text import sentences, tables
 from bench.results.records import Cell, Run, Size, StrategyFacts
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 

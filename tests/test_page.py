@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 from bench.analysis.fidelity import lacking, seen, sight_of
-from bench.documentation import REFERENCE
-from bench.page import PAGE
-from bench.report import report_run
+from bench.report.documentation import REFERENCE
+from bench.report.page import PAGE
+from bench.report.run_report import report_run
 from bench.results import files
 from bench.results.files import FIDELITY, read_run
 from bench.results.records import Failure

@@ -18,14 +18,14 @@ from bench.analysis.fidelity import CONTROL
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
-from bench.console import print_summary
-from bench.contents import phase_table, table, trap_table, witness_table
-from bench.report import report_run
+from bench.report.console import print_summary
+from bench.report.markdown import write_summary
+from bench.report.report_tables import phase_table, table, trap_table, witness_table
+from bench.report.run_report import report_run
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, append_cell, create_run
 from bench.results.records import Cell, Failure, Samples, Size
 from bench.strategy.probe_catalogue import Probe
-from bench.summary import write_summary
 from tests.made_runs import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 from tests.test_fidelity import outcomes_of
@@ -315,7 +315,7 @@ def test_a_pipe_gets_plain_text_of_80_columns(tmp_path: Path) -> None:
     """In CI, without a terminal, the output has no colour codes and fits into 80 columns."""
     folder = write_run(tmp_path / "run", CELLS)
     code = (
-        "import sys; from pathlib import Path; from rich.console import Console; from bench.report import report_run;"
+        "from pathlib import Path; from rich.console import Console; from bench.report.run_report import report_run;"
         f"report_run(Path({str(folder)!r}), Console())"
     )
     root = Path(__file__).parent.parent
@@ -342,7 +342,7 @@ def test_measuring_needs_nothing_that_looks() -> None:
 def test_looking_needs_neither_postgres_nor_sqlalchemy() -> None:
     """Reading a run imports nothing that runs Postgres, and no global state of matplotlib."""
     unwanted = {"sqlalchemy", "asyncpg", "matplotlib.pyplot"}
-    code = f"import sys, bench.report; print({unwanted} & set(sys.modules))"
+    code = f"import sys, bench.report.run_report; print({unwanted} & set(sys.modules))"
     root = Path(__file__).parent.parent
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True).stdout
     assert shown.decode().strip() == "set()"

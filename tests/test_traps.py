@@ -6,14 +6,14 @@ import pytest
 
 from bench.analysis.ranking import analyse
 from bench.analysis.traps import TrapResult
-from bench.contents import alarms
+from bench.report.formatting import trap_verdict
+from bench.report.report_tables import alarms
 from bench.results.endpoints import Client
 from bench.results.records import (
     Failure,
     Fidelity,
     Sight,
 )
-from bench.words import trap_verdict
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 
 SEES = Fidelity("fast", "", "", (Sight("notify", "sees", ""), Sight("same_key", "sees", "")))

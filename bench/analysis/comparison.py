@@ -16,11 +16,11 @@ import numpy as np
 from bench.analysis import statistics
 from bench.analysis.estimates import Estimate, estimate
 from bench.analysis.ranking import Analysis, StrategyResult, analyse
+from bench.report.formatting import significant
 from bench.results.errors import UserError
 from bench.results.files import read_cells, read_run
 from bench.results.records import Run
 from bench.strategy.declaration import FLOOR
-from bench.words import significant
 
 NOTHING = "-"
 """In place of a fact that one of the runs does not have."""

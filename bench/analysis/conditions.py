@@ -2,7 +2,7 @@
 From the cells of a sweep over conditions to what each condition makes of each strategy: costs, flips, gains, traps.
 
 Reads records, returns records; measures and prints nothing. The methods stand in `docs/conditions.md` with their
-reasons: change one only together with it. `bench/conditions_words.py` puts into words what came of it.
+reasons: change one only together with it. `bench/report/conditions_text.py` puts into words what came of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.analysis.comparison import Comparison, Pair
-from bench.comparison_words import kilobytes, milliseconds, ratio_words, work
+from bench.report.comparison_text import kilobytes, milliseconds, ratio_words, work
+from bench.report.formatting import significant
 from bench.results.errors import UserError
-from bench.words import significant
 
 LEAST_WAL = 500.0
 """Bytes per test: a smaller increase is no finding, whatever its share; the server writes some on its own account."""

@@ -1,7 +1,7 @@
 """
 From a trace to what it says: which loop ran what, on which connection, and where a connection met a second loop.
 
-From one record to others; runs nothing. `bench/explain.py` prints them, `bench/charts/timeline.py` draws them.
+From one record to others; runs nothing. `bench/explain.py` prints them, `bench/report/charts/timeline.py` draws them.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from string import ascii_lowercase
 from typing import Literal
 
 from bench.analysis.trace_view import BEFORE, Connection, Line, Loop, Meeting, Story
-from bench.loops_words import named, sentence, several, shown_error
+from bench.report.trace_text import named, sentence, several, shown_error
 from bench.results.traces import NO_LOOP, Event, Trace
 
 MOST_LINES, FIRST_STATEMENTS, LAST_STATEMENTS = 30, 14, 8

@@ -4,7 +4,7 @@ From the cells of a sweep to how cost grows with tests, tables and rows.
 Reads records, returns records; measures and prints nothing. Every cell is reduced to a few figures as it comes, so
 memory does not grow with the number of tests. The methods stand in `docs/growth.md` with their reasons: change one only
 together with it. What the lines say of whole suites stands in `bench/analysis/totals.py`, the words in
-`bench/growth_words.py`.
+`bench/report/scaling_text.py`.
 """
 
 import textwrap

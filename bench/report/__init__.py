@@ -1,0 +1,1 @@
+"""From findings to what a person reads: console, Markdown, charts, page, exports. Only this room writes English."""

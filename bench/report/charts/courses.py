@@ -1,0 +1,110 @@
+"""
+How the cost per test runs over the number of tables, or of rows: a curve for each strategy, where a sweep was made.
+
+Which costs grow and which stay flat is judged as `docs/growth.md` says. Looks may change freely.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bench.analysis.fidelity import listed
+from bench.analysis.ranking import Analysis
+from bench.analysis.scaling import Course, Factor, Growth, kind_of_growth
+from bench.report.charts import Picture
+from bench.report.charts.axis import ticks
+from bench.report.charts.footer import place_footer
+from bench.report.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
+from bench.report.charts.sheet import Sheet
+from bench.report.charts.typesetting import MUTED
+from bench.report.formatting import MOST_NAMES, few, significant
+
+
+def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | None:
+    """Draw the cost per test over what was swept; None where it was not, or no strategy has a figure."""
+    courses = [course for course in growth.courses.get(factor, ()) if any(point.per_test for point in course.points)]
+    if not courses:
+        return None
+    competing = _competing(analysis, courses)
+    full = _full(competing)
+    looks: list[Emphasis] = [
+        "floor" if course not in competing else "full" if course.strategy in full else "thin" for course in courses
+    ]
+    values = [point.value for point in courses[0].points]
+    sheet = Sheet()
+    sheet.head(sentence(analysis, growth, factor), _how_to_read(courses, looks))
+    place(
+        sheet,
+        [
+            curve(_named(course, look), values, [point.per_test for point in course.points], 1000, look)
+            for course, look in zip(courses, looks, strict=True)
+        ],
+        Plot(
+            x_label=f"{factor} (log scale{', but for 0' if 0 in values else ''})",
+            y_label="milliseconds per test (log scale)",
+            ticks=lambda low, high: {tick: f"{tick:g}" for tick in ticks(low, high)},
+            x_ticks={value: f"{value:,}" for value in values},
+            x_limits=(values[0], values[-1]),
+            # Logarithmic from the smallest value above 0 on.
+            x_scale={"value": "symlog", "linthresh": next(value for value in values if value), "linscale": 0.5},
+            dots=True,
+        ),
+    )
+    names = [course.strategy for course in growth.courses[factor]]
+    if without := [name for name in names if name not in {course.strategy for course in courses}]:
+        sheet.write(f"Without a figure: {listed(without)}.", 8, MUTED)
+    place_footer(sheet, analysis)
+    return sheet.picture(f"courses-{factor}", f"Cost per test over the number of {factor}")
+
+
+def sentence(analysis: Analysis, growth: Growth, factor: Factor) -> str:
+    """Say with which ranked strategies the cost per test grows, and with which it stays flat, over a sweep."""
+    points = growth.courses[factor][0].points
+    span = f"From {points[0].value:,} to {points[-1].value:,} {factor}"
+    kinds: dict[str, dict[str, float]] = {"grows": {}, "falls": {}, "flat": {}, "not known": {}}
+    for course in _competing(analysis, growth.courses[factor]):
+        if ratio := course.points[-1].ratio:
+            kinds[kind_of_growth(ratio, growth.noise)][course.strategy] = ratio.value
+    said = [f"{kind} with {_times(kinds[kind])}" for kind in ("grows", "falls") if kinds[kind]]
+    said += [f"stays flat with {few([*kinds['flat']])}"] if kinds["flat"] else []
+    unknown = few([*kinds["not known"]])
+    if said:
+        return f"{span} the cost per test {', '.join(said)}{f'; of {unknown} it is not known' if unknown else ''}"
+    if unknown:
+        return f"{span} this run cannot tell whether the cost per test grows with {unknown}"
+    return f"{span} no ranked strategy has figures at both ends"
+
+
+def _competing(analysis: Analysis, courses: Sequence[Course]) -> list[Course]:
+    ranked = {result.facts.name for result in analysis.strategies if result.ranked}
+    return [course for course in courses if course.strategy in ranked and not course.mark]
+
+
+def _times(ratios: Mapping[str, float]) -> str:
+    """Return the strategies with the factor of each, the farthest from 1 first; of many, how many and the farthest."""
+    order = sorted(ratios, key=lambda name: -abs(math.log(ratios[name])))
+    each = [f"{name} (x {significant(ratios[name])})" for name in order]
+    return listed(each) if len(each) <= MOST_NAMES else f"{len(each)} strategies, most with {each[0]}"
+
+
+def _full(courses: Sequence[Course]) -> list[str]:
+    """Return those to show in colour: at the largest value the cheapest and the dearest, and those that grow most."""
+    ends = {course.strategy: course.points[-1] for course in courses}
+    known = {name: end.per_test.value for name, end in ends.items() if end.per_test}
+    grown = {name: end.ratio.value for name, end in ends.items() if end.ratio}
+    order = [*sorted(known, key=known.__getitem__)[:1], *sorted(known, key=known.__getitem__)[-1:]]
+    order += [*sorted(grown, key=lambda name: -grown[name]), *ends]
+    return [*dict.fromkeys(order)][:MOST_FULL]
+
+
+def _how_to_read(courses: Sequence[Course], looks: Sequence[Emphasis]) -> str:
+    said = ["Dot: median over tests, then rounds."]
+    intervals = any(point.per_test and point.per_test.low is not None for point in courses[0].points)
+    said += ["Shaded: 95 % interval."] if intervals else []
+    said += ["Dashed: not ranked."] if "floor" in looks else []
+    said += ["In colour: the cheapest, the dearest and those that grow most."] if "thin" in looks else []
+    return " ".join(said)
+
+
+def _named(course: Course, look: Emphasis) -> str:
+    mark = course.mark or ("not ranked" if look == "floor" else "")
+    return course.strategy + (f" ({mark})" if mark else "")

@@ -1,0 +1,99 @@
+"""From a run's folder to what a person looks at: tables on the console, `summary.md`, the pictures and the page."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.analysis.conditions import Conditions, under_conditions
+from bench.analysis.fidelity import columns_of
+from bench.analysis.ranking import Analysis, analyse
+from bench.analysis.scaling import Growth, grow
+from bench.analysis.timed_cells import Timed, timed
+from bench.report.benchmark_json import write_benchmark_json
+from bench.report.charts import (
+    FOLDER,
+    Picture,
+    conditions,
+    cost,
+    courses,
+    distribution,
+    heatmap,
+    order,
+    phases,
+    timeline,
+    totals,
+    tradeoff,
+    witnesses,
+)
+from bench.report.console import print_summary
+from bench.report.markdown import write_summary
+from bench.report.page import write_page
+from bench.report.report_tables import in_order
+from bench.results.errors import UserError
+from bench.results.files import FIDELITY, read_cells, read_run
+from bench.results.printable import printable
+from bench.results.records import Run
+from bench.results.traces import TRACES, Trace
+
+
+def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:
+    """
+    Analyse the run in `folder`, write its pictures, summary, page and `benchmark.json` into it, and print it.
+
+    :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
+    :raises UserError: there is no run, none of its cells finished, or the folder cannot be written.
+    """
+    run = read_run(folder)
+    _check_some_finished(folder, run)
+    analysis = analyse(run, read_cells(folder), FIDELITY.read(folder), need)
+    growth = grow(run, read_cells(folder))
+    swept = under_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
+    try:
+        with console.status("drawing"):
+            pictures = draw(analysis, growth, timed(run, read_cells(folder)), swept)
+            loops = draw_loops(analysis, TRACES.read(folder))
+            for picture in pictures:
+                picture.write(folder / FOLDER)
+            for picture in loops:
+                picture.write_svg(folder / FOLDER)
+            write_summary(analysis, growth, folder, swept)
+            write_benchmark_json(analysis, read_cells(folder), folder)
+            page = write_page(analysis, growth, [*pictures, *loops], folder, swept)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
+    print_summary(analysis, growth, page, console, swept)
+    return analysis
+
+
+def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], swept: Conditions | None) -> list[Picture]:
+    """Return the pictures for which the run has data, in the order in which they are to be looked at."""
+    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    drawn = [
+        cost.picture(analysis),
+        tradeoff.picture(analysis),
+        heatmap.picture(columns) if columns else None,
+        totals.picture(analysis, growth),
+        *(courses.picture(analysis, growth, factor) for factor in growth.courses),
+        phases.picture(analysis),
+        distribution.picture(analysis, cells),
+        order.picture(analysis, cells),
+        witnesses.picture(analysis),
+        conditions.picture(swept) if swept else None,
+    ]
+    return [picture for picture in drawn if picture is not None]
+
+
+def draw_loops(analysis: Analysis, traces: Mapping[str, Trace]) -> list[Picture]:
+    """Return the picture of loops and connections of each strategy that was traced."""
+    return [timeline.picture(traces[facts.name]) for facts in in_order(analysis) if facts.name in traces]
+
+
+def _check_some_finished(folder: Path, run: Run) -> None:
+    trouble = ""
+    for cell in read_cells(folder):
+        if cell.status == "finished":
+            return
+        trouble = trouble or f" ({cell.strategy} {cell.status}: {textwrap.shorten(printable(cell.detail), 200)})"
+    raise UserError(f"{folder} holds no finished cell{trouble}; to measure again: {run.command}")
