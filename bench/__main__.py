@@ -193,9 +193,9 @@ def compare(  # noqa: PLR0917 - click passes names
 @click.pass_context
 def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - as above
     """Add known delays to setup, call, teardown and session, and show what is measured of them; exit 1 if not found."""
-    from bench.calibrate import TESTS  # noqa: PLC0415 - as above
-    from bench.calibrate import calibrate as find  # noqa: PLC0415 - as above
-    from bench.trials import TrialOptions  # noqa: PLC0415 - as above
+    from bench.calibration.cell_rounds import TrialOptions  # noqa: PLC0415 - as above
+    from bench.calibration.known_delays import TESTS  # noqa: PLC0415 - as above
+    from bench.calibration.known_delays import calibrate as find  # noqa: PLC0415 - as above
 
     if not find(TrialOptions(tests=TESTS, **options), Console()):
         ctx.exit(1)
@@ -208,8 +208,8 @@ def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - 
 @click.pass_context
 def cost_of_looking(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - as above
     """Run the same cell with and without the recorder, and show what that adds; exit 1 unless it is at most 2 %."""
-    from bench.looking import cost_of_looking as measure  # noqa: PLC0415 - as above
-    from bench.trials import TrialOptions  # noqa: PLC0415 - as above
+    from bench.calibration.cell_rounds import TrialOptions  # noqa: PLC0415 - as above
+    from bench.calibration.recorder_overhead import cost_of_looking as measure  # noqa: PLC0415 - as above
 
     if not measure(TrialOptions(**options), Console()):
         ctx.exit(1)
@@ -245,7 +245,7 @@ def new(name: str) -> None:
 )
 def adopt(name: str, out: Path | None) -> None:
     """Make a conftest.py of a strategy that needs nothing of looptrap: for your own project."""
-    from bench.adopt import adopted, to_do, write_new  # noqa: PLC0415 - as above
+    from bench.adopt.assemble import adopted, to_do, write_new  # noqa: PLC0415 - as above
 
     conftest = adopted(name)
     if out is None:

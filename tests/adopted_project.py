@@ -6,7 +6,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from bench.adopt import to_do
+from bench.adopt.assemble import to_do
 
 DATABASE = '''
 """An engine at module level, as many have it; under tests nothing may connect by it."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.adopt import GIVEN, adopted
-from bench.adoption.source import read_source
+from bench.adopt.assemble import GIVEN, adopted
+from bench.adopt.module_source import read_source
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.server import Server

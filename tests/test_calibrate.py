@@ -19,15 +19,15 @@ from rich.console import Console
 
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
-from bench.calibrate import PHASES, TESTS, Finding, calibrate, findings
 from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spin
+from bench.calibration.cell_rounds import TrialOptions
+from bench.calibration.known_delays import PHASES, TESTS, Finding, calibrate, findings
 from bench.measure.cell import CellOrder, run_cell
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server
 from bench.strategy.discovery import load
-from bench.trials import TrialOptions
 from bench.workload import SHAPES
 
 ROUNDS = 6

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench.looking import AT_MOST, cost, cost_of_looking, verdict
+from bench.calibration.cell_rounds import COUNTER, Trial, TrialOptions
+from bench.calibration.recorder_overhead import AT_MOST, cost, cost_of_looking, verdict
 from bench.results.endpoints import Source
-from bench.trials import COUNTER, Trial, TrialOptions
 from tests.test_calibrate import a_cell
 
 PAIRS = 20

@@ -1,8 +1,8 @@
 """
-Strategies that do the work of `savepoint_rollback` and add a delay that is known: what `bench/calibrate.py` measures.
+The instrument's own checks: known delays that must be found, and what the recorder costs.
 
-Each stands in a file of its own; what they share stands here. Which test waits how long may change freely, as long as
-every group of tests has each shape once with each delay.
+The modules `delayed_*` are strategies that do the work of `savepoint_rollback` and add a known delay. One test in
+four is not delayed, so that every delayed test has an undelayed neighbour of its own shape in the same process.
 """
 
 import random

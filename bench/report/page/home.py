@@ -7,7 +7,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from bench.adopt import adopted
+from bench.adopt.assemble import adopted
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.traps import TrapResult
 from bench.results.errors import UserError

@@ -2,7 +2,7 @@
 Take a strategy home: from its file to a conftest.py that needs nothing of the harness.
 
 What was measured is what is pasted: the strategy's own code stays as it is written, and its declaration goes. What it
-takes from other files of strategies/ and from the harness (bench/adoption/given.py) is put before it, `db_session` and
+takes from other files of strategies/ and from the harness (bench/adopt/given.py) is put before it, `db_session` and
 `client` come after it, and of all this only what it needs.
 """
 
@@ -16,8 +16,8 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from bench.adoption.imports import WIDTH, import_lines
-from bench.adoption.source import Block, Source, read_source
+from bench.adopt.imports import WIDTH, import_lines
+from bench.adopt.module_source import Block, Source, read_source
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.results.printable import printable
@@ -27,7 +27,7 @@ from bench.strategy.discovery import load, peers_in_tree
 from bench.strategy.docstrings import read_docstring
 from bench.worker.protocol import ADMIN_DSN
 
-GIVEN = Path(__file__).parent / "adoption"
+GIVEN = Path(__file__).parent
 AFTER = frozenset({"db_session", "client"})
 """The fixtures that tests ask for, made from the strategy's `session_factory`."""
 

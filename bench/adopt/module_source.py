@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.adoption.imports import WIDTH, Import
+from bench.adopt.imports import WIDTH, Import
 
 _NAME_BESIDE = re.compile(r"Path\(__file__\)\.with_name\('([^'/\\]+)'\)\.read_text\(.*\)$")
 

@@ -1,7 +1,8 @@
 """
 Runs rounds of cells that are no run: for what the harness finds out about itself.
 
-Nothing is kept on disk. What the cells are for, `bench/calibrate.py` and `bench/looking.py` say.
+Nothing is kept on disk. What the cells are for, `bench/calibration/known_delays.py` and
+`bench/calibration/recorder_overhead.py` say.
 """
 
 import random

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.analysis import statistics
+from bench.calibration.cell_rounds import COUNTER, Contender, Trial, TrialOptions, run_trials
 from bench.results.errors import UserError
 from bench.strategy.discovery import load
-from bench.trials import COUNTER, Contender, Trial, TrialOptions, run_trials
 
 STRATEGY = "savepoint_rollback"
 AT_MOST = 1.02

@@ -17,10 +17,10 @@ from rich.text import Text
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
+from bench.calibration.cell_rounds import Contender, TrialOptions, run_trials
 from bench.results.errors import UserError
 from bench.results.records import Cell
 from bench.strategy.discovery import load
-from bench.trials import Contender, TrialOptions, run_trials
 from bench.workload import SHAPES
 
 Phase = Literal["setup", "call", "teardown"]

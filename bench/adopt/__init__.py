@@ -1,0 +1,1 @@
+"""From a strategy to a `conftest.py` for anybody's project."""
