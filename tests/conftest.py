@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bench.__main__ import main
+from bench.commands.cli import main
 from bench.results.endpoints import Source
 from bench.results.paths import ROOT
 from bench.server import Server, open_server

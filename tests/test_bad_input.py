@@ -45,7 +45,7 @@ EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1, "--no-check")
             ["--setting", "fsync=off", "--sweep", "setting:fsync=on,off"],
             ["--setting fsync= and --sweep setting:fsync= say the same"],
         ),
-        (["--sweep", "server=embedded:18,embedded:16", "--sweep", "pg=18,16"], ["say one of the two"]),
+        (["--sweep", "server=embedded:18,embedded:16", "--sweep", "pg=18,16"], ["drop one of the two"]),
         (["--sweep", f"setting:work_mem={','.join(f'{n}MB' for n in range(1, 26))}"], ["25 conditions, at most 24"]),
         (["--sweep", "python=/bin/true,/no/such/python"], ["'/bin/true' is no Python that starts", ".venv/bin/python"]),
         (["--setting", "fsync"], ["'fsync' is not NAME=VALUE", "fsync=off"]),

@@ -14,7 +14,6 @@ import psutil
 import pytest
 from rich.console import Console
 
-from bench.analysis.fidelity import CONTROL
 from bench.measure import probing
 from bench.measure.probing import can_be_probed, probe_all
 from bench.report.documentation import REFERENCE
@@ -25,7 +24,7 @@ from bench.results.records import Fidelity
 from bench.server import Server
 from bench.strategy.declaration import TWIN
 from bench.strategy.discovery import load, load_all, references_in
-from bench.strategy.probe_catalogue import Probe
+from bench.strategy.probe_catalogue import CONTROL, Probe
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
 from tests.test_docs import example_strategy
@@ -177,7 +176,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Se
     rest, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said + rest
     assert "Traceback" not in rest
-    assert "Stopped. What was ready is kept in" in rest
+    assert "Stopped. Finished outcomes are in" in rest
     ready = re.findall(r"^probed (\w+):", said + rest, re.MULTILINE)
     assert FIDELITY.read(tree / "results" / "check").keys() == set(ready)
     end = time.monotonic() + PATIENCE

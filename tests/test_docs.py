@@ -10,8 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.conditions import under_conditions
-from bench.analysis.fidelity import CONTROL
-from bench.check import control
+from bench.measure.probing import control
 from bench.report.charts import FOLDER, conditions
 from bench.report.documentation import PAGES as MADE_PAGES
 from bench.report.documentation import REFERENCE, SERVERS, TUNING, made, reference
@@ -21,6 +20,7 @@ from bench.results.paths import ROOT
 from bench.results.traces import TRACES_FILE
 from bench.server import Server
 from bench.strategy.discovery import load
+from bench.strategy.probe_catalogue import CONTROL
 from tests.conftest import Command
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.scaffold import new_strategy
+from bench.commands.new import new_strategy
 from bench.strategy.discovery import STRATEGIES, names_in_tree
 from bench.strategy.docstrings import Docstring, read_docstring
 
@@ -69,7 +69,7 @@ def test_parts_that_are_missing_are_empty(text: str, said: Docstring, tmp_path: 
 
 def test_new_strategy_asks_for_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file that `new` writes has a place for everything that a docstring has to say."""
-    monkeypatch.setattr("bench.scaffold.STRATEGIES", tmp_path)
+    monkeypatch.setattr("bench.commands.new.STRATEGIES", tmp_path)
     said = read_docstring(new_strategy("my_way"))
     assert said.summary.startswith("my_way: ")
     assert all(dataclasses.astuple(said))

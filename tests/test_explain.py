@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from bench import explain
 from bench.analysis.loops import read
 from bench.analysis.trace_view import Story
+from bench.commands import explain
+from bench.measure import tracing
+from bench.report.trace_console import print_trace
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
@@ -85,7 +87,7 @@ def trace_of(references: Sequence[str], server: Server) -> tuple[dict[str, Trace
     made: dict[str, Trace] = {}
     console = Console(file=StringIO(), width=200)
     keep = made.__setitem__
-    explain.trace_all(
+    tracing.trace_all(
         [load(one) for one in references], server, PREFIX, lambda trace: keep(trace.strategy, trace), console
     )
     assert isinstance(console.file, StringIO)
@@ -148,7 +150,7 @@ def events_of(trace: Trace, kind: str) -> list[Event]:
 def shown(trace: Trace) -> str:
     """Return what a terminal of 80 columns shows of a trace."""
     console = Console(file=StringIO(), width=80)
-    explain.show(trace, console)
+    print_trace(trace, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -222,7 +224,7 @@ def test_process_that_dies(traces: dict[str, Trace]) -> None:
 
 def test_process_that_hangs(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is killed, and the record says so, or that no test began."""
-    monkeypatch.setattr(explain, "PATIENCE", 4.0)
+    monkeypatch.setattr(tracing, "PATIENCE", 4.0)
     made, printed = trace_of([write(tmp_path, "hangs", HANGS)], server)
     assert "killed after 4 s" in (made["hangs"].ended if made else printed)
     if made:
@@ -296,14 +298,13 @@ def test_command_shows_and_draws(server: Server, tmp_path: Path, monkeypatch: py
     assert f"Picture: {tmp_path / 'explain' / 'loops-null_pool.png'}" in said
     found = {path.name for path in (tmp_path / "explain").iterdir()}
     assert found == {"loops-null_pool.png", "loops-null_pool.svg", TRACES_FILE}
-    assert TRACES.read(tmp_path / "explain")[OWN_LOOPS].tests == explain.TESTS
+    assert TRACES.read(tmp_path / "explain")[OWN_LOOPS].tests == tracing.TESTS
 
 
 def explained(name: str, choice: str) -> str:
     """Run the command and return what it prints."""
     console = Console(file=StringIO(), width=200)
-    options = explain.ExplainOptions(name=name, source=Source(choice))
-    explain.explain(options, console)
+    explain.explain_strategy(name, Source(choice), console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -3,22 +3,19 @@
 import pytest
 
 from bench.analysis.fidelity import (
-    CONTROL,
     columns_of,
     complaints,
     family_table,
     lacking,
     listed,
-    needed,
     probe_table,
     seen,
     sight_of,
-    the_probe,
 )
 from bench.probes.protocol import Outcome
 from bench.results.errors import UserError
 from bench.results.records import Fidelity, Sight, StrategyFacts
-from bench.strategy.probe_catalogue import Family, Probe
+from bench.strategy.probe_catalogue import CONTROL, Family, Probe, parse_probes, probe_named
 
 
 def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:
@@ -67,9 +64,9 @@ def test_strategy_without_outcomes_is_no_complaint() -> None:
 
 def test_needs_are_probes_and_families() -> None:
     """A need is a probe or a family, which stands for all of its probes; nothing is there twice."""
-    assert needed("notify, second_connection") == ("notify", "second_connection")
+    assert parse_probes("notify, second_connection") == ("notify", "second_connection")
     loops = tuple(probe.value for probe in Probe if probe.family == Family.LOOPS)
-    assert needed("loops,two_workers") == loops
+    assert parse_probes("loops,two_workers") == loops
 
 
 @pytest.mark.parametrize(
@@ -79,7 +76,7 @@ def test_needs_are_probes_and_families() -> None:
 def test_needs_that_are_none(text: str, words: str) -> None:
     """An unknown need is one line with what is near or valid."""
     with pytest.raises(UserError, match=words) as error:
-        needed(text)
+        parse_probes(text)
     assert "\n" not in str(error.value)
 
 
@@ -125,6 +122,6 @@ def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
 
 def test_unknown_probe() -> None:
     """A probe's name that is none is answered with what is near."""
-    assert the_probe("notify") is Probe.NOTIFY
+    assert probe_named("notify") is Probe.NOTIFY
     with pytest.raises(UserError, match="did you mean notify"):
-        the_probe("notifi")
+        probe_named("notifi")

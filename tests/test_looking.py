@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from bench.calibration.cell_rounds import COUNTER, Trial, TrialOptions
-from bench.calibration.recorder_overhead import AT_MOST, cost, cost_of_looking, verdict
+from bench.calibration.recorder_overhead import AT_MOST, cost, measure_overhead, verdict
 from bench.results.endpoints import Source
 from tests.test_calibrate import a_cell
 
@@ -61,7 +61,7 @@ def shown_by(rounds: int) -> tuple[bool, str]:
     """Run the command on a real Postgres; return what it says, and what it shows."""
     shown = io.StringIO()
     options = TrialOptions(rounds=rounds, tests=7, source=Source("embedded"))
-    return cost_of_looking(options, Console(file=shown, width=120)), shown.getvalue()
+    return measure_overhead(options, Console(file=shown, width=120)), shown.getvalue()
 
 
 @pytest.mark.skipif(shutil.which(COUNTER[0]) is None, reason="takes valgrind")

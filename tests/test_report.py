@@ -14,7 +14,6 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis.fidelity import CONTROL
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
@@ -25,7 +24,7 @@ from bench.report.run_report import report_run
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, append_cell, create_run
 from bench.results.records import Cell, Failure, Samples, Size
-from bench.strategy.probe_catalogue import Probe
+from bench.strategy.probe_catalogue import CONTROL, Probe
 from tests.made_runs import by_name
 from tests.test_charts_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, TRAPS, analysis_of, result_of, trap_of
 from tests.test_fidelity import outcomes_of
@@ -333,7 +332,7 @@ def test_a_pipe_gets_plain_text_of_80_columns(tmp_path: Path) -> None:
 def test_measuring_needs_nothing_that_looks() -> None:
     """What runs cells, probes and traces imports neither pandas nor matplotlib, nor what fills pages in."""
     unwanted = {"pandas", "matplotlib", "jinja2"}
-    code = f"import sys, bench.run; print({unwanted} & set(sys.modules))"
+    code = f"import sys, bench.measure.session; print({unwanted} & set(sys.modules))"
     root = Path(__file__).parent.parent
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True).stdout
     assert shown.decode().strip() == "set()"

@@ -22,10 +22,10 @@ from rich.console import Console
 
 from bench.measure.cell import PROCESS_FILE
 from bench.measure.schedule import CELL_FOLDER
+from bench.measure.session import say_what_is_on_disk
 from bench.results.files import CELLS_FILE, RUN_FILE, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import Cell
-from bench.run import _say_what_is_kept
 from bench.server import Server
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
@@ -161,7 +161,7 @@ def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_p
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said
-    assert f"to go on: nox -s bench -- --resume {folder}" in said
+    assert f"to continue: nox -s bench -- --resume {folder}" in said
 
     lines = whole_lines(folder)
     assert seen < set(lines)
@@ -206,7 +206,7 @@ def test_report_is_offered_where_there_is_something_to_see(
     cells = (full_run_of_none / CELLS_FILE).read_bytes() if finished else b""
     (tmp_path / CELLS_FILE).write_bytes(cells)
     console = Console(file=io.StringIO(), width=200)
-    _say_what_is_kept(tmp_path, console)
+    say_what_is_on_disk(tmp_path, console)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert words in said
@@ -245,7 +245,7 @@ def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Pa
     run["machine"]["memory_bytes"] += 4096
     (tmp_path / RUN_FILE).write_text(json.dumps(run))
     done = looptrap("run", "--resume", tmp_path, LOOPTRAP_DSN="")
-    assert_one_line(done, "DSN, which is not kept", "--server DSN", "LOOPTRAP_DSN")
+    assert_one_line(done, "DSN, which a run does not record", "--server DSN", "LOOPTRAP_DSN")
 
 
 @pytest.fixture(scope="session")

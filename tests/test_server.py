@@ -89,7 +89,7 @@ def test_stopped_in_the_middle(temporary: Path, server_kind: str, number: signal
     assert "Traceback" not in errors
     finished = list(read_cells(temporary / "run"))
     assert finished
-    assert f"Stopped. {len(finished)} cells are finished and kept in" in output
+    assert f"Stopped. {len(finished)} finished cells are in" in output
     assert "nox -s report -- " in output
     assert_nothing_left(temporary)
 

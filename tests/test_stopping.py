@@ -12,8 +12,8 @@ import pytest
 
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
+from bench.measure.session import FEWEST_ROUNDS, MOST_ROUNDS
 from bench.measure.stopping import Costs, resting, settled, verdict
-from bench.run import FEWEST_ROUNDS, MOST_ROUNDS
 from bench.strategy.declaration import FLOOR, TWIN
 from tests.test_statistics import Draw, contaminated, normal, skewed, slowed, student
 

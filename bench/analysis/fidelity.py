@@ -4,15 +4,10 @@ What the probes' outcomes say: how much of a real Postgres tests see, and whethe
 From records to statements and tables; runs nothing. How outcomes come about stands in `bench/measure/probing.py`.
 """
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from bench.results.errors import UserError
 from bench.results.records import Fidelity, Sight, StrategyFacts
-from bench.strategy.probe_catalogue import Family, Probe
-
-CONTROL = "control"
-"""The name under which the control's outcomes are kept; see `bench/probes/control.py`."""
+from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
 MOST_NAMED = 4
 """In a sentence; a list is longer."""
@@ -73,37 +68,6 @@ def declaration(fidelity: Fidelity) -> str:
     """Return the line of a strategy's file that declares what the probes found."""
     probes = (f"Probe.{sight.probe.upper()}" for sight in fidelity.sights if sight.outcome != "sees")
     return f"hides={{{', '.join(probes)}}},"
-
-
-def the_probe(name: str) -> Probe:
-    """
-    Return the probe of a name.
-
-    :raises UserError: there is none.
-    """
-    if name not in list(Probe):
-        raise UserError(f"unknown probe '{name}': {_nearest(name)} docs/probes.md has all.")
-    return Probe[name.upper()]
-
-
-def needed(text: str) -> tuple[str, ...]:
-    """
-    Return the probes that a user names, with commas between; a family stands for all of its own.
-
-    :raises UserError: there is no such probe or family.
-    """
-    found: list[str] = []
-    for name in filter(None, (part.strip() for part in text.split(","))):
-        members = [probe.value for probe in Probe if probe.family == name]
-        found += members or [the_probe(name)]
-    if not found:
-        raise UserError(f"--need {text!r} names no probe: give some, such as second_connection,notify.")
-    return tuple(dict.fromkeys(found))
-
-
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, [*Probe, *Family], n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"families are {', '.join(Family)};"
 
 
 def columns_of(outcomes: Mapping[str, Fidelity], names: Iterable[str]) -> list[Fidelity]:

@@ -27,7 +27,7 @@ Pairs = Sequence[tuple[Trial, ...]]
 """Of each round the cell with and the cell without the recorder."""
 
 
-def cost_of_looking(options: TrialOptions, console: Console) -> bool:
+def measure_overhead(options: TrialOptions, console: Console) -> bool:
     """
     Measure what the recorder costs, show it, and return whether that is shown to be within bounds.
 

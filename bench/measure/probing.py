@@ -26,11 +26,13 @@ from bench.measure.child import LIBRARIES, run_pytest
 from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
+from bench.results.files import FIDELITY
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity, Sight
 from bench.server import Server
 from bench.strategy.declaration import LoadedStrategy, Trap, arguments_for_pytest
-from bench.strategy.probe_catalogue import Family, Probe
+from bench.strategy.discovery import load
+from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
 PATIENCE = 12.0
 """Seconds without a word after which a process is killed; no probe takes half of that by itself."""
@@ -53,6 +55,7 @@ APART = (Probe.KILLED_PROCESS, Probe.TWO_WORKERS)
 """Probes that take processes of their own."""
 
 _FOLDER = "bench/probes"
+CONTROL_FILE = ROOT / "bench" / "probes" / f"{CONTROL}.py"
 _TOLD = TypeAdapter(Told)
 _NEXT: dict[Phase, Phase] = {"start": "setup", "setup": "call", "call": "teardown"}
 
@@ -72,6 +75,30 @@ class StoppedError(Exception):
 def can_be_probed(strategy: LoadedStrategy) -> bool:
     """Whether tests under a strategy get far enough to see anything; a trap's that declares errors do not."""
     return not (isinstance(strategy.declared, Trap) and strategy.declared.errors)
+
+
+def probe_into(  # noqa: PLR0917 - a client is said in one place, and is the last
+    folder: Path,
+    strategies: Sequence[LoadedStrategy],
+    server: Server,
+    database_prefix: str,
+    console: Console,
+    client: Client | None = None,
+) -> None:
+    """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
+    probe_all(
+        [strategy for strategy in strategies if can_be_probed(strategy)],
+        server,
+        database_prefix,
+        lambda fidelity: FIDELITY.keep(folder, fidelity),
+        console,
+        client or Client(),
+    )
+
+
+def control() -> LoadedStrategy:
+    """Return what every probe passes under, unless the probe is broken."""
+    return load(str(CONTROL_FILE))
 
 
 def probe_all(  # noqa: PLR0917 - as for whoever calls it

@@ -128,7 +128,7 @@ def conditions(source: Source, client: Client, sweep: Sequence[str]) -> list[Ask
         axes[name] = _values(name, values, text)
         _refuse_option_beside(name, first)
     if "server" in axes and "pg" in axes and any(":" in value for value in axes["server"]):
-        raise UserError("--sweep server= gives versions, and so does --sweep pg=: say one of the two.")
+        raise UserError("--sweep server= gives versions, and so does --sweep pg=: drop one of the two.")
     count = math.prod(map(len, axes.values()))
     if count > MOST_CONDITIONS:
         raise UserError(f"--sweep asks for {count} conditions, at most {MOST_CONDITIONS} are possible: leave some out.")

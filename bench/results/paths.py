@@ -4,3 +4,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 """The folder that holds `bench/`, `strategies/` and `results/`."""
+
+
+def typed(path: Path) -> str:
+    """Return the path as short as it can be typed from the current folder."""
+    absolute, here = path.resolve(), Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

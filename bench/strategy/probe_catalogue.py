@@ -5,8 +5,11 @@ The probes themselves are tests: `test_FAMILY.py`, and in `apart/` those that ne
 `test_PROBE` each. What is written here stands in the report and in docs/probes.md. A probe is added in both places.
 """
 
+import difflib
 import enum
 from typing import Self
+
+from bench.results.errors import UserError
 
 _POSTGRES = "https://www.postgresql.org/docs/current/"
 _SQLALCHEMY = "https://docs.sqlalchemy.org/en/20/"
@@ -433,3 +436,37 @@ KEPT_CONNECTIONS = frozenset(
     }
 )
 """What no test sees whose commits are real, on connections that a pool hands from test to test."""
+
+CONTROL = "control"
+"""The name under which the outcomes of `bench/probes/control.py` are recorded."""
+
+
+def probe_named(name: str) -> Probe:
+    """
+    Return the probe of a name.
+
+    :raises UserError: there is none.
+    """
+    if name not in list(Probe):
+        raise UserError(f"unknown probe '{name}': {_nearest(name)} docs/probes.md has all.")
+    return Probe[name.upper()]
+
+
+def parse_probes(text: str) -> tuple[str, ...]:
+    """
+    Parse a comma-separated list of probes; the name of a family stands for all of its probes.
+
+    :raises UserError: there is no such probe or family.
+    """
+    found: list[str] = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        members = [probe.value for probe in Probe if probe.family == name]
+        found += members or [probe_named(name)]
+    if not found:
+        raise UserError(f"--need {text!r} names no probe: give some, such as second_connection,notify.")
+    return tuple(dict.fromkeys(found))
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, [*Probe, *Family], n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"families are {', '.join(Family)};"

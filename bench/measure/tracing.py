@@ -1,18 +1,15 @@
 """
-`nox -s explain -- NAME`: three tests under a strategy on a real Postgres, and what happened to loops and connections.
+Traces three tests under a strategy: which event loop ran what, and what reached the server on which connection.
 
-Shown in the terminal and as a picture in `results/explain/`. A run makes the same traces of all its strategies.
+Nothing is timed, so several strategies may be traced at the same time.
 """
 
 import os
-import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import rich.progress
@@ -20,21 +17,15 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-from bench.analysis import loops
-from bench.analysis.trace_view import Line, Story
 from bench.measure.cell import TESTS_RAN, environment, kill_group, pytest_options
 from bench.measure.child import run_pytest
 from bench.measure.probing import PROCESSES, StoppedError
-from bench.results.endpoints import Client, Source
-from bench.results.errors import UserError, unwritable
-from bench.results.paths import ROOT
+from bench.results.endpoints import Client
+from bench.results.errors import UserError
 from bench.results.printable import printable
-from bench.results.traces import TRACES, Event, Trace
-from bench.server import Server, open_server
+from bench.results.traces import Event, Trace
+from bench.server import Server
 from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
-from bench.strategy.discovery import able, load
-
-FOLDER = ROOT / "results" / "explain"
 
 TESTS = ("create_and_list", "conflict_then_carry_on", "read_own_commits")
 """Of the workload: one whose handler commits, one whose handler rolls back, and one that reads what it committed."""
@@ -49,45 +40,6 @@ CLIENT = Client()
 """What the traced tests are to the server: what is looked at is asyncpg's wire and pytest-asyncio's loops."""
 
 _EVENT = TypeAdapter(Event)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainOptions:
-    """What the user asked for, as the command line gives it."""
-
-    name: str
-    source: Source
-    """Of the server."""
-
-
-def explain(options: ExplainOptions, console: Console) -> None:
-    """
-    Run the tests under a strategy, show what happened, and draw it.
-
-    :raises UserError: the strategy, the server or the folder is not usable.
-    """
-    strategies = able([load(options.name)])
-    if not strategies:
-        raise UserError(f"{options.name} cannot run here: {load(options.name).unable}")
-    try:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(FOLDER, error) from error
-    made: list[Trace] = []
-    with open_server(options.source) as server:
-        console.print(server.introduction(), markup=False, soft_wrap=True)
-        trace_all(strategies, server, f"looptrap_{secrets.token_hex(4)}_", made.append, console)
-    if not made:
-        raise UserError(
-            f"no test began under {options.name}; for more, type nox -s bench -- --quick --strategies {options.name}"
-        )
-    # Not at the top: matplotlib is not to be waited for by a process that only traces.
-    from bench.report.charts.timeline import picture  # noqa: PLC0415
-
-    TRACES.keep(FOLDER, made[0])
-    _, png = picture(made[0]).write(FOLDER)
-    show(made[0], console)
-    console.print(Text(f"Picture: {png}"), soft_wrap=True)
 
 
 def trace_all(
@@ -189,44 +141,3 @@ def _ended(exit_code: int | None, output: Path) -> str:
         return f"killed after {PATIENCE:g} s"
     last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
     return f"exit code {exit_code}: {''.join(last)}"
-
-
-# --- in the terminal
-
-
-def show(trace: Trace, console: Console) -> None:
-    """Print a trace: test by test and loop by loop, which connection did what."""
-    story = loops.read(trace)
-    console.print()
-    console.print(Text(trace.strategy, style="bold"))
-    console.print(Text(printable(story.sentence)))
-    for column, (title, below) in story.heads.items():
-        console.print()
-        failed = "red" if column in story.errors else ""
-        console.print(Text.assemble((title, f"bold {failed}"), f"  {below}"))
-        here = (line for line in story.lines if line.column == column)
-        for number, lines in groupby(here, key=lambda line: line.loop):
-            loop = story.loop(number)
-            console.print(Text.assemble("  ", (loop.name, "bold"), f", {loop.life}"))
-            for line in lines:
-                console.print(_shown(line, story))
-    console.print()
-    for sentence in story.aside:
-        console.print(Text(f"Not shown: {printable(sentence)}.", style="dim"))
-    if trace.ended:
-        console.print(Text(f"How the process ended: {printable(trace.ended)}.", style="bold red"))
-
-
-def _shown(line: Line, story: Story) -> Text:
-    words = printable(line.text)
-    if line.kind == "who":
-        return Text(f"    {words}", style="italic")
-    if line.kind == "error":
-        return Text.assemble("    ", (f"\u2717 {words}", "bold red"))
-    text = Text.assemble(f"    {line.pid:>7} \u2502 ", "  " * line.depth, (words, "bold" if line.control else ""))
-    if line.refused:
-        text.append("  \u2717 refused", "red")
-    if line.strange and line.kind == "connection":
-        opened = next(one.loop for one in story.connections if one.pid == line.pid)
-        text.append(f", which was opened in {story.loop(opened).name}", "bold red")
-    return text

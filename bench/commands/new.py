@@ -1,7 +1,9 @@
-"""Writes a new strategy file that runs as it is: the one that `python -m bench new NAME` leaves to be changed."""
+"""`nox -s new -- NAME`: write a strategy file that runs as it is, to be changed."""
 
 import re
 from pathlib import Path
+
+import click
 
 from bench.results.errors import UserError
 from bench.strategy.discovery import STRATEGIES, names_in_tree
@@ -32,3 +34,11 @@ def new_strategy(name: str) -> Path:
     before, _, code = TEMPLATE.read_text().split('"""', 2)
     path.write_text(f'{before}"""{DOCSTRING.format(name=name)}"""{code}')
     return path
+
+
+@click.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Write a strategy file that runs as it is."""
+    path = new_strategy(name)
+    click.echo(f"wrote {path}; try it: nox -s bench -- --quick --strategies {name}")

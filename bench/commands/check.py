@@ -1,0 +1,110 @@
+"""
+`nox -s check`: what tests see of a real Postgres under each strategy, and whether that is what it declares.
+
+Outcomes are kept in `results/check/`, with their heat map; `--why` shows the detail of one.
+"""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.commands.options import server_options, strategies_options, with_peers
+from bench.results.endpoints import Source
+from bench.results.errors import UserError, unwritable
+from bench.results.files import FIDELITY, FIDELITY_FILE
+from bench.results.paths import ROOT
+from bench.results.records import Fidelity
+from bench.strategy.declaration import TWIN, LoadedStrategy
+from bench.strategy.discovery import able, load_all, references_in
+from bench.strategy.probe_catalogue import probe_named
+
+RESULTS = ROOT / "results"
+FOLDER = RESULTS / "check"
+
+
+@click.command()
+@strategies_options
+@server_options
+@click.option(
+    "--why",
+    nargs=2,
+    metavar="STRATEGY PROBE",
+    help="Show the outcome of one probe in detail, from the newest results on disk.",
+)
+@click.pass_context
+def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str] | None, **options: Any) -> None:  # noqa: ANN401 - click has checked them
+    """Run the probes: what do tests see of a real Postgres, and is it what strategies declare? Exit 1 if not."""
+    if why is not None:
+        show_outcome(*why, Console())
+    elif not check_strategies(with_peers(names, peers=peers), options["source"], Console()):
+        ctx.exit(1)
+
+
+def check_strategies(names: str, source: Source, console: Console) -> bool:
+    """
+    Run the probes, print the outcomes, and return whether they are what the strategies declare.
+
+    :raises UserError: a name, a strategy, the server or the folder is not usable.
+    """
+    from bench.measure.probing import control, probe_into
+    from bench.server import open_server, untimed
+
+    requested = load_all(references_in(names))
+    strategies = _probed(requested, names)
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(FOLDER, error) from error
+    with open_server(source) as server:
+        console.print(server.introduction(), markup=False, soft_wrap=True)
+        try:
+            with untimed(server) as place:
+                probe_into(FOLDER, [control(), *strategies], place, f"looptrap_{secrets.token_hex(4)}_", console)
+        except KeyboardInterrupt:
+            console.print(f"Stopped. Finished outcomes are in {FOLDER}", markup=False, soft_wrap=True)
+            raise
+    for strategy in requested:
+        if strategy.unable:
+            console.print(f"{strategy.name} cannot run here: {strategy.unable}", markup=False, soft_wrap=True)
+    from bench.report.fidelity_console import print_check
+
+    return print_check([strategy.facts() for strategy in strategies], FIDELITY.read(FOLDER), FOLDER, console)
+
+
+def show_outcome(strategy: str, probe: str, console: Console) -> None:
+    """
+    Print the outcome of a probe under a strategy, from the newest outcomes in `results/`.
+
+    :raises UserError: there is no such probe, or no outcome of the strategy on disk.
+    """
+    from bench.report.fidelity_console import print_outcome
+
+    wanted = probe_named(probe)
+    folder, fidelity = _newest(strategy)
+    print_outcome(fidelity, wanted, folder, console)
+
+
+def _probed(requested: Sequence[LoadedStrategy], names: str) -> list[LoadedStrategy]:
+    """Return those of the requested strategies that can be probed; the twin is the floor under another name."""
+    from bench.measure.probing import can_be_probed
+
+    found = [one for one in able(requested) if can_be_probed(one) and one.name != TWIN]
+    if not found:
+        raise UserError(
+            f"nothing to probe in {names!r}: traps whose tests end in errors see nothing, and {TWIN} is the floor; "
+            f"to see the errors: nox -s bench -- --quick --strategies {names}"
+        )
+    return found
+
+
+def _newest(strategy: str) -> tuple[Path, Fidelity]:
+    """Return the newest outcomes of a strategy, and their folder."""
+    files = sorted(RESULTS.glob(f"*/{FIDELITY_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files:
+        if strategy in (outcomes := FIDELITY.read(path.parent)):
+            return path.parent, outcomes[strategy]
+    raise UserError(f"no outcome of '{strategy}' is on disk; to get it: nox -s check -- --strategies {strategy}")

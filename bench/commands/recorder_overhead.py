@@ -1,0 +1,24 @@
+"""`python -m bench recorder-overhead`: what the recorder adds to the cells that it measures."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from bench.commands.options import server_options
+from bench.commands.run import MOST_ROUNDS
+from bench.workload import LARGEST
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=3, show_default=True)
+@click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
+@server_options
+@click.pass_context
+def recorder_overhead(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click has checked them
+    """Run the same cell with and without the recorder; exit with 1 unless it adds at most 2 %."""
+    from bench.calibration.cell_rounds import TrialOptions
+    from bench.calibration.recorder_overhead import measure_overhead
+
+    if not measure_overhead(TrialOptions(**options), Console()):
+        ctx.exit(1)

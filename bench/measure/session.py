@@ -1,0 +1,270 @@
+"""
+One run from its options to its last cell on disk: strategies, servers, folder, probes, traces, rounds.
+
+Everything that the user may have typed wrong is checked before a server starts.
+"""
+
+import contextlib
+import math
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.measure import schedule
+from bench.measure.description import RunOptions, Servers, describe_run
+from bench.measure.probing import control, probe_into
+from bench.measure.progress import Progress
+from bench.measure.resume import check_same_run, check_same_servers, source_to_resume
+from bench.measure.stopping import Limits
+from bench.measure.sweep import conditions, sizes
+from bench.measure.tracing import CLIENT, trace_all
+from bench.results.endpoints import Source
+from bench.results.errors import UserError
+from bench.results.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
+from bench.results.paths import ROOT, typed
+from bench.results.records import Run
+from bench.results.traces import TRACES
+from bench.server import Server, ServerDiedError, open_server, untimed
+from bench.strategy.declaration import FLOOR, TWIN
+from bench.strategy.discovery import able, lasting, load_all, references_in
+from bench.strategy.probe_catalogue import parse_probes
+
+MOST_DEATHS = 3
+"""After this many deaths of the server, the run gives up."""
+
+QUICK_ROUNDS = 3
+FEWEST_ROUNDS = 6
+MOST_ROUNDS = 30
+SECONDS_AROUND = 10
+"""What starting the server and drawing the report take of the budget."""
+
+
+def measure_run(options: RunOptions, console: Console) -> Path:
+    """
+    Measure a new run, and return its folder.
+
+    :raises UserError: an option, a strategy, the server or the folder is not usable.
+    :raises KeyboardInterrupt: the user stopped it; finished cells are on disk, and a message says where.
+    """
+    references = list(dict.fromkeys([FLOOR, TWIN, *map(lasting, references_in(options.names))]))
+    strategies = load_all(references)
+    plan = schedule.Plan(
+        strategies=able(strategies),
+        sizes=sizes(options.tests, options.sweep),
+        limits=_limits(options),
+        seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
+        cell_timeout=options.cell_timeout,
+        conditions=conditions(options.source, options.client, options.sweep),
+    )
+    need = () if options.need is None else parse_probes(options.need)
+    if need and not options.check:
+        raise UserError("--need uses the outcomes of the probes, and --no-check leaves them out: drop one of the two.")
+    folder = _folder(options.out)
+
+    def describe(servers: Servers) -> Run:
+        return describe_run(options, references, strategies, plan, need, servers)
+
+    RunSession(plan, folder, console, describe).measure()
+    return folder
+
+
+def resume_run(folder: Path, given: Source, console: Console) -> Path:
+    """
+    Continue an interrupted run, and return its folder. Finished cells are not run again.
+
+    :param given: the server's source on the command line. Only its DSN counts, since a run does not record that.
+    :raises UserError: as `measure_run`; the run is complete; or something that it depends on has changed.
+    """
+    run = read_run(folder)
+    if run.decisions:
+        raise UserError(f"{typed(folder)} is complete; to see it: nox -s report -- {shlex.quote(typed(folder))}")
+    recorded = run.configuration
+    strategies = load_all(recorded.strategies)
+    plan = schedule.Plan(
+        strategies=able(strategies),
+        sizes=(run.workload.size, *run.workload.sweep),
+        limits=Limits(
+            run.limits.fewest,
+            run.limits.most,
+            math.inf if run.limits.budget is None else run.limits.budget - SECONDS_AROUND,
+        ),
+        seed=run.seed,
+        cell_timeout=recorded.cell_timeout,
+        conditions=conditions(recorded.source, recorded.client, recorded.sweep),
+    )
+    check_same_run(folder, run, strategies, plan)
+    source = source_to_resume(folder, run, given)
+    plan = replace(plan, conditions=conditions(source, recorded.client, recorded.sweep))
+    RunSession(plan, folder, console).measure()
+    return folder
+
+
+class RunSession:
+    """
+    The measuring of one run. It replaces a server of ours that dies, and continues where the run was.
+
+    :param describe: makes the record of a new run once its servers are open; None for a run that is in the folder.
+    """
+
+    def __init__(
+        self,
+        plan: schedule.Plan,
+        folder: Path,
+        console: Console,
+        describe: Callable[[Servers], Run] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._console = console
+        self._describe = describe
+        self._deaths = 0
+
+    def measure(self) -> None:
+        """
+        Run what is missing of the run; however it ends, say what is on disk.
+
+        :raises ServerDiedError: the server died, and is not ours to start, or has died too often.
+        """
+        try:
+            while not self._measured():
+                pass
+        except (KeyboardInterrupt, SystemExit):
+            self._say_what_is_on_disk(otherwise="Stopped before a cell was finished.")
+            raise
+        except Exception:
+            self._say_what_is_on_disk()
+            raise
+
+    def _measured(self) -> bool:
+        """Measure on fresh servers until the run is complete; return False if one died and may be replaced."""
+        with self._servers() as servers:
+            try:
+                self._measure_on(servers)
+            except ServerDiedError as error:
+                self._deaths += 1
+                # Only its owner can start a server that was given by DSN.
+                by_dsn = any(server.facts.kind == "dsn" for server in servers.values())
+                if by_dsn or self._deaths == MOST_DEATHS:
+                    raise
+                self._console.print(f"{error} Starting another.", markup=False, soft_wrap=True)
+                self._keep_sources(servers)
+                return False
+        return True
+
+    @contextlib.contextmanager
+    def _servers(self) -> Iterator[Servers]:
+        """Open the servers of all conditions, each once, and introduce them; yield them by condition name."""
+        servers: Servers = {}
+        with contextlib.ExitStack() as stack:
+            opened: list[tuple[Source, Server]] = []
+            for condition in self._plan.conditions:
+                server = next((server for source, server in opened if source == condition.source), None)
+                if server is None:
+                    server = stack.enter_context(open_server(condition.source))
+                    opened.append((condition.source, server))
+                    self._console.print(server.introduction(condition.name), markup=False, soft_wrap=True)
+                servers[condition.name] = server
+            yield servers
+
+    def _measure_on(self, servers: Servers) -> None:
+        run = self._take_up(servers)
+        started = time.monotonic()
+        if run.configuration.check:
+            self._probe_and_trace(servers[""], run.database_prefix)
+        left = self._plan.limits.seconds - (time.monotonic() - started)
+        plan = replace(self._plan, limits=replace(self._plan.limits, seconds=left))
+        with Progress(plan, self._console) as progress:
+            decisions = schedule.run(plan, servers, self._folder, run.database_prefix, progress)
+        write_run(self._folder, replace(run, decisions=tuple(decisions)))
+
+    def _take_up(self, servers: Servers) -> Run:
+        """Record the run if it is new; otherwise check that the servers are like those that it was begun on."""
+        if self._describe is not None:
+            run = self._describe(servers)
+            self._describe = None
+            create_run(self._folder, run)
+            return run
+        run = read_run(self._folder)
+        check_same_servers(self._folder, run, servers)
+        for server in servers.values():
+            server.drop_databases(run.database_prefix)
+        return run
+
+    def _probe_and_trace(self, server: Server, database_prefix: str) -> None:
+        """Probe and trace the strategies that the run has no outcomes or no trace of."""
+        probed, traced = FIDELITY.read(self._folder), TRACES.read(self._folder)
+        client = self._plan.conditions[0].client
+        # The twin is the floor under another name, and would see the same.
+        shown = [one for one in self._plan.strategies if one.name != TWIN and not one.why_not(client)]
+        to_probe = [one for one in (control(), *shown) if one.name not in probed]
+        to_trace = [one for one in shown if one.name not in traced]
+        with untimed(server) as place:
+            probe_into(self._folder, to_probe, place, f"{database_prefix}probes_", self._console, client)
+            if not client.is_declared_for:
+                self._console.print(
+                    f"Not traced: only {CLIENT.driver} under {CLIENT.runner} in {CLIENT.loop}'s loop can be."
+                )
+                return
+            trace_all(
+                to_trace,
+                place,
+                f"{database_prefix}traces_",
+                lambda trace: TRACES.keep(self._folder, trace),
+                self._console,
+            )
+
+    def _keep_sources(self, servers: Servers) -> None:
+        """Have the next servers come from where these did, whatever `auto` would choose by then."""
+        settled = [
+            replace(one, source=replace(one.source, choice=servers[one.name].facts.kind))
+            for one in self._plan.conditions
+        ]
+        self._plan = replace(self._plan, conditions=settled)
+
+    def _say_what_is_on_disk(self, otherwise: str = "") -> None:
+        if discard_if_empty(self._folder):
+            if otherwise:
+                self._console.print(otherwise)
+            return
+        say_what_is_on_disk(self._folder, self._console)
+
+
+def say_what_is_on_disk(folder: Path, console: Console) -> None:
+    """Print how much of an interrupted run is on disk, and how to continue it or look at it."""
+    cells, quoted = sum(1 for _ in read_cells(folder)), shlex.quote(typed(folder))
+    finished = f"{cells} finished cells are" if cells else "The outcomes of the probes are"
+    look = f"; to see them: nox -s report -- {quoted}" if cells else ""
+    console.print(
+        f"Stopped. {finished} in {typed(folder)}; to continue: nox -s bench -- --resume {quoted}{look}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _limits(options: RunOptions) -> Limits:
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else None)
+    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget - SECONDS_AROUND)
+
+
+def _folder(out: Path | None) -> Path:
+    """Choose the run's folder, and check that it can be written before anything else takes time."""
+    folder = out or ROOT / "results" / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    if (folder / RUN_FILE).exists():
+        raise UserError(f"{typed(folder)} already holds a run: choose another folder with --out, or remove it.")
+    test = folder / ".looptrap-write-test"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        test.write_bytes(b"x")
+        test.unlink()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            test.unlink(missing_ok=True)
+            folder.rmdir()
+        raise UserError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
+    return folder
