@@ -33,8 +33,10 @@ settings.load_profile("looptrap")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
-    *("looking", "run", "check", "adopt", "resume", "server_embedded", "page", "plugin", "docs", "explain"),
-    *("client", "server_container", "charts_heatmap", "calibrate", "recorder"),
+    *("calibration/test_recorder_overhead", "commands/test_run", "commands/test_check", "adopt/test_assemble"),
+    *("measure/test_resume", "server/test_embedded", "report/test_page", "worker/test_fixtures"),
+    *("report/test_documentation", "commands/test_explain", "measure/test_client", "server/test_container"),
+    *("charts/test_heatmap", "calibration/test_known_delays", "worker/test_recorder"),
 )
 """Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
 
@@ -49,8 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long; within a file, and among the others, nothing changes."""
-    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """
 The statistics of a run: pure functions on arrays, without pandas and without a word about strategies' names.
 
-`docs/statistics.md` says why each method was chosen, and `tests/test_statistics.py` simulates how often its intervals
-cover the truth. Change a method only together with both.
+`docs/statistics.md` says why each method was chosen, and `tests/analysis/test_statistics.py` simulates how often its
+intervals cover the truth. Change a method only together with both.
 """
 
 import string

@@ -1,0 +1,362 @@
+"""The chart of a run: everything that a reader needs stands on it, nothing collides, and drawing is reproducible."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import rc_context, rcParams
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from bench.analysis.estimates import Estimate
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.traps import TrapResult
+from bench.report.charts.cost import picture
+from bench.report.formatting import frequent_errors, headline, milliseconds, significant
+from bench.results.endpoints import Source
+from bench.results.records import (
+    SCHEMA,
+    Configuration,
+    Machine,
+    RoundLimits,
+    Run,
+    ServerFacts,
+    Size,
+    StrategyFacts,
+    Workload,
+)
+from tests.report.charts.pictures import boxes_in, check_layout, words_in
+
+SUMMARIES = {
+    "savepoint_rollback": "Wrap each test in an outer transaction and roll it back.",
+    "null_pool": "One engine with `NullPool`, a new event loop for every test, one transaction that is rolled back.",
+    "create_drop": "Create all tables before each test and drop them after it.",
+    "migrate_per_test": "Migrate up to head before each test and down to base after it.",
+    "none": "No isolation: one engine in one session loop, and everything that a test commits stays.",
+}
+
+
+def facts_of(name: str, *, errors: Sequence[tuple[str, str]] = ()) -> StrategyFacts:
+    """Return what a strategy declared; with errors it is a trap."""
+    return StrategyFacts(
+        name=name,
+        summary=SUMMARIES.get(name, f"What {name} does to give each test a clean database, in one sentence."),
+        test_loop_scope="function" if errors else "session",
+        fixture_loop_scope="session",
+        hides=(),
+        is_trap=bool(errors),
+        expected_errors=tuple(errors),
+        expected_failures="all fail" if errors else "",
+    )
+
+
+def result_of(
+    name: str,
+    ms: float | None,
+    letters: str = "",
+    *,
+    ratio: float | None = None,
+    why: str = "",
+) -> StrategyResult:
+    """Return the result of a strategy that costs so many milliseconds; one with a reason in `why` is not ranked."""
+    floor = name == "none"
+    return StrategyResult(
+        facts=facts_of(name),
+        rounds=0 if ms is None else 7,
+        tests=0 if ms is None else 700,
+        passed=0 if ms is None else 7 if floor else 700,
+        leaked=693 if floor else 0,
+        failures=(),
+        ranked=not why,
+        why_unranked=why,
+        per_test=None if ms is None else around(ms / 1000),
+        letters=letters,
+        to_floor=None if ms is None else around(ms / 3.52),
+        to_best=None if ratio is None else around(ratio),
+        probability_first=None,
+        phases={"setup": 0.001, "call": 0.001, "teardown": 0.0001},
+        fixed=1.25,
+        residual=0.021,
+        wal_bytes=812.0,
+        statements=8.2,
+        connections=0.0,
+        transactions=2.0,
+        cpu=None if ms is None else ms / 2000,
+        peak_memory=100e6,
+    )
+
+
+def around(value: float) -> Estimate:
+    """Return an estimate with an interval of about 6 %."""
+    return Estimate(value, value * 0.97, value * 1.035)
+
+
+def trap_of(name: str, errors: Sequence[tuple[str, str]], failures: dict[str, int], finding: str = "") -> TrapResult:
+    """Return the result of a trap in 100 tests."""
+    return TrapResult(
+        facts_of(name, errors=errors), 100, 100 - sum(failures.values()), tuple(failures.items()), finding
+    )
+
+
+OTHER_LOOP = ("RuntimeError", "attached to a different loop")
+IN_PROGRESS = ("InterfaceError", "another operation is in progress")
+OTHER_LOOP_ERROR = (
+    "RuntimeError: Task <Task pending name='Task-{n}' coro=<test_{n}() running at workload.py:31>> "
+    "got Future <Future pending cb=[BaseProtocol._on_waiter_completed()]> attached to a different loop"
+)
+IN_PROGRESS_ERROR = "InterfaceError: cannot perform operation: another operation is in progress"
+
+TRAPS = (
+    trap_of("session_engine_function_loops", [OTHER_LOOP], {OTHER_LOOP_ERROR.format(n=n): 20 for n in range(5)}),
+    trap_of(
+        "module_engine_function_loops",
+        [OTHER_LOOP, IN_PROGRESS],
+        {IN_PROGRESS_ERROR: 98, OTHER_LOOP_ERROR.format(n=2): 1},
+    ),
+    trap_of(
+        "pre_ping_function_loops",
+        [OTHER_LOOP],
+        {"ConnectionDoesNotExistError: connection was closed in the middle of operation": 1},
+        finding="50 of 100 tests should fail with RuntimeError: ... attached to a different loop, 0 did.",
+    ),
+)
+RESULTS = (
+    result_of("savepoint_rollback", 2.1, "a", ratio=1.0),
+    result_of("engine_per_test", 9.31, "b", ratio=4.43),
+    result_of("null_pool", 9.45, "b", ratio=4.5),
+    result_of("create_drop", 24.6, "c", ratio=11.7),
+    result_of("migrate_per_test", 118.4, "d", ratio=56.4),
+    result_of("none", 3.52, why="the floor: it isolates nothing"),
+)
+QUIET = Noise("quiet", ("Load, steal, A/A interval and drift were looked at.",), Estimate(1.004, 0.981, 1.03))
+
+
+def analysis_of(
+    strategies: Sequence[StrategyResult] = RESULTS, traps: Sequence[TrapResult] = TRAPS, noise: Noise = QUIET
+) -> Analysis:
+    """Return the analysis of a run of 7 rounds of 100 tests."""
+    traps_and_others: list[StrategyResult | TrapResult] = [*strategies, *traps]
+    run = Run(
+        schema=SCHEMA,
+        looptrap="0.1.0",
+        started="2026-11-23T09:16:41+00:00",
+        database_prefix="looptrap_0a1b2c3d_",
+        commit="",
+        command="nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123",
+        configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
+        seed=20261123,
+        limits=RoundLimits(7, 7, None),
+        decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
+        strategies=tuple(result.facts for result in traps_and_others),
+        workload=Workload(Size(100, 5, 0), ("create_and_list", "update"), "0123456789ab"),
+        server=ServerFacts(
+            "embedded", "no Docker", "18.4", "unix socket", "ext4", "", {"fsync": "off", "synchronous_commit": "on"}
+        ),
+        machine=Machine("AMD EPYC 7763 64-Core Processor", 2, 8 << 30, "Linux 6.1 x86_64", "3.11.7", {}),
+    )
+    return Analysis(run, tuple(strategies), tuple(traps), noise, ())
+
+
+def many(count: int) -> list[StrategyResult]:
+    """Return results of strategies with names of 40 characters, tied in groups of three."""
+    return [
+        result_of(f"number_{i:02}_a_strategy_with_a_very_long_name"[:40], 2 * 1.2**i, "abcdefghi"[i // 3], ratio=1.2**i)
+        for i in range(count)
+    ]
+
+
+def one_round(results: Sequence[StrategyResult]) -> list[StrategyResult]:
+    """Return the results as a single round gives them: no interval, and all tied for want of evidence."""
+    return [
+        replace(
+            result,
+            rounds=1,
+            letters="a" if result.ranked else "",
+            per_test=replace(result.per_test, low=None, high=None) if result.per_test else None,
+        )
+        for result in results
+    ]
+
+
+FAILS_AND_ABSENT = [
+    result_of(
+        "fails_often", 5, why="3 of 700 tests failed: IntegrityError: duplicate key value violates unique constraint"
+    ),
+    result_of("never_finished", None, why="no timed round finished"),
+]
+WIDE_INTERVALS = [
+    replace(result, per_test=replace(result.per_test, low=1e-6, high=1e3)) if result.per_test else result
+    for result in RESULTS
+]
+ANALYSES = {
+    "usual": analysis_of(),
+    "one strategy": analysis_of(RESULTS[:1], (), replace(QUIET, twin_ratio=None)),
+    "eight, one unfinished": analysis_of([*RESULTS, *FAILS_AND_ABSENT]),
+    "25 with long names": analysis_of([*many(22), RESULTS[-1], *FAILS_AND_ABSENT]),
+    "all alike": analysis_of([replace(r, facts=replace(r.facts, name=f"s{i}")) for i, r in enumerate(RESULTS[:1] * 4)]),
+    "all tied": analysis_of([replace(result, letters="abcdefgh") for result in many(8)]),
+    "one round": analysis_of(
+        one_round(RESULTS), TRAPS, Noise("unusable", ("There is one round.",), Estimate(1, None, None))
+    ),
+    "intervals of two rounds": analysis_of(WIDE_INTERVALS),
+    "floor only": analysis_of([RESULTS[-1]]),
+    "floor dearest": analysis_of([RESULTS[0], result_of("none", 400, why="the floor")]),
+    "nothing finished": analysis_of(FAILS_AND_ABSENT[1:], ()),
+    "traps only": analysis_of([], TRAPS),
+}
+
+
+@cache
+def drawn(name: str) -> tuple[Figure, list[tuple[str, Bbox]]]:
+    """Return the figure of one of `ANALYSES`, and every text on it with the box that it fills."""
+    figure = picture(ANALYSES[name]).figure
+    return figure, boxes_in(figure)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_no_two_texts_overlap_and_none_leaves_the_page(name: str) -> None:
+    """No label covers another and none is cut off, however many strategies there are and however long their names."""
+    check_layout(*drawn(name))
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_no_dot_lies_under_a_text_or_off_the_axis(name: str) -> None:
+    """Every strategy that was timed has a dot within the axis, and no text hides it."""
+    figure, boxes = drawn(name)
+    (axes,) = figure.axes
+    points = [np.asarray(line.get_xydata())[0] for line in axes.lines if line.get_marker() == "o"]
+    dots = [axes.transData.transform(point) for point in points]
+    assert len(dots) == sum(result.per_test is not None for result in ANALYSES[name].strategies)
+    assert all(axes.bbox.contains(*dot) for dot in dots)
+    assert not any(box.contains(*dot) for _, box in boxes for dot in dots)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_the_axis_has_ticks(name: str) -> None:
+    """At least two ticks stand on the axis, so that its scale can be read."""
+    (axes,) = drawn(name)[0].axes
+    assert len(axes.get_xticks()) >= 2
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
+    """The SVG holds, as text, every strategy with its summary and value, every trap with its errors, and the origin."""
+    analysis = ANALYSES[name]
+    words = words_in(picture(analysis).write(tmp_path)[0])
+    joined = words.replace(" ", "")  # a long name may be broken over two lines
+    for result in analysis.strategies:
+        assert result.facts.name in joined
+        assert result.facts.summary in words
+        assert result.why_unranked in words
+        assert result.per_test is None or milliseconds(result.per_test) in words
+    for trap in analysis.traps:
+        assert trap.facts.name in words
+        assert trap.facts.summary in words
+        assert trap.finding in words
+        for error, count in frequent_errors(trap.facts, trap.failures):
+            assert f"{error} ({count})" in words
+    assert headline(analysis) in words
+    assert analysis.noise.verdict in words
+    assert "AMD EPYC 7763 64-Core Processor, 2 cores" in words
+    assert "Python 3.11.7" in words
+    assert "Postgres 18.4, embedded, unix socket, fsync=off" in words
+    assert "seed 20261123, 2026-11-23" in words
+
+
+def test_a_trap_says_whether_it_failed_as_declared(tmp_path: Path) -> None:
+    """A trap that failed as declared says so with its count; one that did not says so loudly."""
+    words = words_in(picture(analysis_of()).write(tmp_path)[0])
+    assert "fails as declared: 100 of 100 tests RuntimeError: ... attached to a different loop (100)" in words
+    assert "fails as declared: 99 of 100 tests InterfaceError: ... another operation is in progress (98)" in words
+    assert "DID NOT FAIL AS DECLARED: 50 of 100 tests should fail" in words
+
+
+def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
+    """The reference line and the shaded band say what they are; without a twin there is no band to speak of."""
+    assert "dashed: the floor (none), 3.52 ms; shaded: A/A band" in words_in(picture(analysis_of()).write(tmp_path)[0])
+    alone = analysis_of(noise=replace(QUIET, twin_ratio=None))
+    assert "shaded" not in words_in(picture(alone).write(tmp_path)[0])
+
+
+def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
+    """Of a run that was stopped, the footer says how many rounds there are of how many that were planned."""
+    stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
+    stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=("create_drop crashed in round 4.",))
+    words = words_in(picture(stopped).write(tmp_path)[0])
+    assert "100 tests x 3 of 7 rounds" in words
+    assert "Cells that did not finish: 1." in words
+
+
+def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    """A committed chart does not change when it is drawn again from the same run."""
+    first, second = (picture(analysis_of()).write(tmp_path / name) for name in ("one", "two"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> None:
+    """A matplotlibrc that changes fonts and colours does not change the chart, and drawing leaves no trace in it."""
+    first = picture(analysis_of()).write(tmp_path / "one")
+    with rc_context({"font.size": 20, "axes.facecolor": "black", "svg.fonttype": "path"}):
+        second = picture(analysis_of()).write(tmp_path / "two")
+        assert rcParams["svg.fonttype"] == "path"
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_strange_text_is_drawn_as_text(tmp_path: Path) -> None:
+    """An error with formulas, markup, terminal codes or unknown signs neither breaks nor alters the chart."""
+    strange = trap_of(
+        "strange", [OTHER_LOOP], {"ValueError: $x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c": 1}, finding="no"
+    )
+    words = words_in(picture(analysis_of(traps=[strange])).write(tmp_path)[0])
+    assert "ValueError: $x^2$ <b>&amp; \ufffd[31mred\ufffd \ufffd\ufffd (1)" in words
+
+
+PAIRWISE_TIES = [
+    result_of("a", 3, "a", ratio=1),
+    result_of("b", 3.1, "ab", ratio=1.03),
+    result_of("c", 3.6, "b", ratio=1.2),
+]
+HEADLINES = {
+    "savepoint_rollback costs 2.10 ms per test, 4.4x less than engine_per_test and 56x less than migrate_per_test": (
+        analysis_of()
+    ),
+    "savepoint_rollback costs 2.10 ms per test": analysis_of(RESULTS[:1]),
+    "No strategy is ranked: none passed all tests in a timed round": analysis_of(RESULTS[-1:]),
+    "All 2 strategies tie, at 9.31 ms to 9.45 ms per test": analysis_of(RESULTS[1:3]),
+    "a (tied with b) costs 3.00 ms per test, 17 % less than c": analysis_of(PAIRWISE_TIES),
+    "savepoint_rollback (tied with 2 others) costs 2.10 ms per test, 12x less than create_drop": (
+        analysis_of([RESULTS[0], *(replace(result, letters="a") for result in RESULTS[1:3]), RESULTS[3]])
+    ),
+    "savepoint_rollback measured 2.10 ms per test, but one round cannot tell strategies apart": ANALYSES["one round"],
+    "Too noisy to compare strategies: savepoint_rollback measured 2.10 ms per test, which may be wrong": (
+        analysis_of(noise=replace(QUIET, verdict="unusable"))
+    ),
+}
+
+
+@pytest.mark.parametrize("expected", HEADLINES)
+def test_the_headline_claims_no_more_than_the_run_shows(expected: str) -> None:
+    """The title names the cheapest with its ties, and makes no comparison that noise or few rounds forbid."""
+    assert headline(HEADLINES[expected]) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(2.1, "2.10"), (0.012345, "0.0123"), (9.999, "10.0"), (118.4, "118"), (1234.5, "1230"), (0, "0"), (999.6, "1000")],
+)
+def test_numbers_have_three_significant_digits(value: float, shown: str) -> None:
+    """Numbers are shown with three significant digits and without an exponent."""
+    assert significant(value) == shown
+
+
+def test_errors_that_differ_only_beside_the_declared_words_are_one() -> None:
+    """A declared error of five tasks counts once; others stay apart, and the rarest are summed up."""
+    assert frequent_errors(TRAPS[0].facts, TRAPS[0].failures) == [
+        ("RuntimeError: ... attached to a different loop", 100)
+    ]
+    others = tuple((f"ValueError: {number}", 9 - number) for number in range(5))
+    assert frequent_errors(TRAPS[0].facts, others)[-1] == ("2 other kinds", 11)

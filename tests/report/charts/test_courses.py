@@ -1,0 +1,109 @@
+"""The picture of costs over tables or rows: what its sentence claims, and that every curve has its name."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.scaling import Factor, Growth
+from bench.report.charts.courses import picture, sentence
+from tests.report.charts.drawn_runs import drawn_run
+from tests.report.charts.pictures import boxes_in, check_layout, words_in
+
+
+def said_of(name: str, factor: Factor) -> str:
+    """Return the sentence of one of the runs."""
+    return sentence(drawn_run(name).analysis, drawn_run(name).growth, factor)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [("usual", "rows"), ("one strategy", "tables"), ("25 with long names", "tables"), ("noisy", "rows")],
+)
+def test_every_curve_has_its_name_and_nothing_overlaps(name: str, factor: Factor, tmp_path: Path) -> None:
+    """All strategies stand beside their curves, the floor as what it is; no text covers another or leaves the sheet."""
+    run = drawn_run(name)
+    drawn = picture(run.analysis, run.growth, factor)
+    assert drawn
+    assert drawn.stem == f"courses-{factor}"
+    check_layout(drawn.figure, boxes_in(drawn.figure))
+    words = words_in(drawn.write(tmp_path)[0])
+    assert all(strategy in words.replace(" ", "") for strategy in run.ranked)
+    assert ("none (floor)" in words) == (name != "one strategy")
+    assert ("Dashed: not ranked." in words) == (name != "one strategy")
+    assert drawn.sentence.replace(" ", "") in words.replace(" ", "")
+
+
+def test_the_sentence_tells_who_grows_from_who_stays_flat() -> None:
+    """A strategy that pays 1 microsecond per row grows with rows, two others stay flat; the floor is not spoken of."""
+    said = said_of("usual", "rows")
+    assert said.startswith("From 0 to 100,000 rows the cost per test grows with steep (x 4.2")
+    assert said.endswith("), stays flat with flat and early")
+
+
+def test_one_round_does_not_tell_who_grows() -> None:
+    """Without an interval nothing is called flat, and nothing is said to grow."""
+    said = said_of("one round", "rows")
+    assert (
+        said == "From 0 to 100,000 rows this run cannot tell whether the cost per test grows with flat, early and steep"
+    )
+
+
+def test_many_strategies_are_counted() -> None:
+    """Of more than three, a sentence says how many they are."""
+    assert "stays flat with 24 strategies" in sentence(
+        drawn_run("25 with long names").analysis, drawn_run("25 with long names").growth, "tables"
+    )
+
+
+def test_a_strategy_that_is_not_ranked_is_shown_as_such(tmp_path: Path) -> None:
+    """It stays out of the sentence, and its curve says why it is dashed."""
+    run = drawn_run("usual")
+    strategies = tuple(replace(one, ranked=one.facts.name == "flat") for one in run.analysis.strategies)
+    analysis = replace(run.analysis, strategies=strategies)
+    assert sentence(analysis, run.growth, "rows") == "From 0 to 100,000 rows the cost per test stays flat with flat"
+    drawn = picture(analysis, run.growth, "rows")
+    assert drawn
+    assert "steep (not ranked)" in words_in(drawn.write(tmp_path)[0])
+
+
+def test_values_that_lie_close_keep_their_figures_apart() -> None:
+    """Of figures that would touch, those farther right stay."""
+    run = drawn_run("usual")
+    courses = tuple(
+        replace(course, points=tuple(replace(point, value=198 + n) for n, point in enumerate(course.points)))
+        for course in run.growth.courses["tables"]
+    )
+    drawn = picture(run.analysis, replace(run.growth, courses={"tables": courses}), "tables")
+    assert drawn
+    check_layout(drawn.figure, boxes_in(drawn.figure))
+
+
+def test_what_was_not_swept_has_no_picture() -> None:
+    """A run without a sweep over rows has none over rows; nor has one in which nothing finished."""
+    run = drawn_run("25 with long names")
+    assert picture(run.analysis, run.growth, "rows") is None
+    assert picture(run.analysis, Growth((), {"rows": ()}, (), 1, ()), "rows") is None
+
+
+def test_a_strategy_without_figures_at_one_end_is_left_out_of_the_sentence(tmp_path: Path) -> None:
+    """Its curve ends where its figures end; with no figure at all its name stands below the panel."""
+    run = drawn_run("usual")
+    courses = run.growth.courses["rows"]
+    gone = replace(courses[0], points=tuple(replace(point, per_test=None, ratio=None) for point in courses[0].points))
+    short = replace(courses[1], points=(*courses[1].points[:-1], gone.points[-1]))
+    growth = replace(run.growth, courses={"rows": (gone, short, *courses[2:])})
+    said = sentence(run.analysis, growth, "rows")
+    assert not {courses[0].strategy, courses[1].strategy} & set(said.replace(",", "").split())
+    drawn = picture(run.analysis, growth, "rows")
+    assert drawn
+    words = words_in(drawn.write(tmp_path)[0])
+    assert f"Without a figure: {courses[0].strategy}." in words
+
+
+def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    """A committed picture does not change when it is drawn again."""
+    run = drawn_run("usual")
+    drawn = [picture(run.analysis, run.growth, "tables") for _ in range(2)]
+    one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]

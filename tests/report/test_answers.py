@@ -1,0 +1,131 @@
+"""The sentences and the rows that answer which strategy to take."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis.estimates import Estimate
+from bench.analysis.noise import Noise
+from bench.analysis.ranking import Analysis
+from bench.report.answers import answers, choices
+from bench.report.formatting import duration
+from bench.results.records import Fidelity, Sight
+from bench.strategy.probe_catalogue import Family, Probe
+from tests.report.charts.test_cost import analysis_of, result_of
+
+
+def seeing(name: str, *hidden: Probe) -> Fidelity:
+    """Return outcomes of a strategy whose tests see all but some."""
+    sights = tuple(Sight(probe, "hides" if probe in hidden else "sees", "") for probe in Probe)
+    return Fidelity(name, "", "embedded, Postgres 18.4", sights)
+
+
+EVERYTHING = seeing("template_clone")
+NO_COMMITS = seeing("savepoint_rollback", Probe.SECOND_CONNECTION, Probe.NOTIFY, Probe.NOWAIT, Probe.SEQUENCES_RESTART)
+NO_NOTIFY = seeing("delete_all", Probe.NOTIFY)
+
+
+def probed(*tied: str, noise: Noise | None = None) -> Analysis:
+    """Return an analysis of three strategies that see more the more they cost; those of the names share a letter."""
+    rows = [("savepoint_rollback", 2.0, "a", NO_COMMITS), ("delete_all", 4.0, "b", NO_NOTIFY)]
+    rows += [("template_clone", 40.0, "c", EVERYTHING)]
+    results = [
+        replace(result_of(name, ms, letter + ("z" if name in tied else ""), ratio=ms / 2), fidelity=fidelity)
+        for name, ms, letter, fidelity in rows
+    ]
+    floor = result_of("none", 3.0, why="the floor: no isolation, rows leak")
+    analysis = analysis_of([*results, floor])
+    outcomes = {fidelity.strategy: fidelity for *_, fidelity in rows}
+    return replace(analysis, outcomes=outcomes, noise=noise or analysis.noise)
+
+
+def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> None:
+    """Cost and ratios of the cheapest, what it hides by family, and the cheapest for two greater needs."""
+    assert answers(probed()) == [
+        (
+            "On this machine savepoint_rollback costs 2.00 ms per test, 2.0x less than delete_all and 20x less than "
+            "template_clone."
+        ),
+        (
+            "Tests under savepoint_rollback do not see 4 of 44 behaviours of a real Postgres, among them "
+            "sequences_restart, second_connection and notify."
+        ),
+        (
+            "Where tests must see commits of another connection, the cheapest is delete_all, at 4.00 ms per test. "
+            "Where they must see all 44, there is only template_clone, at 40.0 ms per test."
+        ),
+    ]
+
+
+def test_nobody_is_called_cheapest_without_those_that_tie() -> None:
+    """Who shares a letter is named beside whoever is cheapest, and who of them sees more is said."""
+    said = answers(probed("savepoint_rollback", "delete_all", "template_clone"))
+    assert said[1].endswith("Of those that it ties with, template_clone sees most: 44.")
+    assert "the cheapest is delete_all (tied with template_clone), at 4.00 ms per test." in said[2]
+
+
+def test_noise_that_drowns_the_costs_leaves_only_what_is_seen() -> None:
+    """In an unusable run no strategy is called cheapest; who sees what is needed is still known."""
+    said = answers(probed(noise=Noise("unusable", ("1 timed round finished.",), None)))
+    assert "Too noisy" in said[0]
+    assert said[2].startswith("Where tests must see commits of another connection: delete_all and template_clone.")
+
+
+def test_what_was_not_probed_is_not_claimed() -> None:
+    """Without probes there is the cost alone, and every row says that what the strategy hides is not known."""
+    assert len(answers(analysis_of())) == 1
+    assert {choice.caveat for choice in choices(analysis_of()) if choice.result.ranked} == {
+        "not probed: what it hides is not known"
+    }
+
+
+def test_a_strategy_that_sees_all_needs_no_other() -> None:
+    """Where the cheapest sees everything there is nothing more to say."""
+    only = replace(result_of("template_clone", 2.0, "a", ratio=1.0), fidelity=EVERYTHING)
+    assert answers(analysis_of([only])) == [
+        "On this machine template_clone costs 2.00 ms per test.",
+        "Its tests see all 44 behaviours of a real Postgres that are probed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "caveat"),
+    [
+        ((), "sees all that is probed"),
+        ((Probe.NOTIFY,), "misses notify"),
+        ((Probe.NOTIFY, Probe.NOWAIT), "misses nowait and notify"),
+        (tuple(probe for probe in Probe if probe.family == Family.LOOPS), "misses loops 4/4"),
+        (
+            (*tuple(probe for probe in Probe if probe.family in {Family.LOOPS, Family.CONNECTIONS}), Probe.NOTIFY),
+            "misses connections 8/8, loops 4/4 ...",
+        ),
+    ],
+)
+def test_a_caveat_is_one_short_line(hidden: tuple[Probe, ...], caveat: str) -> None:
+    """It names the probes where they are few, else the families of which most is missing."""
+    result = replace(result_of("some", 2.0, "a"), fidelity=seeing("some", *hidden))
+    assert [choice.caveat for choice in choices(analysis_of([result]))] == [caveat]
+
+
+def test_a_row_says_how_long_suites_take() -> None:
+    """Suites of 100, 1,000 and 10,000 tests take the fixed time and so many tests."""
+    result = replace(result_of("some", 2.0, "a"), fixed=1.25, per_test=Estimate(0.02, None, None))
+    assert [words for choice in choices(analysis_of([result])) for _, words in choice.suites] == [
+        "3.25 s",
+        "21.2 s",
+        "3 min 21 s",
+    ]
+
+
+def test_a_strategy_without_figures_has_no_times() -> None:
+    """Nothing is made up where no timed cell finished."""
+    assert [choice.suites for choice in choices(analysis_of([result_of("some", None, why="it crashed")]))] == [()]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.5, "0.500 s"), (59, "59.0 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (9000, "2 h 30 min")],
+)
+def test_a_duration_reads_as_people_say_it(seconds: float, words: str) -> None:
+    """Seconds below a minute, minutes and seconds below an hour, then hours and minutes."""
+    assert duration(seconds) == words

@@ -1,0 +1,304 @@
+"""
+Tests of the strategy `baseline_restore`: whatever a test does to the database, afterwards it is exactly as before.
+
+One database has tables of every kind. Each case does something to it, shows that this made a difference, restores, and
+compares two dumps made by SQL.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.server import Server
+from strategies.baseline_restore import SETTINGS, Copy
+from tests.strategies.kinds_of_state import CASES, OWN_TYPES, TABLES, Case, typed_tables
+
+_T = TypeVar("_T")
+
+DUMP_ROWS = "SELECT coalesce(array_agg(one::text ORDER BY one::text), '{{}}') FROM ONLY {} AS one"
+
+DUMP_CATALOG = """
+WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$|^baseline_restore$')
+SELECT format('schema %s %s', nspname, obj_description(oid)) FROM own
+UNION ALL
+SELECT format(
+    'class %s %s %s %s %s %s', c.oid::regclass, relkind, relpersistence, relacl, relrowsecurity, obj_description(c.oid)
+)
+FROM pg_class AS c JOIN own ON own.oid = relnamespace
+UNION ALL
+SELECT format(
+    'column %s %s %s %s %s',
+    attrelid::regclass, attname, format_type(atttypid, atttypmod), a, pg_get_expr(adbin, adrelid)
+)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid JOIN own ON own.oid = relnamespace
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+UNION ALL
+SELECT format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(k.oid))
+FROM pg_constraint AS k JOIN own ON own.oid = connamespace
+UNION ALL
+SELECT format('index %s %s', pg_get_indexdef(indexrelid), indisvalid)
+FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN own ON own.oid = relnamespace
+UNION ALL
+SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled)
+FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN own ON own.oid = relnamespace WHERE NOT tgisinternal
+UNION ALL
+SELECT format('function %s %s', pg_get_functiondef(p.oid), proacl) FROM pg_proc AS p JOIN own ON own.oid = pronamespace
+UNION ALL
+SELECT format('type %s %s %s', typname, typtype, obj_description(t.oid))
+FROM pg_type AS t JOIN own ON own.oid = typnamespace
+UNION ALL
+SELECT format('label %s %s', enumtypid::regtype, enumlabel) FROM pg_enum
+UNION ALL
+SELECT format('view %s %s', c.oid::regclass, pg_get_viewdef(c.oid))
+FROM pg_class AS c JOIN own ON own.oid = relnamespace WHERE relkind IN ('v', 'm')
+UNION ALL
+SELECT format('rule %s', pg_get_ruledef(oid)) FROM pg_rewrite WHERE rulename <> '_RETURN'
+UNION ALL
+SELECT format('policy %s %s %s', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)) FROM pg_policy
+UNION ALL
+SELECT format('sequence %s', s) FROM pg_sequence AS s
+UNION ALL
+SELECT format('extension %s', extname) FROM pg_extension
+"""
+
+
+class Subject:
+    """The copy of a database that has tables of every kind, and the loop in which it is used."""
+
+    def __init__(self, copy: Copy, runner: asyncio.Runner) -> None:
+        self.copy = copy
+        self.warning: str | None = None
+        self._runner = runner
+        self.run(copy.make())
+        self.baseline = self.dump()
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run something in the loop that its connection belongs to."""
+        return self._runner.run(work)
+
+    async def connect(self) -> "asyncpg.Connection[Any]":
+        """Open one more connection."""
+        dsn = self.copy.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return await asyncpg.connect(dsn)
+
+    def dump(self) -> dict[str, list[str]]:
+        """Return all rows, all sequences and the catalog."""
+        return self.run(self._dump())
+
+    def restore(self) -> bool:
+        """Do what the strategy's fixture does after a test, and tell whether that was possible in place."""
+        restored, self.warning = self.run(self.copy.restore())
+        if not restored:
+            self.run(self.copy.make())
+        return restored
+
+    async def _dump(self) -> dict[str, list[str]]:
+        connection = await self.connect()
+        names = await connection.fetch(
+            "SELECT relkind = 'S' AS sequence, format('%I.%I', nspname, relname) AS name"
+            " FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace"
+            " WHERE relkind IN ('r', 'm', 'S') AND nspname !~ '^pg_|^information_schema$|^baseline_restore$'"
+        )
+        dumped = {"catalog": sorted(row[0] for row in await connection.fetch(DUMP_CATALOG))}
+        for is_sequence, name in names:
+            state = "SELECT ARRAY[last_value::text, is_called::text] FROM {}"
+            dumped[name] = await connection.fetchval((state if is_sequence else DUMP_ROWS).format(name))
+        await connection.close()
+        return dumped
+
+
+@pytest.fixture(scope="module")
+def subject(server: Server) -> Iterator[Subject]:
+    """One for all cases: each of them proves that it hands on what it was given."""
+    name = "looptrap_test_baseline"
+    url = server.create_database(name)
+
+    async def create() -> None:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        await connection.execute("DROP ROLE IF EXISTS looptrap_low")
+        await connection.execute("CREATE ROLE looptrap_low")
+        for statements in (OWN_TYPES, ";\n".join(typed_tables()), TABLES):
+            await connection.execute(statements)
+        await connection.close()
+
+    with asyncio.Runner() as runner:
+        runner.run(create())
+        subject = Subject(Copy(url, server.admin_dsn), runner)
+        yield subject
+        runner.run(subject.copy.drop())
+        server.drop_database(name)
+        runner.run(drop_role(server.admin_dsn))
+
+
+async def drop_role(dsn: str) -> None:
+    """Drop the role that the schema's grants need."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("DROP ROLE looptrap_low")
+    await connection.close()
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_state_is_exactly_as_before(subject: Subject, case: Case) -> None:
+    """After whatever a test did a dump of the database is the one from before."""
+
+    async def work() -> None:
+        connection = await subject.connect()
+        for statement in case.statements[:-1] if case.fails else case.statements:
+            await connection.execute(statement)
+        if case.fails:
+            with pytest.raises(asyncpg.PostgresError):
+                await connection.execute(case.statements[-1])
+        await connection.close()
+
+    subject.run(work())
+    assert (subject.dump() != subject.baseline) == case.changes
+    assert subject.restore() == case.in_place
+    assert subject.dump() == subject.baseline
+
+
+def test_several_connections_at_once(subject: Subject) -> None:
+    """Writers on many connections do not wait for each other's notes, and all that they wrote is put back."""
+
+    async def work() -> None:
+        connections = [await subject.connect() for _ in range(8)]
+        # None of them commits before all have written.
+        for number, connection in enumerate(connections):
+            await connection.execute(
+                f"BEGIN; INSERT INTO empty (word) VALUES ('x'); DELETE FROM seeds WHERE id = {number}"
+            )
+        for connection in connections:
+            await connection.execute("COMMIT")
+            await connection.close()
+
+    subject.run(asyncio.wait_for(work(), 10))
+    assert subject.dump() != subject.baseline
+    assert subject.restore()
+    assert subject.dump() == subject.baseline
+
+
+def test_connections_forget_values_that_they_hold_in_advance(subject: Subject) -> None:
+    """A connection that outlives its test gets the first value of a cached sequence in the next one."""
+
+    async def both() -> list[int]:
+        connection = await subject.connect()
+        found = [await connection.fetchval("SELECT nextval('in_advance')")]
+        assert await subject.copy.restore() == (True, None)
+        found.append(await connection.fetchval("SELECT nextval('in_advance')"))
+        await connection.close()
+        return found
+
+    assert subject.run(both()) == [1, 1]
+    assert subject.restore()
+    assert subject.dump() == subject.baseline
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "TRUNCATE seeds CASCADE",
+        "UPDATE seeds SET name = 'x'",
+        "CREATE TABLE new (id integer)",
+        "SELECT nextval('used')",
+    ],
+)
+def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> None:
+    """What a test left open neither hangs nor lasts, and the warning names the statement and the backend."""
+
+    async def work() -> "asyncpg.Connection[Any]":
+        connection = await subject.connect()
+        await connection.execute("DELETE FROM keyless")
+        await connection.execute("BEGIN")
+        await connection.execute(left)
+        return connection
+
+    async def close(connection: "asyncpg.Connection[Any]") -> None:
+        connection.terminate()
+
+    connection = subject.run(work())
+    assert subject.restore()
+    assert f"backend {connection.get_server_pid()}, idle in transaction: {left}" in str(subject.warning)
+    assert subject.dump() == subject.baseline
+    subject.run(close(connection))
+
+
+def test_copy_that_cannot_be_restored_is_made_anew(subject: Subject) -> None:
+    """An error of the server while it restores costs a new copy, and a warning says why."""
+
+    async def work() -> None:
+        connection = await subject.connect()
+        await connection.execute("DELETE FROM numbered; DROP FUNCTION baseline_restore.restore")
+        await connection.close()
+
+    subject.run(work())
+    assert not subject.restore()
+    assert "restore() does not exist" in str(subject.warning)
+    assert subject.dump() == subject.baseline
+
+
+def test_role_that_may_not_restore_is_told_which_right_it_lacks(subject: Subject) -> None:
+    """Postgres's own words name the right."""
+
+    async def connect() -> None:
+        plain = subject.copy.url.set(drivername="postgresql", username="looptrap_plain", password="plain")  # noqa: S106
+        await asyncpg.connect(plain.render_as_string(hide_password=False), server_settings=SETTINGS)
+
+    async def administrate(statement: str) -> None:
+        connection = await subject.connect()
+        await connection.execute(statement)
+        await connection.close()
+
+    subject.run(administrate("CREATE ROLE looptrap_plain LOGIN PASSWORD 'plain'"))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="session_replication_role"):
+            subject.run(connect())
+    finally:
+        subject.run(administrate("DROP ROLE looptrap_plain"))
+    assert subject.restore()
+
+
+_NUMBERS = st.integers(-3, 260)
+_WRITES = st.one_of(
+    st.builds("INSERT INTO seeds (code, name) VALUES ('{}', 'x')".format, _NUMBERS),
+    st.builds("INSERT INTO seeds VALUES ({}, 'code {}', 'x') ON CONFLICT DO NOTHING".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE seeds SET id = {} WHERE id = {}".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE seeds SET code = code || '{}', name = NULL WHERE id % 7 = {}".format, _NUMBERS, _NUMBERS),
+    st.builds("DELETE FROM seeds WHERE id BETWEEN {} AND {}".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE composite SET a = {} WHERE b = 'b{}'".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE swapped SET id = {} - id WHERE id < {}".format, _NUMBERS, _NUMBERS),
+    st.builds("INSERT INTO parted VALUES ({}, '{}')".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE parted SET id = id + {} WHERE id < {}".format, _NUMBERS, _NUMBERS),
+    st.builds("UPDATE ancestor SET word = '{}' WHERE id < {}".format, _NUMBERS, _NUMBERS),
+    st.builds("DELETE FROM tree WHERE id = {}".format, st.integers(1, 3)),
+    st.builds("INSERT INTO watched VALUES ({}, 'x')".format, _NUMBERS),
+    st.builds("SELECT setval('{}', {}, {})".format, st.sampled_from(["used", "lonely"]), _NUMBERS, st.booleans()),
+    st.builds("SELECT nextval('{}')".format, st.sampled_from(["used", "seeds_id_seq", "in_advance", "downwards"])),
+    st.builds("TRUNCATE {} CASCADE".format, st.sampled_from(["seeds", "parted", "numbered", "ancestor", "keyless"])),
+    st.builds("INSERT INTO keyless SELECT 'x' FROM generate_series(1, {})".format, _NUMBERS),
+)
+_TRANSACTION = st.tuples(st.lists(_WRITES, min_size=1, max_size=4), st.sampled_from(["COMMIT", "ROLLBACK"]))
+
+
+@given(transactions=st.lists(_TRANSACTION, min_size=1, max_size=5))
+def test_any_statements_are_put_back(subject: Subject, transactions: list[tuple[list[str], str]]) -> None:
+    """Whatever transactions write, in whatever order, refused ones included, is put back in place."""
+
+    async def work() -> None:
+        connection = await subject.connect()
+        for writes, end in transactions:
+            await connection.execute("BEGIN")
+            try:
+                for write in writes:
+                    await connection.execute(write)
+                await connection.execute(end)
+            except asyncpg.PostgresError:
+                await connection.execute("ROLLBACK")
+        await connection.close()
+
+    subject.run(work())
+    assert subject.restore()
+    assert subject.dump() == subject.baseline
