@@ -116,10 +116,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the style of the code, and the workflow of GitHub Actions."""
+    """Check the style of the code, the layers of its imports, and the workflow of GitHub Actions."""
     session.install(*nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("lint-imports")
     session.run("actionlint")
 
 
