@@ -1,7 +1,7 @@
 """From a run's folder to what a person looks at: tables on the console, `summary.md`, the pictures and the page."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +10,6 @@ from bench.analysis.conditions import Conditions, under_conditions
 from bench.analysis.fidelity import columns_of
 from bench.analysis.ranking import Analysis, analyse
 from bench.analysis.scaling import Growth, grow
-from bench.analysis.timed_cells import Timed, timed
 from bench.report.benchmark_json import write_benchmark_json
 from bench.report.charts import (
     FOLDER,
@@ -18,9 +17,7 @@ from bench.report.charts import (
     conditions,
     cost,
     courses,
-    distribution,
     heatmap,
-    order,
     phases,
     timeline,
     totals,
@@ -52,7 +49,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     swept = under_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
     try:
         with console.status("drawing"):
-            pictures = draw(analysis, growth, timed(run, read_cells(folder)), swept)
+            pictures = draw(analysis, growth, swept)
             loops = draw_loops(analysis, TRACES.read(folder))
             for picture in pictures:
                 picture.write(folder / FOLDER)
@@ -67,7 +64,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], swept: Conditions | None) -> list[Picture]:
+def draw(analysis: Analysis, growth: Growth, swept: Conditions | None) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     drawn = [
@@ -77,8 +74,6 @@ def draw(analysis: Analysis, growth: Growth, cells: Sequence[Timed], swept: Cond
         totals.picture(analysis, growth),
         *(courses.picture(analysis, growth, factor) for factor in growth.courses),
         phases.picture(analysis),
-        distribution.picture(analysis, cells),
-        order.picture(analysis, cells),
         witnesses.picture(analysis),
         conditions.picture(swept) if swept else None,
     ]

@@ -280,7 +280,7 @@ def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
     analysis = report_run(folder, Console(file=file, width=120))
     made = {"benchmark.json", "cells.jsonl", "charts", "report.html", "run.json", "summary.md"}
     assert {path.name for path in folder.iterdir()} == made
-    drawn = ("cost", "distribution", "order", "phases", "totals", "witnesses")
+    drawn = ("cost", "phases", "totals", "witnesses")
     assert sorted(path.name for path in (folder / "charts").iterdir()) == [
         f"{name}.{kind}" for name in drawn for kind in ("png", "svg")
     ]

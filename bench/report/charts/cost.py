@@ -1,17 +1,15 @@
 """
-What a test costs: a dot with its interval for each strategy, and the traps with their errors at the foot.
+Milliseconds per test of each strategy: a dot with its confidence interval.
 
 What it says comes from `bench/report/formatting.py`. Looks may change freely.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
 from bench.analysis.estimates import Estimate
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.analysis.traps import TrapResult
 from bench.report.charts import Picture
 from bench.report.charts.axis import frame, milliseconds_reached, place, ticks, write_beside
 from bench.report.charts.footer import place_footer
@@ -24,21 +22,18 @@ from bench.report.charts.typesetting import (
     INK,
     ITALIC,
     LIGHT,
-    LOUD,
     MARGIN,
     MUTED,
     PAPER,
-    PLAIN,
     text_width,
     wrap,
 )
-from bench.report.formatting import frequent_errors, headline, milliseconds, trap_verdict
+from bench.report.formatting import headline, milliseconds
 from bench.strategy.declaration import FLOOR
 
 HOW_TO_READ = (
     "Dot: median over tests, then rounds. Line: 95 % interval, if wider. Hollow: not ranked. Same letter: tied."
 )
-CROSS, WARNING = "\u2717", "\u26a0"
 
 # In points, as all lengths below.
 NAMES_MIN, NAMES_MAX, TIES = 200.0, 262.0, 28.0
@@ -46,12 +41,11 @@ VALUE_SIZE = 9.0
 
 
 def picture(analysis: Analysis) -> Picture:
-    """Draw milliseconds per test: a row per strategy, cheapest first; traps with their errors at the foot."""
-    widths = [text_width(f"{WARNING} {facts.name}", 9.5, "bold") for facts in analysis.run.strategies]
+    """Draw milliseconds per test: a row per strategy, cheapest first."""
+    widths = [text_width(result.facts.name, 9.5, "bold") for result in analysis.strategies]
     sheet = _Sheet(names=min(max([NAMES_MIN, *widths]), NAMES_MAX))
     sheet.head(headline(analysis), HOW_TO_READ)
     _place_strategies(sheet, analysis)
-    _place_traps(sheet, analysis.traps)
     place_footer(sheet, analysis)
     return sheet.picture("cost", "Milliseconds per test")
 
@@ -168,21 +162,3 @@ def _place_floor_label(sheet: _Sheet, panel: _Panel) -> None:
     x = min(panel.x(panel.floor.value * 1000), panel.left + panel.width - widest)
     sheet.write(words, 8, MUTED, x, panel.width)
     sheet.y += 2
-
-
-def _place_traps(sheet: _Sheet, traps: Sequence[TrapResult]) -> None:
-    if not traps:
-        return
-    sheet.write("Traps: people write them, and they fail", 10.5, BOLD)
-    sheet.y += 6
-    for trap in traps:
-        top = sheet.y
-        sign = WARNING if trap.finding else CROSS
-        sheet.write(f"{sign} {trap.facts.name}", 9.5, BOLD, width=sheet.names)
-        sheet.write(trap.facts.summary, 8, MUTED, width=sheet.names)
-        below_name, sheet.y = sheet.y, top + 1
-        column = (sheet.panel_left, WIDTH - MARGIN - sheet.panel_left)
-        sheet.write(trap_verdict(trap), 8.5, LOUD if trap.finding else PLAIN, *column)
-        for error, count in frequent_errors(trap.facts, trap.failures):
-            sheet.write(f"{error} ({count})", 8.5, PLAIN, *column)
-        sheet.y = max(sheet.y, below_name) + 8

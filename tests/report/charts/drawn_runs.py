@@ -1,4 +1,4 @@
-"""Runs for the pictures of growth, distribution and order: the usual one, and those that could break a drawing."""
+"""Sample runs for the charts of growth: a typical run, and runs that could break the layout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from functools import cache
 
 from bench.analysis.ranking import Analysis, analyse
 from bench.analysis.scaling import Growth, grow
-from bench.analysis.timed_cells import Timed, timed
 from bench.results.records import Run, Size, StrategyFacts
 from tests.analysis.test_scaling import NONE, TRAP, TWIN, Cost, always, cells_of, swept
 from tests.made_runs import a_cell, facts
@@ -27,15 +26,14 @@ LONG: dict[str, tuple[float, Cost]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """All that pictures are made from."""
+    """What the charts are drawn from."""
 
     analysis: Analysis
     growth: Growth
-    cells: tuple[Timed, ...]
 
     @property
     def ranked(self) -> list[str]:
-        """The names of the strategies that compete."""
+        """Return the names of the ranked strategies."""
         return [result.facts.name for result in self.analysis.strategies if result.ranked]
 
 
@@ -46,12 +44,12 @@ def _made(
     run: Run = swept(*(own.get(name) or facts(name) for name in truth), TRAP, base=BASE, sweep=sweep)
     trap = a_cell("trap", 0, outcomes="F" * 20)
     cells = [trap, *cells_of(truth, (BASE, *sweep), rounds=rounds, noise=noise)]
-    return Drawn(analyse(run, cells), grow(run, cells), timed(run, cells))
+    return Drawn(analyse(run, cells), grow(run, cells))
 
 
 @cache
 def drawn_run(name: str) -> Drawn:
-    """Return one of `RUNS`."""
+    """Return the run of that name; names are in `RUNS`, and `FLOOR_ALONE`."""
     match name:
         case "usual":
             return _made(EQUALS | USUAL, rounds=8, sweep=SWEEP)
