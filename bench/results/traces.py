@@ -1,8 +1,7 @@
 """
-The record of what happened around event loops and connections, and its file in a run's folder.
+The record of what happened to event loops and connections while a few tests ran, and its file in a run's folder.
 
-Beside `bench/results/records.py`: this too stands between measuring and looking, and knows neither Postgres nor pandas.
-Who runs nothing traced has no such file.
+A run without traces has no such file.
 """
 
 from dataclasses import dataclass
@@ -13,47 +12,56 @@ from bench.results.record_store import Kept
 TRACES_FILE = "traces.jsonl"
 
 NO_LOOP = 0
-"""The number that stands where no event loop runs. Loops that pytest-asyncio made count up from it; those that code
-made for itself, as `asyncio.run` does, count down."""
+"""Stands where no event loop runs. Loops of pytest-asyncio are numbered 1, 2, 3 ...; loops that code starts itself, as
+`asyncio.run` does, are numbered -1, -2, -3 ..."""
+
+TRANSACTION_CONTROL = frozenset({"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT"})
+"""The first words of the statements that control transactions. Traces keep these statements whole."""
+
+EventKind = Literal[
+    "loop made",
+    "loop closed",
+    "fixture begins",
+    "fixture ready",
+    "fixture over",
+    "test",
+    "opened",
+    "taken",
+    "returned",
+    "closed",
+    "statement",
+    "refused",
+    "error",
+    "contract broken",
+]
+"""
+What happened:
+
+- `opened`, `closed`: a connection, as seen by the server.
+- `taken`, `returned`: a connection, from and to SQLAlchemy's pool.
+- `statement`: sent to the server. `refused`: the server answered the connection's last statement with an error.
+- `error`: a phase of a test failed.
+- `fixture over`: a fixture was torn down; it caused the events that precede this one in the same teardown.
+"""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened in a traced process; its place in `Trace.events` says when."""
+    """One event in a traced process. The order of `Trace.events` is the order in time."""
 
-    kind: Literal[
-        "loop made",
-        "loop closed",
-        "fixture begins",
-        "fixture ready",
-        "fixture over",
-        "test",
-        "opened",
-        "taken",
-        "returned",
-        "closed",
-        "statement",
-        "refused",
-        "error",
-        "contract broken",
-    ]
-    """
-    Of a connection: `opened` and `closed` as the server saw it, `taken` from SQLAlchemy's pool and `returned` to it.
-    `statement`: as it went to the server. `refused`: the server's answer to the connection's last statement. `error`:
-    what a phase of a test ended with. `fixture over`: it is torn down; what came before it in that phase was its doing.
-    """
+    kind: EventKind
     test: int
-    """Number of the test that runs, from 1; 0 before the first."""
+    """Number of the running test, from 1; 0 before the first test."""
     phase: Literal["", "setup", "call", "teardown"]
-    """Of that test; pytest sets up fixtures of a wider scope in the first one that asks for them."""
+    """Phase of the test. pytest sets up a fixture of a wider scope in the first test that requests it."""
     loop: int = NO_LOOP
-    """The event loop that ran when it happened."""
+    """The event loop that was running."""
     pid: int = 0
-    """Of the Postgres process that serves the connection, as in `pg_stat_activity`; 0 where it is about none."""
+    """The server process behind the connection, as in `pg_stat_activity`; 0 if the event concerns no connection."""
     text: str = ""
-    """The fixture, the test, the statement, or the error with its type."""
+    """Name of the fixture or test, the statement, or the error as `Type: message`."""
     scope: str = ""
-    """Of a fixture; of a loop the one that pytest-asyncio keeps it for, empty where code made it for itself."""
+    """Scope of a fixture, or of a loop of pytest-asyncio; empty for a loop that code started itself."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +70,15 @@ class Trace:
 
     strategy: str
     source_sha256: str
-    """Of the strategy's file, as it was traced."""
+    """Of the strategy's file when it was traced."""
     server: str
     """Such as `embedded, Postgres 18.4`."""
     tests: tuple[str, ...]
-    """Names of the tests, in the order in which they ran, without `test_`."""
+    """Names of the tests in the order in which they ran, without `test_`."""
     events: tuple[Event, ...]
     ended: str = ""
-    """How the process ended if not by itself, such as `killed after 30 s`."""
+    """How the process ended if it did not exit normally, such as `killed after 30 s`."""
 
 
-TRACES = Kept(TRACES_FILE, Trace, remedy="Remove it: a report goes without; --resume makes it anew.")
-"""Traces by the strategies' names; empty where none was made."""
+TRACES = Kept(TRACES_FILE, Trace, remedy="Remove it: a report works without it, and --resume makes it again.")
+"""Traces by strategy name; empty if none was made."""

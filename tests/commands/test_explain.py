@@ -19,11 +19,10 @@ from bench.measure import tracing
 from bench.report.trace_console import print_trace
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
-from bench.results.paths import ROOT
 from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
 from bench.strategy.discovery import load
-from bench.worker.tracer import Messages, shortened
+from bench.worker.tracer import shortened
 from tests.conftest import Command, assert_one_line
 from tests.strategy.test_discovery import GOOD, write
 
@@ -328,59 +327,6 @@ def test_what_cannot_be_run(
 def test_name_that_is_not_known(looptrap: Command) -> None:
     """One line that says what to do, and exit code 2."""
     assert_one_line(looptrap("explain", "savepoint_rolback"), "'savepoint_rolback'", "did you mean savepoint_rollback")
-
-
-@pytest.mark.parametrize(
-    ("statement", "short"),
-    [
-        ("BEGIN ISOLATION LEVEL SERIALIZABLE;", "BEGIN ISOLATION LEVEL SERIALIZABLE"),
-        ("ROLLBACK TO SAVEPOINT sa_savepoint_1", "ROLLBACK TO SAVEPOINT sa_savepoint_1"),
-        ("INSERT INTO customers (email)\n VALUES ($1) RETURNING id", "INSERT customers"),
-        ("update only orders set x = 1", "UPDATE orders"),
-        ("SELECT EXISTS (SELECT * FROM customers)", "SELECT customers"),
-        ("-- first\nCREATE TABLE IF NOT EXISTS t (id int)", "CREATE TABLE t"),
-        ("CREATE UNIQUE INDEX i ON t (id)", "CREATE INDEX i"),
-        ('DROP DATABASE IF EXISTS "looptrap_x" WITH (FORCE)', "DROP DATABASE"),
-        ("TRUNCATE customers, orders", "TRUNCATE customers"),
-        ("WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone", "WITH ... DELETE orders"),
-        (";", ";"),
-        (f"SELECT {'x' * 99}", f"SELECT {'x' * 29} ..."),
-    ],
-)
-def test_statement_is_shortened(statement: str, short: str) -> None:
-    """What controls a transaction stays whole; any other is its verb and its first table; nothing is longer than 40."""
-    assert shortened(statement) == short
-
-
-def test_messages_are_cut_however_they_arrive() -> None:
-    """Byte by byte or all at once, the same messages come of it."""
-    stream = b"Q\0\0\0\x0bBEGIN;\0" + b"X\0\0\0\x04"
-    messages = [(b"Q", b"BEGIN;\0"), (b"X", b"")]
-    assert list(Messages().of(stream)) == messages
-    cut = Messages()
-    assert [found for byte in stream for found in cut.of(bytes([byte]))] == messages
-
-
-def test_tracer_keeps_no_loop_alive(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that a test leaves is gone when nobody else holds it."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
-    pytester.makepyfile("""
-        import asyncio, gc, weakref
-
-        left = []
-
-        async def test_one(request):
-            assert request.config.pluginmanager.has_plugin("looptrap-tracer")
-            left.append(weakref.ref(asyncio.get_running_loop()))
-
-        async def test_two():
-            gc.collect()
-            assert left[0]() is None
-    """)
-    plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.worker.tracer", "--trace-loops=events.jsonl")
-    pytester.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
 
 
 def test_story_of_nothing() -> None:
