@@ -1,4 +1,4 @@
-"""Two runs for tests to compare: the second is the first with costs multiplied or cells changed."""
+"""Two runs to compare in tests: the second is the first with multiplied costs or changed cells."""
 
 import dataclasses
 import io
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.analysis.comparison import Comparison, Measured, Pair, compare
-from bench.analysis.gates import Gates
+from bench.analysis.comparison import ComparedRun, Comparison, Pair, compare
+from bench.analysis.gates import GateFailure, Gates
 from bench.analysis.ranking import analyse
 from bench.report.comparison_console import compare_runs
 from bench.results.files import append_cell, create_run
@@ -17,31 +17,31 @@ from tests.made_runs import COSTS, a_run, facts, rounds_of
 
 RUN = a_run(*(facts(name) for name in COSTS))
 
-OTHER_WORK = dataclasses.replace(RUN.workload, fingerprint="ba9876543210")
+OTHER_WORKLOAD = dataclasses.replace(RUN.workload, fingerprint="ba9876543210")
 
 ALL_GATES = Gates(slower=0.2, wal=0.2, statements=0.0)
 
-Change = Callable[[Cell], Cell]
+CellChange = Callable[[Cell], Cell]
 
 
-def measured(name: str, cells: list[Cell], run: Run = RUN) -> Measured:
-    """Make one side of a comparison, called `name`, of cells."""
+def compared_run(name: str, cells: list[Cell], run: Run = RUN) -> ComparedRun:
+    """Make one of the two runs, in a folder called `name`."""
     run = dataclasses.replace(run, started=name)
-    return Measured(Path(name), analyse(run, cells))
+    return ComparedRun(Path(name), analyse(run, cells))
 
 
-def after(factors: dict[str, float], change: Change = lambda cell: cell, rounds: range = range(9)) -> list[Cell]:
-    """Make the cells of a later run in which costs are multiplied by factors, each cell changed by `change`."""
+def after(factors: dict[str, float], change: CellChange = lambda cell: cell, rounds: range = range(9)) -> list[Cell]:
+    """Make the cells of a later run: costs are multiplied by factors, and `change` is applied to each cell."""
     costs = {name: cost * factors.get(name, 1) for name, cost in COSTS.items()}
     return [change(cell) for cell in rounds_of(costs, rounds, seed=1)]
 
 
-BEFORE = measured("before", rounds_of(COSTS))
+BEFORE = compared_run("before", rounds_of(COSTS))
 
 
 def against(cells: list[Cell], run: Run = RUN) -> Comparison:
-    """Compare the run before with one of these cells."""
-    return compare(BEFORE, measured("after", cells, run))
+    """Compare the earlier run with a run that has these cells."""
+    return compare(BEFORE, compared_run("after", cells, run))
 
 
 def pairs_of(comparison: Comparison) -> dict[str, Pair]:
@@ -49,8 +49,8 @@ def pairs_of(comparison: Comparison) -> dict[str, Pair]:
     return {pair.name: pair for pair in comparison.pairs}
 
 
-def witness(name: str, **figures: float) -> Change:
-    """Return what gives a strategy's cells another number of `statements` per test, or of bytes of `wal`."""
+def witness(name: str, **figures: float) -> CellChange:
+    """Return a change of a strategy's `statements` per test, or bytes of `wal` per test."""
 
     def change(cell: Cell) -> Cell:
         if cell.strategy != name:
@@ -63,15 +63,15 @@ def witness(name: str, **figures: float) -> Change:
 
 
 def written(folder: Path, cells: list[Cell], run: Run = RUN) -> Path:
-    """Write a run's two files."""
+    """Write the two files of a run."""
     create_run(folder, dataclasses.replace(run, started=folder.name))
     for cell in cells:
         append_cell(folder, cell)
     return folder
 
 
-def printed(a: Path, b: Path, gates: Gates = Gates(), width: int = 140) -> tuple[list[str], str]:  # noqa: B008 - frozen
-    """Return the gates that failed, and what was printed."""
+def printed(a: Path, b: Path, gates: Gates = Gates(), width: int = 140) -> tuple[list[GateFailure], str]:  # noqa: B008 - frozen
+    """Return the failed gates and the printed text."""
     file = io.StringIO()
     failed = compare_runs(a, b, gates, Console(file=file, width=width))
     return failed, file.getvalue()

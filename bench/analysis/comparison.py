@@ -1,34 +1,28 @@
 """
-Two runs side by side: what differs around them, and the ratio of each strategy's costs.
+Compare two runs: what differs between their environments, and the ratio of each strategy's costs.
 
-Takes and returns records; only `measured` reads. Rounds of two runs are not paired; `docs/comparing.md` says what
-follows from that. Change a rule only together with that page.
+Rounds of different runs are not paired. `docs/comparing.md` gives the reason for each rule: change both together.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from bench.analysis import statistics
-from bench.analysis.estimates import Estimate, estimate
+from bench.analysis.estimates import Estimate, bounds, estimate
 from bench.analysis.ranking import Analysis, StrategyResult, analyse
-from bench.report.formatting import significant
 from bench.results.errors import UserError
 from bench.results.files import read_cells, read_run
 from bench.results.records import Run
 from bench.strategy.declaration import FLOOR
 
-NOTHING = "-"
-"""In place of a fact that one of the runs does not have."""
-UNKNOWN = "not known"
-
 
 @dataclass(frozen=True)
-class Measured:
+class ComparedRun:
     """One of the two runs."""
 
     folder: Path
@@ -36,21 +30,50 @@ class Measured:
 
     @property
     def run(self) -> Run:
-        """Everything about the run but its cells."""
+        """Everything about the run except its cells."""
         return self.analysis.run
 
     def result(self, name: str) -> StrategyResult | None:
-        """Return what the run says of a strategy; None where it was not in it."""
+        """Return the result of a strategy; None if the run does not have it."""
         return next((result for result in self.analysis.strategies if result.facts.name == name), None)
+
+
+class Section(StrEnum):
+    """The part of a run that a fact belongs to."""
+
+    WORKLOAD = "workload"
+    SOURCE = "source"
+    """Hashes of the strategies' files."""
+    HARNESS = "looptrap"
+    SERVER = "server"
+    SETTING = "setting"
+    """Settings of the server."""
+    PYTHON = "Python"
+    MACHINE = "machine"
+    PACKAGE = "package"
+
+
+Value = str | float | None
+"""None: the run does not have this fact. Empty: it is not known. A number: GiB of memory."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One fact in which the two runs differ."""
+    """One fact that differs between the two runs."""
 
-    what: str
-    a: str
-    b: str
+    section: Section
+    name: str
+    """Such as `fsync` or `asyncpg`; empty where the section has only one fact."""
+    a: Value
+    b: Value
+
+
+class Change(StrEnum):
+    """How the cost of a strategy in B differs from that in A."""
+
+    SLOWER = "slower"
+    FASTER = "faster"
+    TIED = "tied"
 
 
 @dataclass(frozen=True)
@@ -60,100 +83,96 @@ class Pair:
     a: StrategyResult
     b: StrategyResult
     ratio: Estimate | None
-    """Cost per test in B over that in A; None where either has no timed round."""
+    """Cost per test in B divided by that in A; None where either has no timed round."""
     to_floor: Estimate | None
-    """The same of the costs relative to the floor, within rounds: what slowed a run as a whole is not in it."""
+    """The same ratio of costs relative to the floor, within rounds: a slowdown of the whole run cancels."""
 
     @property
     def name(self) -> str:
-        """The strategy's."""
+        """The strategy's name."""
         return self.a.facts.name
 
     @property
-    def word(self) -> Literal["slower", "faster", "same", ""]:
-        """What the interval of the ratio says of B; `same`: no difference was found. Empty without an interval."""
-        if self.ratio is None or self.ratio.low is None or self.ratio.high is None:
-            return ""
-        if not statistics.told_apart(self.ratio.low, self.ratio.high):
-            return "same"
-        return "slower" if self.ratio.low > 1 else "faster"
+    def change(self) -> Change | None:
+        """Whether B is significantly slower or faster than A, or tied; None without a confidence interval."""
+        low, high = bounds(self.ratio)
+        if np.isnan(low):
+            return None
+        if not statistics.told_apart(low, high):
+            return Change.TIED
+        return Change.SLOWER if low > 1 else Change.FASTER
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What can be said of two runs together."""
+    """Two runs, their differences and the strategies that both have."""
 
-    a: Measured
-    b: Measured
+    a: ComparedRun
+    b: ComparedRun
     differences: tuple[Difference, ...]
     pairs: tuple[Pair, ...]
-    """Of the strategies that both runs have, in the order of B."""
+    """In the order of B."""
 
     @property
-    def same_work(self) -> bool:
-        """Whether the strategies of both runs had the same to do; else their figures say nothing of each other."""
+    def same_workload(self) -> bool:
+        """Whether both runs ran the same tests; otherwise their figures are not comparable."""
         return self.a.run.workload.fingerprint == self.b.run.workload.fingerprint
 
 
-def measured(folder: Path) -> Measured:
+def read_compared_run(folder: Path) -> ComparedRun:
     """
-    Read one run.
+    Read and analyse one run.
 
-    :raises UserError: there is none in the folder.
+    :raises UserError: the folder holds no run.
     """
     run = read_run(folder)
-    return Measured(folder, analyse(run, read_cells(folder)))
+    return ComparedRun(folder, analyse(run, read_cells(folder)))
 
 
-def compare(a: Measured, b: Measured) -> Comparison:
+def compare(a: ComparedRun, b: ComparedRun) -> Comparison:
     """
-    Put two runs side by side.
+    Compare two runs.
 
     :raises UserError: both are the same run, or no strategy has a timed round in both.
     """
     if a.run == b.run:
-        raise UserError(f"{a.folder} and {b.folder} hold the same run: give two different ones.")
+        raise UserError(f"{a.folder} and {b.folder} hold the same run: pass two different runs.")
     pairs = [
         Pair(
             a=of_a,
             b=of_b,
-            ratio=_ratio(_seconds(a, name), _seconds(b, name)),
-            to_floor=None if name == FLOOR else _ratio(_floors(a, name), _floors(b, name)),
+            ratio=_ratio([*_costs(a, name).values()], [*_costs(b, name).values()]),
+            to_floor=None if name == FLOOR else _ratio(_relative_to_floor(a, name), _relative_to_floor(b, name)),
         )
         for of_b in b.analysis.strategies
         if (of_a := a.result(name := of_b.facts.name)) is not None
     ]
     if not any(pair.ratio for pair in pairs):
         raise UserError(
-            f"{a.folder} and {b.folder} have no strategy of which both finished a timed round; to measure the second "
-            f"as the first was: {a.run.command}"
+            f"{a.folder} and {b.folder} have no strategy in common that finished a timed round in both. To measure "
+            f"the second like the first: {a.run.command}"
         )
     return Comparison(a, b, tuple(differences(a.run, b.run)), tuple(pairs))
 
 
 def differences(a: Run, b: Run) -> Iterator[Difference]:
-    """Yield what differs around two runs: workload, strategies, harness, server, machine, and each package."""
-    packages = a.machine.packages.keys() & b.machine.packages.keys()
-    of_a, of_b = _facts(a, packages), _facts(b, packages)
-    for what in {**of_a, **of_b}:
-        one, other = (facts.get(what, NOTHING) or UNKNOWN for facts in (of_a, of_b))
-        if one != other:
-            yield Difference(what, one, other)
+    """Yield each fact about workload, strategies, harness, server, machine and packages that differs."""
+    of_a, of_b = _facts(a), _facts(b)
+    for section, name in {**of_a, **of_b}:
+        values = [facts.get((section, name)) for facts in (of_a, of_b)]
+        if values[0] != values[1]:
+            yield Difference(section, name, *values)
 
 
-def _seconds(run: Measured, name: str) -> list[float]:
-    return list(_costs(run, name).values())
-
-
-def _floors(run: Measured, name: str) -> list[float]:
-    """Return the strategy's cost in floors, of each round that has both."""
-    floor = _costs(run, FLOOR)
-    return [seconds / floor[number] for number, seconds in _costs(run, name).items() if number in floor]
-
-
-def _costs(run: Measured, name: str) -> Mapping[int, float]:
+def _costs(run: ComparedRun, name: str) -> Mapping[int, float]:
     result = run.result(name)
     return result.costs if result else {}
+
+
+def _relative_to_floor(run: ComparedRun, name: str) -> list[float]:
+    """Return the strategy's cost divided by the floor's, for each round that has both."""
+    floor = _costs(run, FLOOR)
+    return [seconds / floor[number] for number, seconds in _costs(run, name).items() if number in floor]
 
 
 def _ratio(a: Sequence[float], b: Sequence[float]) -> Estimate | None:
@@ -162,32 +181,24 @@ def _ratio(a: Sequence[float], b: Sequence[float]) -> Estimate | None:
     return estimate(statistics.unpaired_ratio(np.array(b), np.array(a)))
 
 
-def _facts(run: Run, shared: Collection[str]) -> dict[str, str]:
-    """
-    Name all that may differ around a run; empty where it is not known.
-
-    :param shared: the packages that both runs have. An environment for developers has dozens more than one for a job,
-        so the others are named together.
-    """
-    machine, server, size = dataclasses.asdict(run.machine), dataclasses.asdict(run.server), run.workload.size
-    packages, settings = machine.pop("packages"), server.pop("settings")
-    # Why a server was chosen changes nothing of it.
-    server.pop("why")
-    # A kernel counts a few kB more or less as it starts.
-    machine["memory"] = f"{significant(machine.pop('memory_bytes') / 2**30)} GiB"
-    facts = {
-        "workload": run.workload.fingerprint,
-        **{f"workload's {what}": count for what, count in dataclasses.asdict(size).items()},
-        **{f"source of {facts.name}": facts.source_sha256[:12] for facts in run.strategies},
-        "looptrap": run.looptrap,
-        "looptrap's commit": run.commit,
-        "schema": run.schema,
-        **{f"server's {what}": value for what, value in server.items()},
-        **{f"setting {name}": value for name, value in settings.items()},
-        "Python": machine.pop("python"),
-        **{f"machine's {what}": value for what, value in machine.items()},
-        **{f"package {name}": packages[name] for name in packages if name in shared},
-        "packages in one only": ", ".join(f"{name} {packages[name]}" for name in packages if name not in shared)
-        or NOTHING,
+def _facts(run: Run) -> dict[tuple[Section, str], Value]:
+    machine, server = dataclasses.asdict(run.machine), dataclasses.asdict(run.server)
+    # The reason for choosing a server does not change the server.
+    del server["why"]
+    # Three digits, because kernels report a few kB more or less after each boot.
+    machine["memory"] = float(f"{machine.pop('memory_bytes') / 2**30:.2e}")
+    sections = {
+        Section.WORKLOAD: {"fingerprint": run.workload.fingerprint, **dataclasses.asdict(run.workload.size)},
+        Section.SOURCE: {facts.name: facts.source_sha256[:12] for facts in run.strategies},
+        Section.HARNESS: {"version": run.looptrap, "commit": run.commit, "schema": run.schema},
+        Section.SETTING: server.pop("settings"),
+        Section.SERVER: server,
+        Section.PACKAGE: machine.pop("packages"),
+        Section.PYTHON: {"": machine.pop("python")},
+        Section.MACHINE: machine,
     }
-    return {what: str(value) for what, value in facts.items()}
+    return {
+        (section, name): value if isinstance(value, float) else str(value)
+        for section in Section
+        for name, value in sections[section].items()
+    }

@@ -1,9 +1,4 @@
-"""
-The command that sets two runs side by side: from their folders to the console.
-
-What can be said of them stands in `bench/analysis/comparison.py`, the words in `bench/report/comparison_text.py`, the
-gates in `bench/analysis/gates.py`. Looks may change freely.
-"""
+"""Print the comparison of two runs on the console; nothing depends on its layout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,36 +7,36 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.comparison import Comparison, compare, measured
-from bench.analysis.gates import Gates, failed_gates
-from bench.report.comparison_text import remarks, table, work
+from bench.analysis.comparison import Comparison, compare, read_compared_run
+from bench.analysis.gates import GateFailure, Gates, failed_gates
+from bench.report.comparison_text import difference_table, gate_text, remarks, strategy_table, workload_text
 from bench.report.formatting import tests_and_rounds
 from bench.results.printable import printable
 
 WIDE = 120
-"""Columns of a console from which on costs and witnesses have room in one table."""
+"""Columns of a console that fits costs and witnesses in one table."""
 
 
-def compare_runs(a: Path, b: Path, gates: Gates, console: Console) -> list[str]:
+def compare_runs(a: Path, b: Path, gates: Gates, console: Console) -> list[GateFailure]:
     """
-    Compare two runs and print it: what differs, the strategies side by side, the gates.
+    Compare two runs and print the differences, the strategies side by side and the gates.
 
-    :param a: folder of the run to compare with, such as one of the main branch.
-    :param b: folder of the run in question.
-    :returns: a sentence for each strategy and gate that failed; empty where all hold, or none was asked for.
-    :raises UserError: a folder holds no run or both hold the same, the runs share no measured strategy, or a gate
-        cannot be judged.
+    :param a: folder of the baseline, such as a run of the main branch.
+    :param b: folder of the run to judge.
+    :returns: the failed gates; none if no gate was set.
+    :raises UserError: a folder holds no run, both hold the same run, no strategy was measured in both, or a gate cannot
+        be checked.
     """
-    comparison = compare(measured(a), measured(b))
-    failed = failed_gates(comparison, gates)
+    comparison = compare(read_compared_run(a), read_compared_run(b))
+    failures = failed_gates(comparison, gates)
     _print(comparison, console)
     if gates:
         console.print()
-        for sentence in failed:
-            console.print(Text(printable(f"GATE: {sentence}"), style="bold red"))
-        if not failed:
-            console.print(Text("All gates hold."))
-    return failed
+        for failure in failures:
+            console.print(Text(printable(f"GATE FAILED: {gate_text(failure)}"), style="bold red"))
+        if not failures:
+            console.print(Text("All gates passed."))
+    return failures
 
 
 def _print(comparison: Comparison, console: Console) -> None:
@@ -56,18 +51,17 @@ def _print(comparison: Comparison, console: Console) -> None:
         console.print(Text(words, style="" if quiet else "bold yellow"))
     console.print()
     if comparison.differences:
-        console.print(Text("What differs:", style="bold"))
-        facts = [(one.what, one.a, one.b) for one in comparison.differences]
-        _print_table([("", "A", "B"), *facts], "lll", console)
+        console.print(Text("Differences:", style="bold"))
+        _print_table(difference_table(comparison.differences), "lll", console)
     else:
-        console.print(Text("Nothing that is recorded differs: machine, server, versions, strategies and workload."))
-    if not comparison.same_work:
+        console.print(Text("No recorded differences: same machine, server, versions, strategies and workload."))
+    if not comparison.same_workload:
         console.print()
-        both = f"{work(comparison.a.run)} and {work(comparison.b.run)}"
-        warning = f"DIFFERENT WORK: the workloads are {both}. No ratio below says that a strategy changed."
+        workloads = f"A ran {workload_text(comparison.a.run)}, B ran {workload_text(comparison.b.run)}"
+        warning = f"DIFFERENT WORKLOADS: {workloads}. The ratios below do not show that a strategy changed."
         console.print(Text(printable(warning), style="bold red"))
     console.print()
-    rows = table(comparison)
+    rows = strategy_table(comparison)
     if console.width >= WIDE:
         _print_table(rows, "lrrrlrrrrr", console)
     else:
