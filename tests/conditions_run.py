@@ -7,6 +7,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from bench.analysis.conditions import Conditions, under_conditions
+from bench.measure.sweep import parse_sweep
 from bench.results.records import Cell, Condition, Run, ServerFacts
 from tests.made_runs import a_cell, a_run, facts
 
@@ -52,7 +53,7 @@ def made(
     run = a_run(*map(facts, names), TRAP)
     run = replace(
         run,
-        configuration=replace(run.configuration, sweep=sweep),
+        configuration=replace(run.configuration, sweep=parse_sweep(sweep)),
         conditions=tuple(Condition(name, _server(run.server, name), run.client) for name in costs if name),
     )
     random = np.random.default_rng(1)

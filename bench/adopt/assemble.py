@@ -42,7 +42,15 @@ def adopted(reference: str) -> str:
 
     :raises UserError: there is no such strategy, it is not to be used or cannot run, or it needs what stays behind.
     """
-    strategy = load(reference)
+    return conftest_of(load(reference))
+
+
+def conftest_of(strategy: LoadedStrategy) -> str:
+    """
+    Return the text of a conftest.py made of a strategy.
+
+    :raises UserError: it is not to be used or cannot run, or it needs what stays behind.
+    """
     _refuse(strategy)
     chosen = _Choice(strategy)
     docstring = _docstring(strategy, chosen)

@@ -154,8 +154,7 @@ def under_conditions(
     if not run.conditions:
         return None
     analyses = analyse_each(run, cells, outcomes, need)
-    axes = dict(text.split("=", 1) for text in run.configuration.sweep)
-    axes = {name: values for name, values in axes.items() if name not in FACTORS}
+    axes = {axis.name: axis.values for axis in run.configuration.sweep if axis.name not in FACTORS}
     first = _called(run, axes)
     names = (first, *(condition.name for condition in run.conditions))
     named = dict(zip(names, analyses.values(), strict=True))
@@ -170,9 +169,9 @@ def under_conditions(
     )
 
 
-def _called(run: Run, axes: Mapping[str, str]) -> str:
+def _called(run: Run, axes: Mapping[str, Sequence[str]]) -> str:
     """Name the first condition by the first value of each axis."""
-    values = {name.removeprefix(_SETTING): given.split(",")[0] for name, given in axes.items()}
+    values = {name.removeprefix(_SETTING): given[0] for name, given in axes.items()}
     named = (f"Python {run.machine.python}" if name == "python" else f"{name}={one}" for name, one in values.items())
     return ", ".join(named)
 

@@ -81,6 +81,7 @@ def run(
     only_list: bool,
     strict: bool,
     resume: Path | None,
+    sweep: tuple[str, ...],
     **options: Any,  # noqa: ANN401 - click has checked them
 ) -> None:
     """Measure strategies against a real Postgres, then show tables and charts."""
@@ -88,11 +89,14 @@ def run(
     if only_list:
         print_strategies(console)
         return
+    from bench.adopt.assemble import conftest_of
     from bench.measure.description import RunOptions
     from bench.measure.session import measure_run, resume_run
+    from bench.measure.sweep import parse_sweep
 
     if resume is None:
-        folder = measure_run(RunOptions(names=with_peers(names, peers=peers), **options), console)
+        chosen = RunOptions(names=with_peers(names, peers=peers), sweep=parse_sweep(sweep), **options)
+        folder = measure_run(chosen, console, conftest_of)
     else:
         _refuse_beside_resume(ctx)
         folder = resume_run(resume, options["source"], console)

@@ -7,7 +7,7 @@ No password gets in here: of a DSN it is kept only that there was one.
 import platform
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,27 @@ from bench.measure import schedule
 from bench.measure.interpreters import look
 from bench.measure.sweep import Asked
 from bench.results.endpoints import Client, Source
-from bench.results.records import SCHEMA, Condition, Configuration, Machine, RoundLimits, Run, ServerFacts
+from bench.results.errors import UserError
+from bench.results.records import (
+    SCHEMA,
+    Condition,
+    Configuration,
+    Machine,
+    RoundLimits,
+    Run,
+    ServerFacts,
+    StrategyFacts,
+    SweptAxis,
+)
 from bench.results.version import VERSION, commit
 from bench.server import Server
 from bench.server.machine import describe_machine
 from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import CORE
 from bench.workload import describe
+
+Adopt = Callable[[LoadedStrategy], str]
+"""Makes the text of a conftest.py from a strategy; raises UserError with the reason if that is not possible."""
 
 Servers = dict[str, Server]
 """By the names of conditions; that of the first is empty."""
@@ -34,7 +48,7 @@ class RunOptions:
 
     names: str
     tests: int
-    sweep: Sequence[str]
+    sweep: Sequence[SweptAxis]
     rounds: int | None
     quick: bool
     budget: float
@@ -54,12 +68,14 @@ def describe_run(  # noqa: PLR0917 - called in one place
     plan: schedule.Plan,
     need: tuple[str, ...],
     servers: Servers,
+    adopt: Adopt,
 ) -> Run:
     """
     Return what `run.json` says of a run before its first cell.
 
     :param references: the strategies as they were asked for, those included that were not named.
     :param need: probes that a strategy must pass to be ranked.
+    :param adopt: makes the fixture to copy, which the run keeps for its reports.
     """
     first = plan.conditions[0]
     return Run(
@@ -81,7 +97,7 @@ def describe_run(  # noqa: PLR0917 - called in one place
         seed=plan.seed,
         limits=RoundLimits(plan.limits.fewest, plan.limits.most, None if plan.limits.fixed else options.budget),
         decisions=(),
-        strategies=tuple(strategy.facts(first.client) for strategy in strategies),
+        strategies=tuple(_facts(one, first.client, adopt) for one in strategies),
         workload=describe(plan.sizes[0], plan.sizes[1:]),
         server=servers[""].facts,
         machine=machine_of(first.client),
@@ -90,15 +106,23 @@ def describe_run(  # noqa: PLR0917 - called in one place
     )
 
 
+def _facts(strategy: LoadedStrategy, client: Client, adopt: Adopt) -> StrategyFacts:
+    facts = strategy.facts(client)
+    try:
+        return replace(facts, fixture=adopt(strategy))
+    except UserError as error:
+        return replace(facts, no_fixture=str(error))
+
+
 def _kept(options: RunOptions, server: Server) -> Source:
     """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
     kind = server.facts.kind
     return options.source if sweeps_servers(options.sweep) else replace(options.source, choice=kind)
 
 
-def sweeps_servers(sweep: Sequence[str]) -> bool:
-    """Whether a sweep, as it was given, has several kinds of server."""
-    return any(text.startswith("server=") for text in sweep)
+def sweeps_servers(sweep: Sequence[SweptAxis]) -> bool:
+    """Whether a sweep has several kinds of server."""
+    return any(axis.name == "server" for axis in sweep)
 
 
 def machine_of(client: Client) -> Machine:
@@ -128,8 +152,8 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     if options.names != CORE:
         parts += ["--strategies", options.names]
     parts += ["--tests", str(options.tests)]
-    for text in options.sweep:
-        parts += ["--sweep", text]
+    for axis in options.sweep:
+        parts += ["--sweep", str(axis)]
     if options.need:
         parts += ["--need", options.need]
     if not options.check:

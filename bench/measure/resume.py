@@ -15,7 +15,7 @@ from bench.measure.schedule import Plan
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.paths import typed
-from bench.results.records import Condition, Machine, Run, ServerFacts, StrategyFacts, Workload
+from bench.results.records import SCHEMA, Condition, Machine, Run, ServerFacts, StrategyFacts, Workload
 from bench.server import DSN_VARIABLE
 from bench.strategy.declaration import LoadedStrategy
 from bench.workload import describe
@@ -27,14 +27,21 @@ def check_same_run(folder: Path, run: Run, strategies: Sequence[LoadedStrategy],
     """
     Check that what will run is what was running.
 
-    :raises UserError: something differs.
+    :raises UserError: something differs, or an older version of this program began the run.
     """
+    if run.schema != SCHEMA:
+        raise UserError(
+            f"{typed(folder)} cannot be resumed: it has schema {run.schema}, this looptrap writes {SCHEMA}. "
+            f"Start again: {run.command}"
+        )
     # A kernel reports a few kB of memory more or less after each boot, and a run may be resumed after a power cut.
     now = replace(machine_of(plan.conditions[0].client), memory_bytes=run.machine.memory_bytes)
     _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
     for then, strategy in zip(run.strategies, strategies, strict=True):
-        _refuse_differences(folder, run, f"strategy {then.name}", then, strategy.facts(run.client))
+        # The fixture to copy is made from what is compared here, and by code that no cell runs.
+        same = replace(strategy.facts(run.client), fixture=then.fixture, no_fixture=then.no_fixture)
+        _refuse_differences(folder, run, f"strategy {then.name}", then, same)
     for condition, asked in zip(run.conditions, plan.conditions[1:], strict=True):
         _refuse_differences(
             folder, run, f"condition {condition.name}", condition, describe_condition(asked, condition.server)

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bench.measure.cell import CellOrder, clear_away, run_cell
-from bench.measure.stopping import Costs, Limits, resting, verdict
+from bench.measure.stopping import EQUAL_WITHIN, Costs, Limits, all_settled, resting
 from bench.measure.sweep import Asked
 from bench.results.errors import unwritable
 from bench.results.files import append_cell, drop_torn_line, read_cells
-from bench.results.records import WARM_UP, Cell, Size
+from bench.results.records import WARM_UP, Cell, Decision, DecisionKind, Size
 from bench.server import Server, ServerDiedError
 from bench.strategy.declaration import FLOOR, LoadedStrategy, Trap
 from bench.workload import SHAPES
@@ -98,14 +98,16 @@ def _size(plan: Plan, strategy: LoadedStrategy) -> Size:
     return replace(base, tests=max(base.tests, fewest))
 
 
-def run(plan: Plan, servers: Mapping[str, Server], folder: Path, database_prefix: str, watcher: Watcher) -> list[str]:
+def run(
+    plan: Plan, servers: Mapping[str, Server], folder: Path, database_prefix: str, watcher: Watcher
+) -> list[Decision]:
     """
     Run rounds until enough is known, each cell appended to the run's file as it ends; what is there already stays.
 
     :param servers: by the names of the plan's conditions.
     :param folder: of the run. Cells that are in it, whoever ran them, are not run again.
     :param database_prefix: what the names of its databases begin with, `looptrap_*`.
-    :returns: what was decided and why, a sentence each.
+    :returns: which strategies sat out some rounds, and last why the rounds ended.
     :raises UserError: a strategy breaks the contract, or the folder cannot be written.
     :raises ServerDiedError: the server died; if under a cell, that cell is on disk as failed.
     """
@@ -161,16 +163,16 @@ class _Run:
         # How long an earlier process was at it is not known; what its cells took comes close.
         self._started = time.monotonic() - self._walls_so_far
         self._costs: Costs = {}
-        self._resting: dict[str, str] = {}  # strategy -> why
+        self._resting: dict[str, Decision] = {}  # by strategy
 
-    def rounds(self) -> list[str]:
+    def rounds(self) -> list[Decision]:
         number = WARM_UP
         self._round(number)
         while True:
             number += 1
             self._round(number)
-            if why := self._enough(number):
-                return [*self._resting.values(), f"after round {number}: stopped, {why}."]
+            if last := self._enough(number):
+                return [*self._resting.values(), last]
 
     def _round(self, number: int) -> None:
         orders = [order for order in round_orders(self._plan, number) if order.strategy.name not in self._resting]
@@ -202,25 +204,27 @@ class _Run:
             raise ServerDiedError(cell.detail)
         return cell
 
-    def _enough(self, number: int) -> str:
-        """Say why no further round is needed; empty when one is."""
+    def _enough(self, number: int) -> Decision | None:
+        """Return why no further round is needed; None when one is."""
         limits = self._plan.limits
         if number >= limits.most:
-            return f"the {number} rounds asked for are done" if limits.fixed else f"{number} rounds are the most"
+            return Decision(DecisionKind.ROUNDS_DONE if limits.fixed else DecisionKind.MOST_ROUNDS, number)
         if limits.fixed:
-            return ""
+            return None
         walls = {
             name: sum(wall for (other, _, _), wall in self._walls.items() if other == name) for name in self._costs
         }
         for name in resting(self._costs, walls) - self._resting.keys():
-            self._resting[name] = f"after round {number}: {name} sat out the rest, slow and far from its neighbours."
+            self._resting[name] = Decision(DecisionKind.STRATEGY_RESTS, number, strategy=name)
         if number < self._begun:
-            return ""  # it was not enough then, else the next round would not have begun
+            return None  # it was not enough then, else the next round would not have begun
         going_on = self._costs.keys() - self._resting.keys()
         next_round = self._seconds([kind for kind in self._walls if kind[0] in going_on])
         if number >= FEWEST_ROUNDS_AT_ALL and self._elapsed() + SLACK * next_round > limits.seconds:
-            return f"another round does not fit into the budget of {limits.seconds:.0f} s"
-        return verdict(self._costs) if number >= limits.fewest else ""
+            return Decision(DecisionKind.BUDGET, number, seconds=limits.seconds)
+        if number >= limits.fewest and all_settled(self._costs):
+            return Decision(DecisionKind.PAIRS_SETTLED, number, equal_within=EQUAL_WITHIN)
+        return None
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._started

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.measure import schedule
-from bench.measure.description import RunOptions, Servers, describe_run
+from bench.measure.description import Adopt, RunOptions, Servers, describe_run
 from bench.measure.probing import control, probe_into
 from bench.measure.progress import Progress
 from bench.measure.resume import check_same_run, check_same_servers, source_to_resume
@@ -45,10 +45,11 @@ SECONDS_AROUND = 10
 """What starting the server and drawing the report take of the budget."""
 
 
-def measure_run(options: RunOptions, console: Console) -> Path:
+def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     """
     Measure a new run, and return its folder.
 
+    :param adopt: makes the fixture to copy of each strategy.
     :raises UserError: an option, a strategy, the server or the folder is not usable.
     :raises KeyboardInterrupt: the user stopped it; finished cells are on disk, and a message says where.
     """
@@ -68,7 +69,7 @@ def measure_run(options: RunOptions, console: Console) -> Path:
     folder = _folder(options.out)
 
     def describe(servers: Servers) -> Run:
-        return describe_run(options, references, strategies, plan, need, servers)
+        return describe_run(options, references, strategies, plan, need, servers, adopt)
 
     RunSession(plan, folder, console, describe).measure()
     return folder

@@ -28,7 +28,8 @@ Costs = dict[str, dict[int, float]]
 APART = 0.999
 """The confidence of Haybittle (1971) and Peto (1976) for looks before the last one, which keeps its 95 %."""
 CONFIDENCE = 0.95
-EQUAL_WITHIN = math.log(1.05)
+EQUAL_WITHIN = 0.05
+"""The share by which costs may differ and still count as equal."""
 FAR = math.log(1.2)
 
 FEWEST_TO_JUDGE = 3
@@ -53,11 +54,9 @@ class Limits:
         return self.fewest == self.most
 
 
-def verdict(costs: Costs) -> str:
-    """Say that every neighbouring pair is apart, or equal within 5 %; empty where one is neither."""
-    if all(settled(_logs(costs[a], costs[b])) for a, b in itertools.pairwise(_by_cost(costs))):
-        return "every neighbouring pair is apart, or equal within 5 %"
-    return ""
+def all_settled(costs: Costs) -> bool:
+    """Whether every two strategies that are neighbours in cost are known to differ, or to be equal within 5 %."""
+    return all(settled(_logs(costs[a], costs[b])) for a, b in itertools.pairwise(_by_cost(costs)))
 
 
 def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
@@ -86,7 +85,8 @@ def settled(logs: Floats) -> Booleans:
     :returns: of shape (...).
     """
     low, high = _interval(logs, CONFIDENCE)
-    equal = (low > -EQUAL_WITHIN) & (high < EQUAL_WITHIN)
+    margin = math.log1p(EQUAL_WITHIN)
+    equal = (low > -margin) & (high < margin)
     low, high = _interval(logs, APART)
     apart = (low > 0) | (high < 0)
     return np.asarray(equal | apart | _far(logs))

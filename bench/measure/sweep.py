@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, get_args
 from bench.measure.interpreters import Interpreter, look
 from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
 from bench.results.errors import UserError
-from bench.results.records import Size
+from bench.results.records import Size, SweptAxis
 from bench.workload import LARGEST, SMALLEST
 
 MOST_CONDITIONS = 24
@@ -84,49 +84,58 @@ AXES = {
 """By the names that stand before the `=`; beside these, `setting:` and the name of any setting of Postgres."""
 
 
-def sizes(tests: int, sweep: Sequence[str]) -> list[Size]:
+def parse_sweep(texts: Sequence[str]) -> tuple[SweptAxis, ...]:
     """
-    Return the base size, and for each value of a sweep that differs from it the base with that one number changed.
+    Read `--sweep` options, such as `tmpfs=no,yes`; `sizes` and `conditions` check the values.
 
-    One number at a time: a grid of all combinations would take hours.
+    :raises UserError: one is not of that form, or names nothing that can be swept.
+    """
+    return tuple(map(_parse, texts))
 
-    :param sweep: such as `tests=10,100,1000`; what says nothing of a size is passed over.
-    :raises UserError: one does not read like that, or a number is out of range.
+
+def sizes(tests: int, sweep: Sequence[SweptAxis]) -> list[Size]:
+    """
+    Return the base size, and for each other value of a swept size the base with that one number changed.
+
+    One number at a time: a grid of all combinations would take hours. Axes that are not sizes are ignored.
+
+    :raises UserError: a value is not a number, or out of range.
     """
     base = replace(SMALLEST, tests=tests)
     found = [base]
-    for text in sweep:
-        name, values = _parts(text)
+    for axis in sweep:
+        name, typed = axis.name, str(axis)
         if name not in _SIZES:
             continue
-        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", values):
-            raise UserError(f"--sweep {text!r}: give {', '.join(_SIZES)} and numbers, such as tests=10,100,1000.")
+        if not all(re.fullmatch(r"\d{1,9}", value) for value in axis.values):
+            raise UserError(f"--sweep {typed!r}: give {', '.join(_SIZES)} and numbers, such as tests=10,100,1000.")
         least, most = getattr(SMALLEST, name), getattr(LARGEST, name)
-        for value in map(int, values.split(",")):
+        for value in map(int, axis.values):
             if not least <= value <= most:
-                raise UserError(f"--sweep {text!r}: {value} is out of range; {name} go from {least} to {most}.")
+                raise UserError(f"--sweep {typed!r}: {value} is out of range; {name} go from {least} to {most}.")
             found.append(replace(base, **{name: value}))
     return list(dict.fromkeys(found))
 
 
-def conditions(source: Source, client: Client, sweep: Sequence[str]) -> list[Asked]:
+def conditions(source: Source, client: Client, sweep: Sequence[SweptAxis]) -> list[Asked]:
     """
-    Return all combinations of the values that a sweep gives of servers and clients, the first ones first.
+    Return all combinations of the swept values of servers and clients, the first values first.
 
-    :param source: what all have in common, and `client` as well.
-    :param sweep: such as `tmpfs=no,yes`; what says nothing of a condition is passed over.
-    :raises UserError: one does not read like that, is said twice, or there are too many combinations.
+    Axes that are sizes are ignored.
+
+    :param source: the server that all conditions have in common, apart from what is swept; `client` likewise.
+    :raises UserError: a value is unknown, an axis comes twice, or there are too many combinations.
     """
     first = Asked("", source, client)
-    axes: dict[str, list[str]] = {}
-    for text in sweep:
-        name, values = _parts(text)
-        if name in _SIZES:
+    axes: dict[str, tuple[str, ...]] = {}
+    for axis in sweep:
+        if axis.name in _SIZES:
             continue
-        if name in axes:
-            raise UserError(f"--sweep {text!r}: {name} is swept twice; give all its values at once.")
-        axes[name] = _values(name, values, text)
-        _refuse_option_beside(name, first)
+        if axis.name in axes:
+            raise UserError(f"--sweep {str(axis)!r}: {axis.name} is swept twice; give all its values at once.")
+        _check_values(axis)
+        axes[axis.name] = axis.values
+        _refuse_option_beside(axis.name, first)
     if "server" in axes and "pg" in axes and any(":" in value for value in axes["server"]):
         raise UserError("--sweep server= gives versions, and so does --sweep pg=: drop one of the two.")
     count = math.prod(map(len, axes.values()))
@@ -152,7 +161,7 @@ def conditions(source: Source, client: Client, sweep: Sequence[str]) -> list[Ask
 _SIZES = tuple(part.name for part in fields(Size))
 
 
-def _parts(text: str) -> tuple[str, str]:
+def _parse(text: str) -> SweptAxis:
     if "://" in text:  # which may hold a password, so it is not repeated
         raise UserError("--sweep: a DSN cannot be swept; servers of ours can: --sweep server=embedded,container.")
     name, equals, values = text.partition("=")
@@ -161,7 +170,7 @@ def _parts(text: str) -> tuple[str, str]:
     ):
         known = ", ".join([*_SIZES, *AXES, f"{_SETTING}NAME"])
         raise UserError(f"--sweep {text!r}: give one of {known}, and its values, such as {EXAMPLES}.")
-    return name, values
+    return SweptAxis(name, tuple(values.split(",")))
 
 
 def _axis(name: str) -> _Axis:
@@ -175,19 +184,18 @@ def _axis(name: str) -> _Axis:
     return _Axis(r"[^,\x00-\x1f]*", "on,off", apply)
 
 
-def _values(name: str, values: str, text: str) -> list[str]:
-    axis, found = _axis(name), values.split(",")
-    for value in found:
+def _check_values(swept: SweptAxis) -> None:
+    name, values, typed, axis = swept.name, swept.values, str(swept), _axis(swept.name)
+    for value in values:
         if not re.fullmatch(axis.values, value):
-            raise UserError(f"--sweep {text!r}: {value!r} is no value of {name}; give such as {name}={axis.example}.")
+            raise UserError(f"--sweep {typed!r}: {value!r} is no value of {name}; give such as {name}={axis.example}.")
     for version in (
-        int(digits) for value in found if name in {"server", "pg"} for digits in re.findall(r"\d+$", value)
+        int(digits) for value in values if name in {"server", "pg"} for digits in re.findall(r"\d+$", value)
     ):
         if version < OLDEST_MAJOR:
-            raise UserError(f"--sweep {text!r}: Postgres {version} is too old: use {OLDEST_MAJOR} or later.")
-    if len(set(found)) < max(2, len(found)):
-        raise UserError(f"--sweep {text!r}: give two values or more, each once, such as {name}={axis.example}.")
-    return found
+            raise UserError(f"--sweep {typed!r}: Postgres {version} is too old: use {OLDEST_MAJOR} or later.")
+    if len(set(values)) < max(2, len(values)):
+        raise UserError(f"--sweep {typed!r}: give two values or more, each once, such as {name}={axis.example}.")
 
 
 def _refuse_option_beside(name: str, first: Asked) -> None:

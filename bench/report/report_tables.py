@@ -12,6 +12,7 @@ from bench.analysis.fidelity import columns_of, complaints, family_table, seen
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.scaling import Growth
 from bench.analysis.traps import TrapResult
+from bench.report.decision_text import decision_text
 from bench.report.durability import what_is_given_up
 from bench.report.formatting import frequent_errors, significant, tests_and_rounds, trap_verdict
 from bench.report.scaling_text import tables
@@ -181,7 +182,7 @@ def caveats(analysis: Analysis) -> Iterator[str]:
     if not run.conditions:  # else it stands beside what is gained by it
         yield from what_is_given_up([server])
     yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
-    yield from (sentence[0].upper() + sentence[1:] for sentence in run.decisions)
+    yield from map(decision_text, run.decisions)
     marked = max(analysis.strategies, key=lambda result: (result.rounds > 0, result.residual), default=None)
     if marked and marked.rounds:
         share = significant(marked.residual * 100, 2)

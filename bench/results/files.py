@@ -9,12 +9,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from bench.results.errors import UserError, unwritable
+from bench.results.history import upgraded
 from bench.results.record_store import Kept, fault
 from bench.results.records import SCHEMA, Cell, Fidelity, Run
 
@@ -33,6 +34,7 @@ class _SchemaOf(TypedDict):
 
 
 _SCHEMA_OF = TypeAdapter(_SchemaOf)
+_JSON = TypeAdapter(dict[str, Any])
 _RUN = TypeAdapter(Run)
 _CELL = TypeAdapter(Cell)
 
@@ -115,9 +117,9 @@ def discard_if_empty(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """
-    Read `run.json`.
+    Read `run.json`; one of an older schema is converted, and keeps the number of its schema.
 
-    :raises UserError: there is none, it is of another schema, or it is not a run.
+    :raises UserError: there is none, its schema is too old or too new, or it is not a run.
     """
     path = folder / RUN_FILE
     try:
@@ -132,7 +134,7 @@ def read_run(folder: Path) -> Run:
             raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: update looptrap.")
         if schema < OLDEST_SCHEMA:
             raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: measure again.")
-        return _RUN.validate_json(text)
+        return _RUN.validate_python(upgraded(_JSON.validate_json(text)))
     except ValidationError as error:
         raise UserError(f"{path} is not a run of schema {SCHEMA}: {fault(error)}.") from error
 

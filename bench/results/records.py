@@ -11,16 +11,19 @@ Schema history
     3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy; peers
     4   conditions: further servers, drivers, event loops, runners and environments that cells ran under; a file of
         schema 3 is one of a single condition, and is read as such
+    5   decisions and sweeps are records instead of text; of each strategy its documentation and the fixture to copy,
+        so that a report needs no strategy file; schemas 3 and 4 are converted by `bench/results/history.py`
 """
 
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 from bench.results.endpoints import Client, Source
 
-SCHEMA = 4
+SCHEMA = 5
 
 WARM_UP = 0
 """The number of the round that is discarded: the traps, since nobody times them, and the floor."""
@@ -191,6 +194,18 @@ class Fidelity:
 
 
 @dataclass(frozen=True)
+class StrategyDocs:
+    """What a strategy's docstring says after its first line: parts in Markdown, one line each; a part may be empty."""
+
+    how: str = ""
+    """How it works, and what to know."""
+    take_it: str = ""
+    """When to take it: begins with `Take it`."""
+    prior_art: str = ""
+    """Links."""
+
+
+@dataclass(frozen=True)
 class StrategyFacts:
     """What a strategy declared, as it was when the run started."""
 
@@ -214,6 +229,12 @@ class StrategyFacts:
     """Why it could not run there, so that it has no cells; empty where it could."""
     cannot: dict[str, str] = field(default_factory=dict)
     """Drivers, event loops and runners under which it has no cells, such as `anyio`, and why."""
+    docs: StrategyDocs = field(default_factory=StrategyDocs)
+    """Empty in a run older than schema 5."""
+    fixture: str = ""
+    """The text of a conftest.py made from it, to copy into another project; empty where there is none."""
+    no_fixture: str = ""
+    """Why there is no `fixture`; empty where there is one, and in a run older than schema 5."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +304,20 @@ class RoundLimits:
 
 
 @dataclass(frozen=True)
+class SweptAxis:
+    """One `--sweep` option: what varies, and its values."""
+
+    name: str
+    """Such as `tests`, `tmpfs` or `setting:fsync`."""
+    values: tuple[str, ...]
+    """As they were typed; the first is the one that the others are compared with."""
+
+    def __str__(self) -> str:
+        """Return it as it is typed: `tmpfs=no,yes`."""
+        return f"{self.name}={','.join(self.values)}"
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What was asked for, with all defaults filled in; with seed, limits and workload it is all that a resume needs."""
 
@@ -293,8 +328,8 @@ class Configuration:
     source: Source = field(default_factory=Source)
     """Of the server; a DSN may hold a password, so it is not among this."""
     client: Client = field(default_factory=Client)
-    sweep: tuple[str, ...] = ()
-    """As it was given, such as `tests=10,100` and `tmpfs=no,yes`."""
+    sweep: tuple[SweptAxis, ...] = ()
+    """Sizes and conditions that were asked for beside the first."""
     check: bool = True
     """Whether the probes run."""
     need: tuple[str, ...] = ()
@@ -315,6 +350,40 @@ class Condition:
     """The versions of packages that the client's environment has and that its results depend on."""
 
 
+class DecisionKind(StrEnum):
+    """What the schedule decided."""
+
+    STRATEGY_RESTS = "strategy rests"
+    """A strategy runs in no further round: it is slow, and its cost is far from its neighbours'."""
+    ROUNDS_DONE = "rounds done"
+    """The run ended: it has the number of rounds that was asked for."""
+    MOST_ROUNDS = "most rounds"
+    """The run ended: it has the largest number of rounds that a run without --rounds may have."""
+    BUDGET = "budget"
+    """The run ended: another round would have exceeded the time limit."""
+    PAIRS_SETTLED = "pairs settled"
+    """The run ended: of all strategies that are neighbours in cost, it is known whether and how they differ."""
+    RECORDED = "recorded"
+    """Read from a run older than schema 5, which kept a sentence."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision of the schedule: that a strategy sits out the remaining rounds, or that the run ends."""
+
+    kind: DecisionKind
+    round: int = 0
+    """After which it was taken."""
+    strategy: str = ""
+    """Which one rests."""
+    seconds: float | None = None
+    """Of `BUDGET`: the time limit."""
+    equal_within: float | None = None
+    """Of `PAIRS_SETTLED`: the share, such as 0.05, by which costs may differ and still count as equal."""
+    text: str = ""
+    """Of `RECORDED`: the sentence."""
+
+
 @dataclass(frozen=True)
 class Run:
     """Everything about a run but its cells."""
@@ -333,8 +402,8 @@ class Run:
     configuration: Configuration
     seed: int
     limits: RoundLimits
-    decisions: tuple[str, ...]
-    """Why the rounds ended, and which strategies sat some out: a sentence each; empty while the run goes on."""
+    decisions: tuple[Decision, ...]
+    """Why the rounds ended, and which strategies sat some out; empty until the run is complete."""
     strategies: tuple[StrategyFacts, ...]
     workload: Workload
     server: ServerFacts

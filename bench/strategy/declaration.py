@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from bench.results.endpoints import Client
-from bench.results.records import StrategyFacts
+from bench.results.records import StrategyDocs, StrategyFacts
+from bench.strategy.docstrings import read_docstring
 from bench.strategy.probe_catalogue import Probe
 
 FLOOR = "none"
@@ -121,13 +122,14 @@ class LoadedStrategy:
 
     def facts(self, client: Client | None = None) -> StrategyFacts:
         """
-        What stands in `run.json` about it.
+        Return what `run.json` says of it, but for the fixture to copy.
 
         :param client: that strategies are compared under.
         """
         declared, peer, unable = self.declared, self.declared.peer, self.why_not(client or Client())
         # What cannot run cannot fail as it declares, either.
         trap = declared if isinstance(declared, Trap) and not unable else None
+        docstring = read_docstring(self.path)
         return StrategyFacts(
             name=self.name,
             summary=self.summary,
@@ -142,6 +144,7 @@ class LoadedStrategy:
             peer=f"{peer.distribution} {peer.version}".rstrip() if peer else "",
             unable=unable,
             cannot=dict(declared.cannot),
+            docs=StrategyDocs(docstring.how, docstring.take_it, docstring.prior_art),
         )
 
     @property

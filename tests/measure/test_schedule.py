@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.measure.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
-from bench.measure.stopping import Costs, Limits, resting, verdict
+from bench.measure.stopping import Costs, Limits, all_settled, resting
 from bench.results.records import WARM_UP, Size
 from bench.strategy.discovery import load_all, names_in_tree
 
@@ -65,15 +65,15 @@ def test_enough_when_neighbours_are_apart_or_equal() -> None:
     apart = rounds(a=wobble, b=[2 * value for value in wobble[::-1]])
     equal = rounds(a=wobble, b=wobble[::-1])
     unclear = rounds(a=[1.0, 1.2, 0.9, 1.1, 1.0, 0.8], b=[1.1, 1.0, 1.2, 0.9, 1.0, 1.1])
-    assert verdict(apart)
-    assert verdict(equal)
-    assert not verdict(unclear)
+    assert all_settled(apart)
+    assert all_settled(equal)
+    assert not all_settled(unclear)
 
 
 def test_the_twin_is_nobodys_neighbour() -> None:
     """What is noise between the floor and its twin does not keep a run going."""
     wobble = [0.999, 1.0, 1.001]
-    assert verdict(rounds(none=wobble, none_twin=[0.7, 1.4, 1.0], b=[5 * value for value in wobble[::-1]]))
+    assert all_settled(rounds(none=wobble, none_twin=[0.7, 1.4, 1.0], b=[5 * value for value in wobble[::-1]]))
 
 
 def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
@@ -91,5 +91,5 @@ def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
 def test_a_pair_is_never_enough_with_fewer_than_three_rounds(costs: list[float]) -> None:
     """However far two medians lie apart, two rounds decide nothing."""
     other = [cost * 1000 for cost in costs[:2]]
-    assert not verdict(rounds(a=costs[:2], b=other))
+    assert not all_settled(rounds(a=costs[:2], b=other))
     assert math.isfinite(statistics.median(other))

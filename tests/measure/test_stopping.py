@@ -13,7 +13,7 @@ import pytest
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
 from bench.measure.session import FEWEST_ROUNDS, MOST_ROUNDS
-from bench.measure.stopping import Costs, resting, settled, verdict
+from bench.measure.stopping import Costs, all_settled, resting, settled
 from bench.strategy.declaration import FLOOR, TWIN
 from tests.analysis.test_statistics import Draw, contaminated, normal, skewed, slowed, student
 
@@ -128,7 +128,7 @@ def whole_run(seconds: dict[str, Floats], *, rest: bool) -> Costs:
             walls[name] = STARTUP + costs[name][number]
         if rest:
             resters |= resting(costs, walls)
-        if number >= FEWEST_ROUNDS and verdict(costs):
+        if number >= FEWEST_ROUNDS and all_settled(costs):
             break
     return costs
 

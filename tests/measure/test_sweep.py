@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.measure.interpreters import Interpreter, look
 from bench.measure.schedule import Plan, round_orders
 from bench.measure.stopping import Limits
-from bench.measure.sweep import AXES, Asked, conditions, sizes
+from bench.measure.sweep import AXES, Asked, conditions, parse_sweep, sizes
 from bench.results.endpoints import Client, Source
 from bench.results.errors import UserError
 from bench.results.records import WARM_UP, Size
@@ -24,7 +24,7 @@ SWEEP = ("server=embedded,container:16", "setting:fsync=on,off", "tmpfs=no,yes")
 
 def asked(*sweep: str) -> list[Asked]:
     """Return what a sweep asks for beside the defaults."""
-    return conditions(Source(), Client(), sweep)
+    return conditions(Source(), Client(), parse_sweep(sweep))
 
 
 def test_all_combinations_the_first_values_first() -> None:
@@ -47,7 +47,7 @@ def test_all_combinations_the_first_values_first() -> None:
 def test_what_is_said_of_all_holds_under_all() -> None:
     """Options beside a sweep hold under every condition; a sweep adds to the settings."""
     found = conditions(
-        Source("embedded", pg=16, settings={"jit": "off"}), Client(loop="uvloop"), ["setting:fsync=on,off"]
+        Source("embedded", pg=16, settings={"jit": "off"}), Client(loop="uvloop"), parse_sweep(["setting:fsync=on,off"])
     )
     assert [one.source.settings for one in found] == [{"jit": "off", "fsync": "on"}, {"jit": "off", "fsync": "off"}]
     assert {(one.source.pg, one.client.loop) for one in found} == {(16, "uvloop")}
@@ -77,7 +77,7 @@ def test_every_axis_says_of_itself_what_it_takes() -> None:
 def test_sizes_and_conditions_pass_each_other_over() -> None:
     """Of one `--sweep` option each takes what is its own."""
     sweep = ["tables=5,50", "tmpfs=no,yes"]
-    assert sizes(7, sweep) == [Size(7, 5, 0), Size(7, 50, 0)]
+    assert sizes(7, parse_sweep(sweep)) == [Size(7, 5, 0), Size(7, 50, 0)]
     assert [one.name for one in asked(*sweep)] == ["", "tmpfs=yes"]
 
 
@@ -101,7 +101,7 @@ def plan(*sweep: str, tests: int = 3) -> Plan:
     """Return a plan with all strategies under all conditions."""
     return Plan(
         strategies=STRATEGIES,
-        sizes=sizes(tests, sweep),
+        sizes=sizes(tests, parse_sweep(sweep)),
         limits=Limits(7, 7),
         seed=1,
         cell_timeout=60,

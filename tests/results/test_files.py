@@ -1,5 +1,6 @@
 """The run's files: whatever is written is read again, and whatever is damaged is told apart from what is torn."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from bench.results.records import (
     SCHEMA,
     Cell,
     Configuration,
+    Decision,
+    DecisionKind,
     Failure,
     Machine,
     RoundLimits,
@@ -21,6 +24,7 @@ from bench.results.records import (
     ServerFacts,
     Size,
     StrategyFacts,
+    SweptAxis,
     Workload,
 )
 
@@ -34,7 +38,7 @@ RUN = Run(
     configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
     seed=1,
     limits=RoundLimits(7, 7, None),
-    decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
+    decisions=(Decision(DecisionKind.ROUNDS_DONE, 7),),
     strategies=(StrategyFacts("none", "No isolation.", "session", "session", ("rows_gone",)),),
     workload=Workload(Size(100, 5, 0), ("update",), "0123456789ab", (Size(10, 5, 0),)),
     server=ServerFacts("embedded", "asked for", "18.4", "unix socket", "ext4", "", {"fsync": "on"}),
@@ -126,6 +130,26 @@ def test_older_schema_is_refused(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize("schema", [3, 4])
+def test_sentences_of_older_schemas_become_records(tmp_path: Path, schema: int) -> None:
+    """A run of schema 3 or 4 is read: its decisions keep their text, its sweeps are split, and the rest is empty."""
+    create_run(tmp_path, RUN)
+    run = json.loads((tmp_path / RUN_FILE).read_text())
+    for facts in run["strategies"]:
+        del facts["docs"], facts["fixture"], facts["no_fixture"]
+    run["configuration"]["sweep"] = ["tests=10,100", "setting:log_line_prefix=a=,b"]
+    if schema == 3:
+        del run["configuration"]["sweep"]
+    run |= {"schema": schema, "decisions": ["after round 7: stopped."]}
+    (tmp_path / RUN_FILE).write_text(json.dumps(run))
+    found = read_run(tmp_path)
+    assert found.schema == schema
+    assert found.decisions == (Decision(DecisionKind.RECORDED, text="after round 7: stopped."),)
+    swept = (SweptAxis("tests", ("10", "100")), SweptAxis("setting:log_line_prefix", ("a=", "b")))
+    assert found.configuration.sweep == (swept if schema == 4 else ())
+    assert found.strategies == RUN.strategies
+
+
 @given(written=st.lists(cells(), max_size=3), torn=st.binary(max_size=30))
 def test_torn_line_is_cut_off_before_more_is_added(
     tmp_path_factory: pytest.TempPathFactory, written: list[Cell], torn: bytes
@@ -141,7 +165,18 @@ def test_torn_line_is_cut_off_before_more_is_added(
     assert (folder / CELLS_FILE).read_bytes() == whole
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", f'{{"schema": {SCHEMA}}}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        f'{{"schema": {SCHEMA}}}',
+        '{"schema": 4}',
+        '{"schema": 4, "decisions": [1], "configuration": {"sweep": 3}}',
+        "\x00",
+    ],
+)
 def test_damaged_run(tmp_path: Path, text: str) -> None:
     """A file that is no run is named with what is wrong in it."""
     (tmp_path / RUN_FILE).write_text(text)

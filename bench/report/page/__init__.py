@@ -199,7 +199,10 @@ def _foldable(name: str) -> Markup:
 
 def _everything(run: Run) -> Iterator[tuple[str, str]]:
     """Yield names and values of everything that is known of a run, but what has a table of its own."""
-    yield from _facts("", dataclasses.asdict(dataclasses.replace(run, strategies=(), decisions=(), conditions=())))
+    configuration = dataclasses.replace(run.configuration, sweep=())
+    rest = dataclasses.replace(run, strategies=(), decisions=(), conditions=(), configuration=configuration)
+    yield from _facts("", dataclasses.asdict(rest))
+    yield from (("configuration.sweep", printable(str(axis))) for axis in run.configuration.sweep)
     for condition in run.conditions:
         yield from _facts(f"{printable(condition.name)}: ", dataclasses.asdict(dataclasses.replace(condition, name="")))
 

@@ -21,6 +21,8 @@ from bench.results.endpoints import Source
 from bench.results.records import (
     SCHEMA,
     Configuration,
+    Decision,
+    DecisionKind,
     Machine,
     RoundLimits,
     Run,
@@ -150,7 +152,7 @@ def analysis_of(
         configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
         seed=20261123,
         limits=RoundLimits(7, 7, None),
-        decisions=("after round 7: stopped, the 7 rounds asked for are done.",),
+        decisions=(Decision(DecisionKind.ROUNDS_DONE, 7),),
         strategies=tuple(result.facts for result in traps_and_others),
         workload=Workload(Size(100, 5, 0), ("create_and_list", "update"), "0123456789ab"),
         server=ServerFacts(
