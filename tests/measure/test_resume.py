@@ -198,11 +198,13 @@ def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> 
     assert_one_line(typed("run", "--resume", full_run_of_none), "is complete", "nox -s report")
 
 
-@pytest.mark.parametrize(("finished", "words"), [(False, "What the probes saw is kept"), (True, "cells are finished")])
+@pytest.mark.parametrize(
+    ("finished", "words"), [(False, "The outcomes of the probes are in"), (True, "finished cells are in")]
+)
 def test_report_is_offered_where_there_is_something_to_see(
     full_run_of_none: Path, tmp_path: Path, *, finished: bool, words: str
 ) -> None:
-    """A run that was stopped before a cell was finished is gone on with, but no report is promised of it."""
+    """A run that stopped before its first cell ended can be resumed, but only one with cells offers a report."""
     cells = (full_run_of_none / CELLS_FILE).read_bytes() if finished else b""
     (tmp_path / CELLS_FILE).write_bytes(cells)
     console = Console(file=io.StringIO(), width=200)
