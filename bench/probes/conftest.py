@@ -140,7 +140,7 @@ def pytest_runtest_makereport(
 
 
 class _Teller:
-    """Tells why the process ends itself: the strategy breaks the contract."""
+    """Tells why the process ends early: the strategy breaks the contract."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -148,7 +148,7 @@ class _Teller:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Write it down."""
         if excinfo.errisinstance(pytest.exit.Exception):
-            (self._folder / REFUSED_FILE).write_text(str(excinfo.value).removeprefix("looptrap: "))
+            (self._folder / REFUSED_FILE).write_text(str(excinfo.value))
 
 
 def _tell(item: pytest.Item, phase: Phase | Literal["collect"], outcome: Outcome = "sees", detail: str = "") -> None:

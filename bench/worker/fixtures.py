@@ -1,8 +1,8 @@
 """
-The pytest plugin of every measured process: what the harness gives to a strategy and to the tests, and its checks.
+The pytest plugin of every measured process: the fixtures for strategies and tests, and the checks of the contract.
 
-A strategy turns `database_url` (or `migrated_database_url`) into `session_factory`; the tests use `db_session` and
-`client`, which are made from it here unless the strategy makes its own. Nothing here measures.
+A strategy turns `database_url` or `migrated_database_url` into `session_factory`. The tests use `db_session` and
+`client`, which are derived from it here unless the strategy provides its own. Nothing here measures.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from bench.app.models import Base
 from bench.results.paths import ROOT
 from bench.strategy.declaration import Strategy, arguments_for_pytest, loop_scope_options
 from bench.strategy.discovery import plugins_of
-from bench.worker.protocol import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP
+from bench.worker.protocol import ADMIN_DSN, DATABASE_URL, LOOP, ContractBrokenError
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 
@@ -40,22 +40,17 @@ _STRATEGY_MODULE = pytest.StashKey[ModuleType]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--tables` and `--rows`."""
     group = parser.getgroup("looptrap")
-    group.addoption("--tables", type=int, default=TABLES, help="tables of the schema, the application's five included")
-    group.addoption("--rows", type=int, default=0, help="reference rows beside the application's own")
-
-
-def refuse(message: str) -> None:
-    """End the process: the strategy breaks the contract, so that whatever were measured would mean nothing."""
-    pytest.exit(f"looptrap: {message}", returncode=CONTRACT_BROKEN)
+    group.addoption("--tables", type=int, default=TABLES, help="number of tables, the application's five included")
+    group.addoption("--rows", type=int, default=0, help="number of additional reference rows")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the event loop that was asked for, find the strategy, and compare the loop scopes with its declaration."""
+    """Install the requested event loop, find the strategy, and check that pytest runs with its loop scopes."""
     if os.environ.get(LOOP) == "uvloop":
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop  # noqa: PLC0415 - not available on every platform
 
-        # Also that of Alembic and of whatever else makes a loop for itself.
+        # The policy also covers Alembic and other code that starts a loop of its own.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     modules = [
         plugin
@@ -65,21 +60,24 @@ def pytest_configure(config: pytest.Config) -> None:
     if not modules:
         return
     if len(modules) > 1:
-        refuse(f"one strategy at a time, not {' and '.join(sorted(module.__name__ for module in modules))}.")
+        names = " and ".join(sorted(module.__name__ for module in modules))
+        raise ContractBrokenError(f"only one strategy can be loaded at a time, not {names}.")
     module = config.stash[_STRATEGY_MODULE] = modules[0]
     arguments = arguments_for_pytest(module.__name__, plugins_of(module), module.strategy)
     command = shlex.join(["python", "-m", "pytest", *arguments, "bench/workload"])
-    # Under anyio a loop lives as long as the fixtures and the tests in it, whatever is declared.
+    # Under anyio the declaration has no effect: a loop lives as long as its fixtures and tests.
     scopes = {} if config.pluginmanager.hasplugin("anyio") else loop_scope_options(module.strategy)
     for option, value in scopes.items():
         given = config.getini(option)
         if given != value:
-            refuse(f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Type: {command}")
+            raise ContractBrokenError(
+                f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Run: {command}"
+            )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> None:
-    """Mark async tests for anyio, where that runs them; its fixture `anyio_backend` is below."""
+    """Mark async tests for anyio if that plugin is active; its fixture `anyio_backend` is below."""
     if collector.config.pluginmanager.hasplugin("anyio") and inspect.iscoroutinefunction(obj):
         pytest.mark.anyio(obj)
 
@@ -88,9 +86,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Check that the strategy's fixtures are the ones in use, and that its session factory is one."""
+    """Check that nothing overrides the strategy's fixtures, and that `session_factory` returns a usable one."""
     module = request.config.stash.get(_STRATEGY_MODULE, None)
-    if module is not None and fixturedef.argname in _of_interest(module):
+    if module is not None and fixturedef.argname in _fixtures_to_check(module):
         _check_origin(module, fixturedef)
     value = yield
     if module is not None and fixturedef.argname == "session_factory":
@@ -99,7 +97,7 @@ def pytest_fixture_setup(
 
 
 @functools.cache
-def _of_interest(module: ModuleType) -> frozenset[str]:
+def _fixtures_to_check(module: ModuleType) -> frozenset[str]:
     return frozenset({"session_factory", "db_session", "client"} & vars(module).keys())
 
 
@@ -107,47 +105,51 @@ def _check_origin(module: ModuleType, fixturedef: pytest.FixtureDef[Any]) -> Non
     own: Callable[..., object] = inspect.unwrap(vars(module)[fixturedef.argname])
     used = inspect.unwrap(fixturedef.func)
     if used is not own:
-        refuse(
-            f"the fixture {fixturedef.argname} of {module.__name__} is not in use: {used.__module__} overrides it. "
-            "Rename the other one, or put -p bench.worker.fixtures before the strategy."
+        raise ContractBrokenError(
+            f"the fixture {fixturedef.argname} of {module.__name__} is not used: {used.__module__} overrides it. "
+            "Rename that one, or put -p bench.worker.fixtures before the strategy."
         )
 
 
 def _check_session_factory(module: ModuleType, value: object) -> None:
     if not isinstance(value, async_sessionmaker):
-        refuse(f"session_factory of {module.__name__} gives a {type(value).__name__}, not an async_sessionmaker.")
-    elif value.kw.get("expire_on_commit") is not False:
-        refuse(f"session_factory of {module.__name__} lacks expire_on_commit=False, which every strategy uses.")
+        raise ContractBrokenError(
+            f"session_factory of {module.__name__} returns {type(value).__name__}, not an async_sessionmaker."
+        )
+    if value.kw.get("expire_on_commit") is not False:
+        raise ContractBrokenError(
+            f"session_factory of {module.__name__} lacks expire_on_commit=False, which every strategy uses."
+        )
 
 
 @pytest.fixture(scope="session")
 def database_url() -> str:
-    """URL of a fresh, empty database of this process, driver and password included: `postgresql+asyncpg://...`."""
+    """URL of an empty database for this process, with driver and password: `postgresql+asyncpg://...`."""
     url = os.environ.get(DATABASE_URL)
     if url is None:
         raise pytest.UsageError(
-            f"{DATABASE_URL} is not set: run strategies by `python -m bench run --strategies NAME`."
+            f"{DATABASE_URL} is not set: run strategies with `python -m bench run --strategies NAME`."
         )
     if not (make_url(url).database or "").startswith("looptrap_"):
-        raise pytest.UsageError(f"{DATABASE_URL} must name a database looptrap_*: strategies drop what they find.")
+        raise pytest.UsageError(f"{DATABASE_URL} must name a database looptrap_*: strategies drop everything in it.")
     return url
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """What anyio runs tests on; of session scope, so that async fixtures may have any."""
+    """Event loop for anyio; session-scoped, so that async fixtures can have any scope."""
     return "asyncio", {"use_uvloop": os.environ.get(LOOP) == "uvloop"}
 
 
 @pytest.fixture(scope="session")
 def ballast(pytestconfig: pytest.Config) -> Ballast:
-    """What the schema has beside the application's tables and rows: more than nothing in a sweep alone."""
+    """Tables and rows beyond those of the application: none, except in a sweep."""
     return Ballast(tables=pytestconfig.getoption("tables") - TABLES, rows=pytestconfig.getoption("rows"))
 
 
 @pytest.fixture(scope="session")
 def server_url(database_url: str) -> str:
-    """URL of the server's maintenance database, for strategies that make databases; with the driver as above."""
+    """URL of the server's maintenance database, with driver and password, for strategies that create databases."""
     driver = make_url(database_url).drivername
     return make_url(os.environ[ADMIN_DSN]).set(drivername=driver).render_as_string(hide_password=False)
 
@@ -161,7 +163,7 @@ def metadata(ballast: Ballast) -> MetaData:
 
 @pytest.fixture(scope="session")
 def alembic_config(database_url: str, ballast: Ballast) -> AlembicConfig:
-    """Alembic's configuration for the database; a connection may be given in `attributes["connection"]`."""
+    """Alembic's configuration for the database; `attributes["connection"]` may hold an open connection."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(ROOT / "bench" / "app" / "migrations"))
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
@@ -171,7 +173,7 @@ def alembic_config(database_url: str, ballast: Ballast) -> AlembicConfig:
 
 @pytest.fixture(scope="session")
 def migrate(alembic_config: AlembicConfig) -> Callable[[Connection], None]:
-    """What runs `alembic upgrade head` on a connection that is open: `await connection.run_sync(migrate)`."""
+    """Function that runs `alembic upgrade head` on an open connection: `await connection.run_sync(migrate)`."""
 
     def upgrade(connection: Connection) -> None:
         alembic_config.attributes["connection"] = connection
@@ -182,21 +184,21 @@ def migrate(alembic_config: AlembicConfig) -> Callable[[Connection], None]:
 
 @pytest.fixture(scope="session")
 def migrated_database_url(database_url: str, alembic_config: AlembicConfig) -> str:
-    """`database_url` after `alembic upgrade head`, run once and in an event loop of its own."""
+    """`database_url` after `alembic upgrade head`, which runs once, in its own event loop."""
     command.upgrade(alembic_config, "head")
     return database_url
 
 
 @pytest_asyncio.fixture
 async def db_session(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
-    """One session, in the loop of the test."""
+    """A session in the event loop of the test."""
     async with session_factory() as session:
         yield session
 
 
 @pytest.fixture
 def app_with_sessions(session_factory: async_sessionmaker[AsyncSession]) -> Iterator[FastAPI]:
-    """The application, each of whose requests gets a session of its own from the strategy's factory."""
+    """The application; each request gets its own session from the strategy's factory."""
 
     async def get_test_session() -> AsyncIterator[AsyncSession]:
         async with session_factory() as session:
@@ -211,6 +213,6 @@ def app_with_sessions(session_factory: async_sessionmaker[AsyncSession]) -> Iter
 
 @pytest_asyncio.fixture
 async def client(app_with_sessions: FastAPI) -> AsyncIterator[AsyncClient]:
-    """An HTTP client that calls the application in the loop of the test."""
+    """An HTTP client that calls the application in the event loop of the test."""
     async with AsyncClient(transport=ASGITransport(app=app_with_sessions), base_url="http://app") as client:
         yield client

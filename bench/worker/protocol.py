@@ -1,34 +1,47 @@
-"""What the harness and a measured process agree on: names of variables, an exit code, and the record handed back."""
+"""What the harness and a measured process share: environment variables, an exit code and the record handed back."""
 
 from dataclasses import dataclass, field
+
+import pytest
 
 from bench.results.records import Failure
 
 DATABASE_URL = "LOOPTRAP_DATABASE_URL"
-"""The environment variable with the URL of the cell's database."""
+"""Environment variable: URL of the cell's database."""
 
 LOOP = "LOOPTRAP_LOOP"
-"""The environment variable with whose event loop the process is to run, as in `bench.results.endpoints.Client`."""
+"""Environment variable: which event loop to use, as in `bench.results.endpoints.Client`."""
 
 ADMIN_DSN = "LOOPTRAP_ADMIN_DSN"
-"""The environment variable with the DSN of the server's maintenance database, where the log's position is read."""
+"""Environment variable: DSN of the server's maintenance database, where the WAL position is read."""
 
 CONTRACT_BROKEN = 2
-"""The exit code of a process whose strategy breaks the contract."""
+"""Exit code of a process whose strategy breaks the contract."""
+
+
+class ContractBrokenError(pytest.exit.Exception):  # type: ignore[name-defined, misc] # mypy takes it for a variable
+    """
+    The strategy breaks the contract, so nothing that it measures would be valid.
+
+    Raised in any hook or fixture, it ends the process.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, returncode=CONTRACT_BROKEN)
 
 
 @dataclass
 class Record:
-    """What a measured process hands over. Times are seconds, instants those of `time.perf_counter`."""
+    """What a measured process hands back. Durations are seconds, instants are values of `time.perf_counter`."""
 
     refused: str = ""
-    """Why the process ended itself: a contract that the strategy breaks."""
+    """Why the process ended early: how the strategy breaks the contract. Empty otherwise."""
     startup: float = 0
     collection: float = 0
     session_setup: float = 0
     session_teardown: float = 0
     ended: float = 0
-    """Instant at which the last test was over."""
+    """Instant at which the last test ended."""
     wal_bytes_per_test: float | None = None
     failures: list[Failure] = field(default_factory=list)
     setup: list[float] = field(default_factory=list)

@@ -1,21 +1,22 @@
 """
-The pytest plugin that measures a cell: time of each phase, and the witnesses beside the clock.
+The pytest plugin that measures a cell: the time of each phase of each test, WAL bytes, statements, CPU and memory.
 
-It records and judges nothing, and is idle unless `--record FILE` is given. Fixtures of a wider scope than function,
-which pytest bills to the first test's setup and the last test's teardown, are measured on their own and taken out of
-the tests' phases. What is added here is paid by every test of every strategy, so keep the hooks short.
+It only records, and is idle unless `--record FILE` is given. Fixtures of a wider scope than function, which pytest
+bills to the first test's setup and the last test's teardown, are measured separately and subtracted from the tests'
+phases. Every test of every strategy pays for these hooks, so keep them short.
 """
 
 import asyncio
 import json
+import operator
 import os
 import re
 import sys
 import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 import pytest
@@ -38,64 +39,51 @@ LONGEST_MESSAGE = 300
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--record` and `--spawned`."""
     group = parser.getgroup("looptrap")
-    group.addoption("--record", type=Path, metavar="FILE", help="measure, and write what was measured to FILE")
+    group.addoption("--record", type=Path, metavar="FILE", help="measure, and write the record to FILE")
     group.addoption(
         "--spawned",
         type=float,
         metavar="SECONDS",
-        help="the instant of time.perf_counter at which the process was started",
+        help="value of time.perf_counter when the process was started",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start to measure, if asked."""
+    """Start the recorder if it was requested."""
     if config.getoption("record"):
         config.pluginmanager.register(Recorder(config), "looptrap-recorder")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the meters show at one instant."""
+class Reading(NamedTuple):
+    """The values of all meters at one instant, or what was used between two instants."""
 
     seconds: float
     cpu: float
-    """Seconds of processor time of this process."""
+    """Processor time of this process in seconds."""
     statements: int
     connections: int
     transactions: int
 
     def __sub__(self, earlier: "Reading") -> "Reading":
-        """What was used in between."""
-        return Reading(
-            self.seconds - earlier.seconds,
-            self.cpu - earlier.cpu,
-            self.statements - earlier.statements,
-            self.connections - earlier.connections,
-            self.transactions - earlier.transactions,
-        )
+        """Return what was used in between."""
+        return Reading(*map(operator.sub, self, earlier))
 
-    def __add__(self, other: "Reading") -> "Reading":
-        """Both together."""
-        return Reading(
-            self.seconds + other.seconds,
-            self.cpu + other.cpu,
-            self.statements + other.statements,
-            self.connections + other.connections,
-            self.transactions + other.transactions,
-        )
+    def __add__(self, other: "Reading") -> "Reading":  # type: ignore[override] # a tuple would be concatenated
+        """Return the sum."""
+        return Reading(*map(operator.add, self, other))
 
 
 NOTHING = Reading(0, 0, 0, 0, 0)
 
 
 class Meters:
-    """Clock and counters. SQLAlchemy's class-level events reach every engine and pool of the process."""
+    """Clocks and counters. SQLAlchemy's class-level events cover every engine and pool of the process."""
 
     def __init__(self) -> None:
         self._statements = 0
         self._connections = 0
         self._transactions = 0
-        # Events of the dialect: one of an engine's own would make each statement of the process some 15 us dearer.
+        # Dialect events: an engine's own event would cost each statement of the process about 15 us.
         for statement in ("do_execute", "do_executemany", "do_execute_no_params"):
             event.listen(Engine, statement, self._count_statement)
         event.listen(Pool, "connect", self._count_connection)
@@ -108,14 +96,14 @@ class Meters:
         self._connections += 1
 
     def _count_transactions(self) -> None:
-        """There is no such event of the dialect, so its method is wrapped; asyncpg's has no other."""
+        # There is no such dialect event, so this wraps the method that the dialects of asyncpg and psycopg inherit.
         do_begin = DefaultDialect.do_begin
 
         def count(dialect: DefaultDialect, connection: PoolProxiedConnection) -> None:
             self._transactions += 1
-            do_begin(dialect, connection)  # type: ignore[no-untyped-call] # SQLAlchemy has no annotations there
+            do_begin(dialect, connection)  # type: ignore[no-untyped-call] # no annotations in SQLAlchemy
 
-        DefaultDialect.do_begin = count  # type: ignore[method-assign] # as said above
+        DefaultDialect.do_begin = count  # type: ignore[method-assign] # the reason is above
 
     def read(self) -> Reading:
         """Read all meters."""
@@ -125,18 +113,18 @@ class Meters:
 
 
 def peak_memory() -> int:
-    """Bytes of resident memory that this process has had at most."""
+    """Peak resident memory of this process in bytes."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # On Linux getrusage would tell the most of the process that started this one, if that had more.
+    # On Linux getrusage would return the peak of the parent process, if that was higher.
     status = Path("/proc/self/status").read_bytes()
     return int(status.partition(b"VmHWM:")[2].split(maxsplit=1)[0]) * 1024
 
 
 class WriteAheadLog:
-    """Reads the log's position on a connection and in an event loop of its own, which no test shares."""
+    """Reads the WAL position on a connection and in an event loop that no test uses."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -144,7 +132,7 @@ class WriteAheadLog:
         self._connection: asyncpg.Connection[Any] | None = None
 
     def position(self) -> int:
-        """Bytes written to the log since the server was made."""
+        """Bytes written to the WAL since the server was initialised."""
         return self._loop.run_until_complete(self._position())
 
     async def _position(self) -> int:
@@ -161,7 +149,7 @@ class WriteAheadLog:
 
 
 class Recorder:
-    """Collects the samples of one process."""
+    """Collects the samples of one process, and writes them when it ends."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._file: Path = config.getoption("record")
@@ -169,7 +157,7 @@ class Recorder:
         self._record = Record()
         self._meters = Meters()
         self._wide_depth = 0
-        self._wide = NOTHING  # used by wider fixtures in the phase that runs
+        self._wide = NOTHING  # used by wider fixtures in the running phase
         self._wide_in_test = NOTHING
         self._teardown_mark: Reading | None = None
         self._test_started = NOTHING
@@ -180,7 +168,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Time the collection; what was before it is start-up."""
+        """Time the collection; everything before it is start-up."""
         started = time.perf_counter()
         self._record.startup = started - self._spawned
         result = yield
@@ -190,7 +178,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Count what a test used, and read the log's position between the first test and the last."""
+        """Count what a test used, and read the WAL position after the first test and before the last."""
         done = len(self._record.outcomes)
         if self._wal and self._tests >= FEWEST_TESTS_FOR_WAL:
             if done == 1:
@@ -218,7 +206,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-        """Measure the fixtures that pytest would bill to whichever test comes first."""
+        """Measure wider fixtures, which pytest bills to the first test that requests them."""
         if fixturedef.scope == "function" or self._wide_depth:
             return (yield)
         before = self._meters.read()
@@ -233,7 +221,7 @@ class Recorder:
     def pytest_runtest_teardown(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, object, object]:
-        """Start to watch the finalizers, where those of wider fixtures may be among them."""
+        """Start to time the finalizers if wider fixtures may be among them."""
         if nextitem is not None and nextitem.parent is item.parent:
             return (yield)
         self._teardown_mark = self._meters.read()
@@ -243,7 +231,7 @@ class Recorder:
             self._teardown_mark = None
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Bill the time since the last finalizer to the fixture that is over now."""
+        """Bill the time since the previous finalizer to the fixture that was just torn down."""
         if self._teardown_mark is None:
             return
         now = self._meters.read()
@@ -252,7 +240,7 @@ class Recorder:
         self._teardown_mark = now
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Keep the phase's time, less what wider fixtures took, and its failure."""
+        """Record the phase's time without that of wider fixtures, and its failure."""
         record = self._record
         seconds = call.duration - self._wide.seconds
         if call.when == "setup":
@@ -270,9 +258,9 @@ class Recorder:
         self._wide_in_test += self._wide
         self._wide = NOTHING
         if call.excinfo is not None and record.failure[-1] == -1:
-            self._keep_failure(call.when, call.excinfo.value)
+            self._record_failure(call.when, call.excinfo.value)
 
-    def _keep_failure(self, phase: str, error: BaseException) -> None:
+    def _record_failure(self, phase: str, error: BaseException) -> None:
         record = self._record
         failure = describe_failure(phase, error)
         record.failure[-1] = self._failures.setdefault(failure, len(self._failures))
@@ -280,9 +268,9 @@ class Recorder:
         record.outcomes[-1] = LEAKED if leaked else FAILED if phase == "call" else ERROR
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Keep why the process ends itself."""
+        """Record why the process ends early."""
         if excinfo.errisinstance(pytest.exit.Exception):
-            self._record.refused = str(excinfo.value).removeprefix("looptrap: ")
+            self._record.refused = str(excinfo.value)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -297,7 +285,7 @@ def describe_failure(phase: str, error: BaseException) -> Failure:
     """
     Reduce an exception to what is the same in every test that fails in the same way.
 
-    The first line of the message, without addresses, numbers of tasks and places in files.
+    That is the first line of its message without addresses, task names and code locations.
     """
     message = str(error).partition("\n")[0]
     message = re.sub(r"<[\w.<>]+\(\) (running|done)[^<>]*>", "...", message.replace("<locals>", "locals"))

@@ -161,7 +161,7 @@ class Tracer:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Write why the process ends early."""
         if excinfo.errisinstance(pytest.exit.Exception):
-            self._write("contract broken", text=str(excinfo.value).removeprefix("looptrap: "))
+            self._write("contract broken", text=str(excinfo.value))
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:

@@ -154,7 +154,7 @@ def test_strategy_that_breaks_the_contract(check: Command, tmp_path: Path) -> No
     """The contract holds under the probes as well: one line that says what is wrong."""
     path = tmp_path / "no_factory.py"
     path.write_text(NO_FACTORY.lstrip())
-    assert_one_line(check("--strategies", path), "no_factory", "gives a int, not an async_sessionmaker")
+    assert_one_line(check("--strategies", path), "no_factory", "returns int, not an async_sessionmaker")
 
 
 @POSIX

@@ -180,7 +180,7 @@ def test_fixture_of_a_conftest_does_not_pass_for_the_strategys_under_anyio(
     pytester.makeconftest("import pytest\n@pytest.fixture\nasync def session_factory(): return None")
     pytester.makepyfile(my_strategy=STRATEGY, test_it=TEST)
     result = under(pytester, monkeypatch, ANYIO)
-    result.stdout.fnmatch_lines(["*session_factory of my_strategy is not in use: conftest overrides it*"])
+    result.stdout.fnmatch_lines(["*session_factory of my_strategy is not used: conftest overrides it*"])
 
 
 LEASES = """

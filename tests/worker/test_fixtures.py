@@ -71,7 +71,7 @@ def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Py
     scopes = "-oasyncio_default_test_loop_scope=session -oasyncio_default_fixture_loop_scope=session"
     said = result.stderr.str()
     assert "declares asyncio_default_test_loop_scope=session, but pytest runs with function" in said
-    assert f"Type: python -m pytest -p bench.worker.fixtures -p my_strategy {scopes} bench/workload" in said
+    assert f"Run: python -m pytest -p bench.worker.fixtures -p my_strategy {scopes} bench/workload" in said
 
 
 def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
@@ -83,13 +83,13 @@ def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
     project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
     result = run(project, *SCOPES)
     assert result.ret == CONTRACT_BROKEN
-    result.stdout.fnmatch_lines(["*session_factory of my_strategy is not in use: conftest overrides it*"])
+    result.stdout.fnmatch_lines(["*session_factory of my_strategy is not used: conftest overrides it*"])
 
 
 @pytest.mark.parametrize(
     ("factory", "words"),
     [
-        ("db_engine", "gives a AsyncEngine, not an async_sessionmaker"),
+        ("db_engine", "returns AsyncEngine, not an async_sessionmaker"),
         ("async_sessionmaker(db_engine)", "lacks expire_on_commit=False"),
     ],
 )
@@ -119,7 +119,7 @@ def test_two_strategies_at_once_are_refused(project: pytest.Pytester) -> None:
     project.makepyfile(my_strategy=STRATEGY, test_it="")
     result = run(project, *SCOPES, "-p", "strategies.none")
     assert result.ret == CONTRACT_BROKEN
-    result.stderr.fnmatch_lines(["*one strategy at a time, not my_strategy and strategies.none*"])
+    result.stderr.fnmatch_lines(["*only one strategy can be loaded at a time, not my_strategy and strategies.none*"])
 
 
 LOOPS = """
