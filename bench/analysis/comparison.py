@@ -98,7 +98,7 @@ class Pair:
         low, high = bounds(self.ratio)
         if np.isnan(low):
             return None
-        if not statistics.told_apart(low, high):
+        if not statistics.significantly_different(low, high):
             return Change.TIED
         return Change.SLOWER if low > 1 else Change.FASTER
 

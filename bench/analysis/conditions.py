@@ -39,8 +39,6 @@ class Under:
     """To the same strategy's cost under the first condition, paired within rounds; None where either has no figure."""
     changed: bool
     """Whether the ratio is told apart from 1."""
-    why: str
-    """Why there is no figure; empty where there is one."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +190,9 @@ def _rows(named: Mapping[str, Analysis]) -> Iterator[Row]:
 
 def _under(result: StrategyResult | None, first: StrategyResult, noise: float) -> Under:
     if result is None or not result.whole:
-        return Under(result, None, None, changed=False, why=result.why_unranked if result else "it was not run")
+        return Under(result, None, None, changed=False)
     ratio = paired(result.costs, first.costs) if first.whole else None
-    return Under(result, result.per_test, ratio, changed=_apart(ratio, noise), why="")
+    return Under(result, result.per_test, ratio, changed=_apart(ratio, noise))
 
 
 def _reach(analysis: Analysis) -> float:
@@ -202,12 +200,13 @@ def _reach(analysis: Analysis) -> float:
 
 
 def _apart(ratio: Estimate | None, noise: float) -> bool:
-    return statistics.told_apart(*bounds(ratio), noise)
+    return statistics.significantly_different(*bounds(ratio), noise)
 
 
 def _traps(run: Run, named: Mapping[str, Analysis]) -> Iterator[TrapRow]:
     results = [
-        {trap.facts.name: trap for trap in analysis.traps if trap.tests or trap.finding} for analysis in named.values()
+        {trap.facts.name: trap for trap in analysis.traps if trap.tests or trap.is_finding}
+        for analysis in named.values()
     ]
     for facts in run.strategies:
         if facts.is_trap:

@@ -6,14 +6,11 @@ From records to statements and tables; runs nothing. How outcomes come about sta
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from bench.results.records import Fidelity, Sight, StrategyFacts
+from bench.results.records import Fidelity, ProbeResult, StrategyFacts
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
-MOST_NAMED = 4
-"""In a sentence; a list is longer."""
 
-
-def sight_of(fidelity: Fidelity, probe: str) -> Sight | None:
+def sight_of(fidelity: Fidelity, probe: str) -> ProbeResult | None:
     """Return what came of a probe; None where it did not run."""
     return next((sight for sight in fidelity.sights if sight.probe == probe), None)
 
@@ -28,12 +25,6 @@ def lacking(fidelity: Fidelity, need: Collection[str]) -> list[str]:
     """Return those of the probes that are needed that did not pass."""
     passed = set(seen(fidelity))
     return [probe for probe in need if probe not in passed]
-
-
-def listed(probes: Sequence[str]) -> str:
-    """Name some probes in a sentence; of many the first ones."""
-    shown = [*probes[:MOST_NAMED], f"{len(probes) - MOST_NAMED} more"] if len(probes) > MOST_NAMED + 1 else [*probes]
-    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def complaints(strategies: Iterable[StrategyFacts], outcomes: Mapping[str, Fidelity]) -> list[str]:

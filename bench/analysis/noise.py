@@ -105,7 +105,7 @@ def _apart(twin: Estimate | None) -> Iterator[str]:
     reach = statistics.reach(low, high)
     if reach > QUIET_WITHIN:
         yield f"{_says(twin)}: differences up to {reach - 1:.0%} are noise."
-    if statistics.told_apart(low, high) and statistics.reach(twin.value, twin.value) > TWIN_OFF:
+    if statistics.significantly_different(low, high) and statistics.reach(twin.value, twin.value) > TWIN_OFF:
         yield f"{_says(twin)}: equals are told apart, so more than chance is at work."
 
 

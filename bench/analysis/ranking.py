@@ -7,8 +7,6 @@ Reads records, returns records; draws and prints nothing. The statistics themsel
 number of tests.
 """
 
-import dataclasses
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +17,8 @@ import pandas as pd
 
 from bench.analysis import statistics
 from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_in
-from bench.analysis.fidelity import lacking, listed
+from bench.analysis.fidelity import lacking
+from bench.analysis.findings import ErrorKind, NotRanked, Reason, StoppedCell, failure_counts, stopped
 from bench.analysis.noise import Noise, judge_noise
 from bench.analysis.traps import TrapResult, judge_trap
 from bench.results.records import LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
@@ -39,11 +38,10 @@ class StrategyResult:
     passed: int
     leaked: int
     """Tests whose work passed, but which found rows of an earlier test."""
-    failures: tuple[tuple[str, int], ...]
-    """Distinct failures (`RuntimeError: ...`) of tests that did not pass, leaks apart, and how many tests had each."""
-    ranked: bool
-    """Whether the strategy competes: not the floor, not its twin, and every test of every round passed."""
-    why_unranked: str
+    failures: tuple[tuple[ErrorKind, int], ...]
+    """Distinct errors of tests that did not pass, leaks excluded, and how many tests had each."""
+    not_ranked: tuple[NotRanked, ...]
+    """Why it is not ranked; empty for a strategy that is: not the floor, and every test of every round passed."""
     per_test: Estimate | None
     """Seconds per test; None where no timed cell finished."""
     letters: str
@@ -75,6 +73,11 @@ class StrategyResult:
     whole: bool = False
     """Whether `per_test` is of all of its work: no timed cell crashed or ran out of time, no test of one failed."""
 
+    @property
+    def ranked(self) -> bool:
+        """Whether the strategy is compared with the others."""
+        return not self.not_ranked
+
     def suite_seconds(self, tests: int) -> float | None:
         """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
         return None if self.per_test is None else self.fixed + tests * self.per_test.value
@@ -89,8 +92,8 @@ class Analysis:
     """Cheapest first, then those that are not ranked; the twin is not among them."""
     traps: tuple[TrapResult, ...]
     noise: Noise
-    unfinished: tuple[str, ...]
-    """One sentence for each cell that crashed or ran out of time."""
+    unfinished: tuple[StoppedCell, ...]
+    """Cells of all sizes that did not finish."""
     outcomes: Mapping[str, Fidelity] = field(default_factory=dict)
     """What the probes saw, by the strategies' names, the control's among them; empty where they did not run."""
     need: tuple[str, ...] = ()
@@ -100,7 +103,7 @@ class Analysis:
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 _COUNTS = ("statements", "connections", "transactions")
 _COLUMNS = (
-    *("strategy", "round", "position", "trouble", "own_fault", "tests", "passed", "leaked", "failures"),
+    *("strategy", "round", "position", "stopped", "tests", "passed", "leaked", "failures"),
     *("per_test", *_PHASES, "fixed", "residual", "load", "steal", "wal_bytes", *_COUNTS, "cpu", "peak_memory"),
 )
 """What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
@@ -113,7 +116,7 @@ class _Gathered:
     traps: dict[str, TrapResult]
     outcomes: Mapping[str, Fidelity]
     rows: list[tuple[object, ...]] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)
+    unfinished: list[StoppedCell] = field(default_factory=list)
 
 
 def analyse(
@@ -153,8 +156,8 @@ def analyse_each(
             found.traps[cell.strategy] = judge_trap(facts, cell, found.outcomes, client)
         elif cell.size == run.workload.size:
             found.rows.append(_reduce(cell))
-        if trouble := cell.trouble:
-            found.unfinished.append(f"{cell.strategy}{_at(cell, run)} {trouble}.")
+        if trouble := stopped(cell):
+            found.unfinished.append(trouble)
     return {name: _analysis(runs[name], found, need) for name, found in gathered.items()}
 
 
@@ -166,18 +169,17 @@ def _gather(run: Run, outcomes: Mapping[str, Fidelity], *, first: bool) -> _Gath
 
 def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
     seen = pd.DataFrame(found.rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
-    timed = seen[(seen["round"] != WARM_UP) & (seen["trouble"] == "")]
+    timed = seen[(seen["round"] != WARM_UP) & (seen["stopped"].isna())]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = judge_noise(timed, costs, run.machine.cores)
     strategies = _strategies(run, seen, timed, costs, noise, found.outcomes, need)
     return Analysis(run, strategies, tuple(found.traps.values()), noise, tuple(found.unfinished), found.outcomes, need)
 
 
-def _cannot(facts: StrategyFacts, run: Run) -> str:
-    """Say why a strategy has no cells under the client of a run; empty where it can have."""
-    client = run.client
-    parts = (client.driver, client.loop, client.runner)
-    return "; ".join(f"{part}: {facts.cannot[part]}" for part in parts if part in facts.cannot)
+def _cannot(facts: StrategyFacts, run: Run) -> tuple[str, ...]:
+    """Return why a strategy has no cells under the client of a run; empty where it can have."""
+    parts = (run.client.driver, run.client.loop, run.client.runner)
+    return tuple(f"{part}: {facts.cannot[part]}" for part in parts if part in facts.cannot)
 
 
 def _without_torn_samples(cell: Cell) -> Cell:
@@ -189,8 +191,8 @@ def _reduce(cell: Cell) -> tuple[object, ...]:
     samples, outcomes = cell.samples, cell.samples.outcomes
     phases = np.array([samples.setup, samples.call, samples.teardown]) if outcomes else np.full((3, 1), np.nan)
     return (
-        *(cell.strategy, cell.round, cell.position, cell.trouble, cell.status in ("crashed", "timeout")),
-        *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), cell.failure_counts),
+        *(cell.strategy, cell.round, cell.position, stopped(cell)),
+        *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), failure_counts(cell)),
         *(np.nan if cell.cost is None else cell.cost, *np.median(phases, axis=1)),
         cell.fixed,
         abs(cell.residual) / cell.wall,
@@ -203,13 +205,6 @@ def _reduce(cell: Cell) -> tuple[object, ...]:
     )
 
 
-def _at(cell: Cell, run: Run) -> str:
-    """Say of a sweep's cell which size it had."""
-    base, size = dataclasses.asdict(run.workload.size), dataclasses.asdict(cell.size)
-    other = [f"{value} {name}" for name, value in size.items() if value != base[name]]
-    return f" with {' and '.join(other)}" if cell.size in run.workload.sweep else ""
-
-
 def _strategies(  # noqa: PLR0917 - called in one place, above
     run: Run,
     seen: pd.DataFrame,
@@ -220,7 +215,7 @@ def _strategies(  # noqa: PLR0917 - called in one place, above
     need: Sequence[str],
 ) -> tuple[StrategyResult, ...]:
     facts = {one.name: one for one in run.strategies if not one.is_trap and one.name != TWIN}
-    why = {name: _why_unranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
+    why = {name: _not_ranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
     why |= {name: _not_seen(outcomes.get(name), need) for name in facts if not why[name]}
     per_test = {name: estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
 
@@ -240,9 +235,8 @@ def _strategies(  # noqa: PLR0917 - called in one place, above
                 tests=int(own["tests"].sum()),
                 passed=int(own["passed"].sum()),
                 leaked=int(own["leaked"].sum()),
-                failures=tuple(sum(own["failures"], Counter[str]()).most_common()),
-                ranked=not why[name],
-                why_unranked=why[name],
+                failures=tuple(sum(own["failures"], Counter[ErrorKind]()).most_common()),
+                not_ranked=why[name],
                 per_test=per_test.get(name),
                 letters=letters.get(name, ""),
                 to_floor=paired_in(costs, name, FLOOR),
@@ -282,52 +276,53 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
     reach = statistics.reach(*bounds(noise.twin_ratio))
 
     def differ(i: int, j: int) -> bool:
-        return statistics.told_apart(*bounds(paired_in(costs, ranked[i], ranked[j])), reach)
+        return statistics.significantly_different(*bounds(paired_in(costs, ranked[i], ranked[j])), reach)
 
     return statistics.letters(len(ranked), differ)
 
 
-def _why_unranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> str:
+def _not_ranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> tuple[NotRanked, ...]:
     # `unable` may be about the first condition's client, where another one's is meant.
-    if why := _cannot(facts, run) or (facts.unable if own.empty else ""):
-        return f"cannot run here: {why}"
-    reasons = ["the floor: no isolation, rows leak"] if facts.name == FLOOR else []
-    reasons += [f"it {trouble}" for trouble in own[own["own_fault"].astype(bool)]["trouble"]]
-    finished, in_warm_up = own["trouble"] == "", own["round"] == WARM_UP
+    if causes := _cannot(facts, run) or ((facts.unable,) if facts.unable and own.empty else ()):
+        return tuple(NotRanked(Reason.CANNOT_RUN, cause=cause) for cause in causes)
+    reasons = [NotRanked(Reason.FLOOR)] if facts.name == FLOOR else []
+    reasons += [NotRanked(Reason.STOPPED, cell=cell) for cell in own["stopped"].dropna() if cell.is_own_fault]
+    finished, in_warm_up = own["stopped"].isna(), own["round"] == WARM_UP
     timed, warm_up = own[finished & ~in_warm_up], own[finished & in_warm_up]
     # A complaint about the timed rounds makes the same one about the warm-up superfluous.
-    reasons += [*_complaints(facts, timed, run, "")] or [*_complaints(facts, warm_up, run, " of the warm-up round")]
+    reasons += [*_faults(facts, timed, run)] or [
+        replace(reason, in_warm_up=True) for reason in _faults(facts, warm_up, run)
+    ]
     if timed.empty:
-        reasons.append("no timed round finished")
-    return "; ".join(reasons)
+        reasons.append(NotRanked(Reason.NO_ROUND))
+    return tuple(reasons)
 
 
 def _whole(timed: pd.DataFrame, run: Run) -> bool:
     """Whether all timed cells of a strategy, but those that lost their server, did all of their work."""
-    own = timed[(timed["trouble"] == "") | timed["own_fault"].astype(bool)]
+    lost_its_server = [bool(cell) and not cell.is_own_fault for cell in timed["stopped"]]
+    own = timed.drop(timed.index[lost_its_server])
     done = own["passed"] + own["leaked"] == run.workload.size.tests
     return not own.empty and bool(done.all())
 
 
-def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> str:
-    """Say what its tests do not see of what is needed; empty where they see it all."""
+def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> tuple[NotRanked, ...]:
+    """Return which of the needed probes its tests do not pass."""
     if not need:
-        return ""
+        return ()
     if fidelity is None:
-        return "it was not probed, so whether its tests see what is needed is not known"
-    missing = lacking(fidelity, need)
-    return f"its tests do not see {listed(missing)}" if missing else ""
+        return (NotRanked(Reason.NOT_PROBED),)
+    missing = tuple(lacking(fidelity, need))
+    return (NotRanked(Reason.LACKS_PROBES, probes=missing),) if missing else ()
 
 
-def _complaints(facts: StrategyFacts, own: pd.DataFrame, run: Run, where: str) -> Iterator[str]:
-    tests, leaked = own["tests"].sum(), own["leaked"].sum()
-    if failed := tests - leaked - own["passed"].sum():
-        commonest = sum(own["failures"], Counter[str]()).most_common(1)
-        example = "".join(f": {textwrap.shorten(text, 160, placeholder='...')}" for text, _ in commonest)
-        yield f"{failed} of {tests} tests{where} failed{example}"
+def _faults(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> Iterator[NotRanked]:
+    tests, leaked = int(own["tests"].sum()), int(own["leaked"].sum())
+    if failed := tests - leaked - int(own["passed"].sum()):
+        ((error, _),) = sum(own["failures"], Counter[ErrorKind]()).most_common(1) or ((None, 0),)
+        yield NotRanked(Reason.FAILURES, failed, tests, error=error)
     if leaked and facts.name != FLOOR:
-        declared = "as it declares" if Probe.ROWS_GONE in facts.hides else "which it does not declare"
-        yield f"{leaked} of {tests} tests{where} found rows of an earlier test, {declared}"
+        yield NotRanked(Reason.LEAKS, leaked, tests, declared=Probe.ROWS_GONE in facts.hides)
     planned = len(own) * run.workload.size.tests
     if tests < planned:
-        yield f"{planned - tests} of {planned} tests{where} did not run"
+        yield NotRanked(Reason.MISSING_TESTS, planned - tests, planned)

@@ -176,7 +176,7 @@ def kind_of_growth(ratio: Estimate, noise: float) -> Literal["grows", "falls", "
     :param ratio: of the cost at one value to that at a smaller one.
     :param noise: as in `Growth`.
     """
-    if statistics.told_apart(*bounds(ratio), noise):
+    if statistics.significantly_different(*bounds(ratio), noise):
         return "grows" if ratio.value > 1 else "falls"
     return "flat" if ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN else "not known"
 

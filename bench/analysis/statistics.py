@@ -115,7 +115,7 @@ def reach(low: float, high: float) -> float:
     return max(1.0, high, 1 / low)
 
 
-def told_apart(low: float, high: float, noise: float = 1.0) -> bool:
+def significantly_different(low: float, high: float, noise: float = 1.0) -> bool:
     """
     Whether the interval of a ratio says that two costs differ.
 

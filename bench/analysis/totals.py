@@ -77,7 +77,7 @@ def compare_totals(fits: Mapping[str, Fit], equals: statistics.Interval | None) 
     pairs = {}
     for one, other in permutations(fits, 2):
         if (ratio := compare_lines(fits[one], fits[other])) is not None:
-            apart = np.array(list(map(statistics.told_apart, ratio.low, ratio.high, noise)))
+            apart = np.array(list(map(statistics.significantly_different, ratio.low, ratio.high, noise)))
             pairs[one, other] = TotalsPair(ratio.value, apart)
     return pairs
 

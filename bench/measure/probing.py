@@ -28,7 +28,7 @@ from bench.results.endpoints import Client
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY
 from bench.results.paths import ROOT
-from bench.results.records import Fidelity, Sight
+from bench.results.records import Fidelity, ProbeResult
 from bench.server import Server
 from bench.strategy.declaration import LoadedStrategy, Trap, arguments_for_pytest
 from bench.strategy.discovery import load
@@ -184,20 +184,20 @@ class _Prober:
         self._databases = 0
         self._lost = 0
 
-    def sights(self, probes: Sequence[Probe]) -> tuple[Sight, ...]:
+    def sights(self, probes: Sequence[Probe]) -> tuple[ProbeResult, ...]:
         """
         Return what comes of each probe, in their order.
 
         :raises UserError: the strategy breaks the contract.
         :raises StoppedError: it was stopped.
         """
-        found: dict[Probe, Sight] = {}
+        found: dict[Probe, ProbeResult] = {}
         try:
             while remaining := [probe for probe in probes if probe not in found and probe not in APART]:
                 found |= self._some_of(remaining)
                 if self._lost == MOST_LOST:
                     why = f"not run: the processes of {MOST_LOST} probes were lost, as this one's would be"
-                    return tuple(found.get(probe, Sight(probe, "breaks", why)) for probe in probes)
+                    return tuple(found.get(probe, ProbeResult(probe, "breaks", why)) for probe in probes)
             if Probe.KILLED_PROCESS in probes:
                 found[Probe.KILLED_PROCESS] = self._killed_process()
             if Probe.TWO_WORKERS in probes:
@@ -206,7 +206,7 @@ class _Prober:
             self._server.drop_databases(self._prefix)
         return tuple(found[probe] for probe in probes)
 
-    def _some_of(self, probes: Sequence[Probe]) -> dict[Probe, Sight]:
+    def _some_of(self, probes: Sequence[Probe]) -> dict[Probe, ProbeResult]:
         """Run probes one after the other as far as one process goes, the first of them at least."""
         families = [f"{_FOLDER}/test_{family}.py" for family in Family if any(p.family == family for p in probes)]
         with self._database() as url:
@@ -218,10 +218,10 @@ class _Prober:
             sights[_probe(last)] = _broken(last, ended)
             self._lost += 1
         elif last.turn != SECOND and sights[_probe(last)].outcome == "sees":
-            sights[_probe(last)] = Sight(last.probe, "breaks", ended)
+            sights[_probe(last)] = ProbeResult(last.probe, "breaks", ended)
         return sights
 
-    def _killed_process(self) -> Sight:
+    def _killed_process(self) -> ProbeResult:
         test = f"{_FOLDER}/apart/test_killed_process.py::test_killed_process"
         with self._database() as url:
             before, ended = self._run(url, f"{test}[first]")
@@ -230,19 +230,19 @@ class _Prober:
                 return self._first_failure(Probe.KILLED_PROCESS, before, ended)
             return self._first_failure(Probe.KILLED_PROCESS, *self._run(url, f"{test}[second]"))
 
-    def _two_workers(self) -> Sight:
+    def _two_workers(self) -> ProbeResult:
         workers = ("-p", "xdist.plugin", "-n", "2", "--dist", "each")
         test = f"{_FOLDER}/apart/test_two_workers.py::test_two_workers[first]"
         with self._database() as url:
             told, ended = self._run(url, *workers, test)
         return self._first_failure(Probe.TWO_WORKERS, told, ended)
 
-    def _first_failure(self, probe: Probe, told: Sequence[Told], ended: str) -> Sight:
+    def _first_failure(self, probe: Probe, told: Sequence[Told], ended: str) -> ProbeResult:
         if any(one.outcome != "sees" for one in told):
             return _sight(probe, told)
         if not told or told[-1].phase != "teardown":
             return _broken(told[-1] if told else Told(probe, "", "start", "sees", ""), ended)
-        return Sight(probe, "sees", "")
+        return ProbeResult(probe, "sees", "")
 
     @contextmanager
     def _database(self) -> Iterator[str]:
@@ -304,17 +304,17 @@ def _probe(told: Told) -> Probe:
     return Probe[told.probe.upper()]
 
 
-def _sight(probe: str, told: Sequence[Told]) -> Sight:
+def _sight(probe: str, told: Sequence[Told]) -> ProbeResult:
     """Return the first failure of a probe, or that it saw the behaviour."""
     failed = (one for one in told if one.probe == probe and one.outcome != "sees")
     first = next(failed, None)
-    return Sight(probe, "sees", "") if first is None else Sight(probe, first.outcome, _detail(first))
+    return ProbeResult(probe, "sees", "") if first is None else ProbeResult(probe, first.outcome, _detail(first))
 
 
-def _broken(last: Told, ended: str) -> Sight:
+def _broken(last: Told, ended: str) -> ProbeResult:
     """Say of a probe in whose middle the process ended where that was."""
     phase = _NEXT.get(last.phase, last.phase)
-    return Sight(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended}")
+    return ProbeResult(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended}")
 
 
 def _detail(failed: Told) -> str:

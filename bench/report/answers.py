@@ -8,9 +8,10 @@ where noise drowns the costs none is.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.fidelity import lacking, listed, seen
+from bench.analysis.fidelity import lacking, seen
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.report.formatting import duration, headline, milliseconds
+from bench.report.findings_text import not_ranked_text
+from bench.report.formatting import duration, headline, listed, milliseconds
 from bench.strategy.probe_catalogue import Family, Probe
 
 SUITES = (100, 1_000, 10_000)
@@ -59,7 +60,7 @@ def _choice(result: StrategyResult) -> Choice:
 
 def _caveat(result: StrategyResult) -> str:
     if not result.ranked:
-        return f"not ranked: {result.why_unranked}"
+        return f"not ranked: {not_ranked_text(result)}"
     if result.fidelity is None:
         return "not probed: what it hides is not known"
     return _misses(lacking(result.fidelity, list(Probe)))

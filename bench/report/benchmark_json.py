@@ -18,6 +18,7 @@ import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
 from bench.analysis.ranking import Analysis, StrategyResult
+from bench.report.findings_text import not_ranked_text
 from bench.results.records import PASSED, WARM_UP, Cell, Machine, Size
 
 BENCHMARK = "benchmark.json"
@@ -134,7 +135,7 @@ def _extra_info(analysis: Analysis, result: StrategyResult, size: Size, rounds: 
     compared = size == run.workload.size
     return {
         "ranked": result.ranked and compared,
-        "why_unranked": result.why_unranked if compared else "a size of the sweep, which shows how cost grows",
+        "why_unranked": not_ranked_text(result) if compared else "a size of the sweep, which shows how cost grows",
         "ties": result.letters if compared else "",
         "noise": analysis.noise.verdict,
         "tests": sum(found.tests for found in rounds),

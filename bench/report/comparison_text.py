@@ -6,6 +6,7 @@ from bench.analysis.comparison import Change, Comparison, Difference, Pair, Sect
 from bench.analysis.estimates import Estimate
 from bench.analysis.gates import GateFailure, GateReason
 from bench.analysis.ranking import StrategyResult
+from bench.report.findings_text import not_ranked_text
 from bench.report.formatting import significant
 from bench.results.printable import printable
 from bench.results.records import Run
@@ -78,7 +79,7 @@ def remarks(comparison: Comparison) -> Iterator[str]:
     for pair in comparison.pairs:
         for letter, result in (("A", pair.a), ("B", pair.b)):
             if not result.ranked and pair.name != FLOOR:
-                yield f"{pair.name} is not ranked in {letter}: {result.why_unranked}."
+                yield f"{pair.name} is not ranked in {letter}: {not_ranked_text(result)}."
         if pair.name == FLOOR and pair.change in (Change.SLOWER, Change.FASTER):
             yield (
                 f"The floor itself is {pair.change} in B, by a factor of {_ratio(pair.ratio)}, because of the machine, "
@@ -102,7 +103,7 @@ def gate_text(failure: GateFailure) -> str:
         case GateReason.STATEMENTS:
             what = f"sends more statements: {_statements(pair.b)} per test in B, {_statements(pair.a)} in A"
         case _:
-            return f"{pair.name} is ranked in A but not in B: {pair.b.why_unranked}."
+            return f"{pair.name} is ranked in A but not in B: {not_ranked_text(pair.b)}."
     return f"{pair.name} {what}; {limit}."
 
 

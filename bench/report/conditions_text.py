@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from bench.analysis.conditions import Conditions, Flip, Gain, Gains, Option, Under
 from bench.analysis.estimates import Estimate, bounds
-from bench.analysis.fidelity import listed
 from bench.analysis.traps import TrapResult
 from bench.report.durability import given_up, what_is_given_up
-from bench.report.formatting import caution, milliseconds, significant
+from bench.report.findings_text import deviation_text, not_ranked_text
+from bench.report.formatting import caution, listed, milliseconds, significant
 from bench.results.architecture import emulation
 from bench.results.printable import printable
 from bench.results.records import Condition, Run
@@ -87,7 +87,7 @@ def reasons(conditions: Conditions) -> list[Reason]:
         Reason(row.trap, place, printable(why))
         for row in conditions.traps
         for place, cell in enumerate(row.cells)
-        if cell and (why := cell.finding or cell.otherwise)
+        if cell and (why := deviation_text(cell))
     ]
     return [*without_figure(conditions), *found]
 
@@ -95,10 +95,10 @@ def reasons(conditions: Conditions) -> list[Reason]:
 def without_figure(conditions: Conditions) -> list[Reason]:
     """Return why there is no figure, for each strategy and condition that has none."""
     return [
-        Reason(row.strategy, place, printable(cell.why))
+        Reason(row.strategy, place, printable(not_ranked_text(cell.result) if cell.result else "it was not run"))
         for row in conditions.rows
         for place, cell in enumerate(row.cells)
-        if cell.why
+        if cell.per_test is None
     ]
 
 
@@ -143,7 +143,7 @@ def trap_words(trap: TrapResult | None) -> str:
     """Say in two words what a trap did."""
     if trap is None:
         return NOTHING
-    if trap.finding or trap.otherwise:
+    if trap.deviations:
         spared = trap.tests and trap.passed + trap.leaked == trap.tests
         return "works here" if spared else "not as declared"
     return "as declared" if trap.facts.expected_errors or trap.probed else "not probed"

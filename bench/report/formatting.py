@@ -6,19 +6,15 @@ did. Change how something is said here, and it is said so everywhere; the charts
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.fidelity import listed
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.analysis.traps import TrapResult
-from bench.results.printable import printable
-from bench.results.records import StrategyFacts
 
-KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 MOST_NAMES = 3
-"""In a sentence."""
+"""Names in a sentence, before their number replaces them."""
+MOST_LISTED = 4
+"""Names in a sentence, before `... and 3 more` replaces the rest."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -72,6 +68,12 @@ def few(names: Sequence[str]) -> str:
     return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} strategies"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as `a, b and c`; of more than five, the first four `and 3 more`."""
+    shown = [*names[:MOST_LISTED], f"{len(names) - MOST_LISTED} more"] if len(names) > MOST_LISTED + 1 else [*names]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
 def caution(analysis: Analysis) -> str:
     """Say what keeps a run from comparing strategies; empty where nothing does, or there is but one."""
     ranked = [result for result in analysis.strategies if result.ranked]
@@ -114,46 +116,7 @@ def tests_and_rounds(analysis: Analysis) -> str:
     return f"{analysis.run.workload.size.tests} tests x {rounds} rounds"
 
 
-def trap_verdict(trap: TrapResult) -> str:
-    """Say whether a trap failed as declared, and in how many tests, or which probes caught it."""
-    failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
-    if trap.finding:
-        seen = f" ({failed} failed)" if trap.tests else ""
-        return f"DID NOT FAIL AS DECLARED: {printable(trap.finding)}{seen}"
-    workload = f"{trap.passed} of {trap.tests} tests pass, {trap.leaked} find rows of an earlier one"
-    if trap.otherwise:
-        return f"fails here in another way: {failed}" if trap.failures else f"works here: {workload}"
-    if trap.facts.expected_errors:
-        return f"fails as declared: {failed}"
-    if not trap.probed:
-        return f"fails silently: {workload}; not probed"
-    return f"fails silently, caught as declared by {listed(trap.facts.caught_by)}; {workload}"
-
-
-def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """
-    Return the errors of a strategy and in how many tests each came, the most frequent first.
-
-    Of a declared error only the declared words are kept, so messages that differ in the rest count as one.
-    """
-    counts: Counter[str] = Counter()
-    for error, count in failures:
-        counts[_declared_words(facts, printable(error))] += count
-    errors = counts.most_common(KINDS_OF_ERROR)
-    rest = counts.total() - sum(count for _, count in errors)
-    return [*errors, (f"{len(counts) - KINDS_OF_ERROR} other kinds", rest)] if rest else errors
-
-
 def _less_than(result: StrategyResult) -> str:
     ratio = result.to_best.value if result.to_best else math.nan
     less = f"{significant(ratio, 2)}x" if round(ratio, 1) > 1.9 else f"{100 - 100 / ratio:.0f} %"  # noqa: PLR2004
     return f"{less} less than {result.facts.name}"
-
-
-def _declared_words(facts: StrategyFacts, error: str) -> str:
-    kind, _, message = error.partition(": ")
-    for exception, words in facts.expected_errors:
-        if kind == exception and words in message:
-            before, _, after = message.partition(words)
-            return f"{kind}: {'... ' if before else ''}{words}{' ...' if after else ''}"
-    return error if len(error) <= LONGEST_ERROR else f"{error[:LONGEST_ERROR]} ..."

@@ -14,7 +14,8 @@ from bench.analysis.scaling import Growth
 from bench.analysis.traps import TrapResult
 from bench.report.decision_text import decision_text
 from bench.report.durability import what_is_given_up
-from bench.report.formatting import frequent_errors, significant, tests_and_rounds, trap_verdict
+from bench.report.findings_text import frequent_errors, not_ranked_text, trap_text, unfinished_text
+from bench.report.formatting import significant, tests_and_rounds
 from bench.report.scaling_text import tables
 from bench.results.architecture import emulation
 from bench.results.printable import printable
@@ -134,7 +135,7 @@ def _trap_row(trap: TrapResult) -> tuple[str, ...]:
     return (
         printable(facts.peer or facts.name),
         printable(declared),
-        trap_verdict(trap),
+        trap_text(trap),
         errors_of(trap) or "none",
     )
 
@@ -144,7 +145,7 @@ def not_ranked(analysis: Analysis) -> Iterator[str]:
     for result in analysis.strategies:
         if not result.ranked:
             seen = f" ({errors_of(result)})" if len(result.failures) > 1 else ""
-            yield printable(f"{result.facts.name} is not ranked: {result.why_unranked}{seen}")
+            yield printable(f"{result.facts.name} is not ranked: {not_ranked_text(result)}{seen}")
 
 
 def errors_of(result: StrategyResult | TrapResult) -> str:
@@ -154,10 +155,11 @@ def errors_of(result: StrategyResult | TrapResult) -> str:
 
 def alarms(analysis: Analysis) -> list[str]:
     """Say what must not be missed: traps and probes that were not as declared, and cells that did not finish."""
-    findings = [f"FINDING: {trap.facts.name} {trap_verdict(trap)}" for trap in analysis.traps if trap.finding]
+    findings = [f"FINDING: {trap.facts.name} {trap_text(trap)}" for trap in analysis.traps if trap.is_finding]
     if analysis.run.client.is_declared_for:
         findings += [f"FINDING: {complaint}" for complaint in complaints(analysis.run.strategies, analysis.outcomes)]
-    return [printable(text) for text in (*findings, *(f"UNFINISHED: {cell}" for cell in analysis.unfinished))]
+    unfinished = (f"UNFINISHED: {unfinished_text(cell, analysis.run)}" for cell in analysis.unfinished)
+    return [printable(text) for text in (*findings, *unfinished)]
 
 
 def noise_sentence(analysis: Analysis) -> str:

@@ -16,7 +16,6 @@ Schema history
 """
 
 import statistics
-from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -148,27 +147,9 @@ class Cell:
         """Seconds whatever the number of tests."""
         return self.startup + self.collection + self.session_setup + self.session_teardown + self.shutdown
 
-    @property
-    def trouble(self) -> str:
-        """Why it did not finish, such as `crashed in round 2: ...`; empty where it did."""
-        if self.status == "finished":
-            return ""
-        where = "the warm-up round" if self.round == WARM_UP else f"round {self.round}"
-        what = {"crashed": "crashed", "timeout": "ran out of time", "server died": "lost its server"}[self.status]
-        return f"{what} in {where}" + (f": {self.detail.rstrip('.')}" if self.detail else "")
-
-    @property
-    def failure_counts(self) -> Counter[str]:
-        """How many tests did not pass for each reason, such as `RuntimeError: ...`; a leak is none."""
-        return Counter(
-            f"{self.failures[index].type}: {self.failures[index].message}"
-            for index, outcome in zip(self.samples.failure, self.samples.outcomes, strict=True)
-            if index >= 0 and outcome in (FAILED, ERROR)
-        )
-
 
 @dataclass(frozen=True)
-class Sight:
+class ProbeResult:
     """What came of one probe under one strategy."""
 
     probe: str
@@ -190,7 +171,7 @@ class Fidelity:
     """Of the strategy's file, as it was probed."""
     server: str
     """Such as `embedded, Postgres 18.4`."""
-    sights: tuple[Sight, ...]
+    sights: tuple[ProbeResult, ...]
 
 
 @dataclass(frozen=True)

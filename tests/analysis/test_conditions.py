@@ -14,6 +14,7 @@ from bench.analysis.conditions import Conditions, Gains, Option, Under, _choose,
 from bench.analysis.estimates import Estimate
 from bench.report.conditions_text import reason_sentences, reasons, safety, sentences, tables, trap_table
 from bench.report.durability import NON_DURABILITY
+from bench.report.findings_text import not_ranked_text
 from bench.results.endpoints import Client
 from bench.results.records import Condition
 from tests.conditions_run import FLOOR, USUAL, Made, made, usual
@@ -23,6 +24,12 @@ from tests.made_runs import BOOM, a_cell, crashed
 def cell(conditions: Conditions, strategy: str, place: int) -> Under:
     """Look a strategy up under a condition."""
     return next(row for row in conditions.rows if row.strategy == strategy).cells[place]
+
+
+def why(one: Under) -> str:
+    """Return why a strategy has no figure under a condition."""
+    assert one.result
+    return not_ranked_text(one.result)
 
 
 def gains_of(conditions: Conditions, start: str) -> Gains:
@@ -88,7 +95,7 @@ def test_a_strategy_has_no_figure_where_its_tests_fail_and_the_reason_stands_the
     conditions = replace(run, cells=(*run.cells, failing)).conditions
     found = cell(conditions, "cheap", 1)
     assert found.per_test is None
-    assert re.match(r"1 of 160 tests failed: RuntimeError", found.why)
+    assert re.match(r"1 of 160 tests failed: RuntimeError", why(found))
     assert cell(conditions, "cheap", 2).per_test is not None
     assert any(
         said.startswith("cheap under fsync=off: 1 of 160 tests failed")
@@ -103,7 +110,7 @@ def test_a_condition_of_which_all_cells_crashed_is_said_and_chosen_by_nobody() -
     dead = [replace(crashed(name, number), condition="tmpfs=yes") for name in USUAL[""] for number in range(1, 9)]
     conditions = replace(run, cells=(*kept, *dead)).conditions
     column = [row.cells[2] for row in conditions.rows]
-    assert all(one.per_test is None and "it crashed in round 1" in one.why for one in column)
+    assert all(one.per_test is None and "it crashed in round 1" in why(one) for one in column)
     assert "tmpfs=yes" not in {gain.chosen.condition for one in conditions.gains for gain in (one.condition, one.both)}
     assert cell(conditions, "dear", 1) == cell(usual().conditions, "dear", 1)
 
@@ -118,8 +125,8 @@ def test_a_condition_that_a_strategy_declares_impossible() -> None:
     other = Condition("runner=anyio", run.run.server, Client(runner="anyio"))
     swept = replace(run.run, strategies=strategies, conditions=(other,))
     conditions = Made(swept, tuple(one for one in run.cells if not one.condition)).conditions
-    assert cell(conditions, "dear", 1).why == "cannot run here: anyio: its fixtures are pytest-asyncio's"
-    assert cell(conditions, "cheap", 1).why == "no timed round finished"
+    assert why(cell(conditions, "dear", 1)) == "cannot run here: anyio: its fixtures are pytest-asyncio's"
+    assert why(cell(conditions, "cheap", 1)) == "no timed round finished"
     assert trap_table(conditions)[1] == ("trap", "as declared", "-")
 
 
@@ -212,7 +219,7 @@ def luck(options: int, rounds: int = 7, runs: int = 300) -> tuple[float, float]:
         choice = {Option("one", str(number)): dict(enumerate(seconds[:, number])) for number in range(options)}
         own = statistics.ratio(seconds[:, 0], seconds[:, np.log(seconds).mean(axis=0).argmin()])
         _, times = _choose(choice[Option("one", "0")], choice)
-        naive += statistics.told_apart(float(own.low), float(own.high))
+        naive += statistics.significantly_different(float(own.low), float(own.high))
         assert times.low is not None
         assert times.high is not None
         honest += times.low > 1
@@ -337,6 +344,6 @@ def test_what_the_settings_in_play_give_up_is_said() -> None:
 def test_a_strategy_that_was_not_run_under_a_condition_has_a_dash() -> None:
     """Where it has no cell, the reason is that no round of it finished."""
     conditions = without(usual(), "fsync=off", "middle").conditions
-    assert cell(conditions, "middle", 1).why == "no timed round finished"
+    assert why(cell(conditions, "middle", 1)) == "no timed round finished"
     rows = {row[0]: row for row in tables(conditions)["Cost per test under other conditions"]}
     assert rows["middle"][2] == "-"

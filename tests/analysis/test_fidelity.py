@@ -7,14 +7,14 @@ from bench.analysis.fidelity import (
     complaints,
     family_table,
     lacking,
-    listed,
     probe_table,
     seen,
     sight_of,
 )
 from bench.probes.protocol import Outcome
+from bench.report.formatting import listed
 from bench.results.errors import UserError
-from bench.results.records import Fidelity, Sight, StrategyFacts
+from bench.results.records import Fidelity, ProbeResult, StrategyFacts
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe, parse_probes, probe_named
 
 
@@ -23,7 +23,7 @@ def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:
     sights = []
     for probe in Probe:
         outcome = outcomes.get(probe, "sees")
-        sights.append(Sight(probe, outcome, "" if outcome == "sees" else "why"))
+        sights.append(ProbeResult(probe, outcome, "" if outcome == "sees" else "why"))
     return Fidelity(name, "0" * 64, "embedded, Postgres 18.4", tuple(sights))
 
 
@@ -114,7 +114,7 @@ def test_tables_have_every_probe_and_count_each_family() -> None:
 
 def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
     """A probe that a record lacks is not counted as seen."""
-    older = Fidelity("older", "", "", (Sight("rows_gone", "sees", ""),))
+    older = Fidelity("older", "", "", (ProbeResult("rows_gone", "sees", ""),))
     assert sight_of(older, "notify") is None
     assert ("notify", "-") in probe_table([older])
     assert seen(older) == [Probe.ROWS_GONE]

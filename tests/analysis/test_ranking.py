@@ -11,18 +11,21 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.findings import ErrorKind, NotRanked, Reason
 from bench.analysis.ranking import analyse, analyse_each
+from bench.report.findings_text import not_ranked_text, unfinished_text
 from bench.report.formatting import headline
 from bench.results.endpoints import Client
 from bench.results.records import (
     Cell,
     Condition,
     Fidelity,
+    ProbeResult,
     Samples,
-    Sight,
     Size,
 )
 from tests.made_runs import (
+    BOOM,
     COSTS,
     FAST,
     NONE,
@@ -36,6 +39,8 @@ from tests.made_runs import (
     facts,
     rounds_of,
 )
+
+OTHER_LOOP = ErrorKind(BOOM.type, BOOM.message)
 
 
 def test_costs_are_kept_by_round() -> None:
@@ -67,8 +72,9 @@ def test_another_condition_is_analysed_as_a_run_of_its_own() -> None:
     assert list(found) == ["", "fsync=off"]
     expected = analyse(replace(alone, server=other.server, client=other.client), then)
     assert replace(found["fsync=off"], run=expected.run) == expected
-    assert found["fsync=off"].traps[0].otherwise
-    assert not found[""].traps[0].finding
+    assert found["fsync=off"].traps[0].deviations
+    assert not found["fsync=off"].traps[0].is_finding
+    assert not found[""].traps[0].deviations
 
 
 def test_what_a_strategy_cannot_run_under_is_why_it_has_no_figure_there() -> None:
@@ -79,7 +85,9 @@ def test_what_a_strategy_cannot_run_under_is_why_it_has_no_figure_there() -> Non
     other = Condition("runner=anyio", run.server, Client(runner="anyio"))
     found = analyse_each(replace(run, conditions=(other,)), [a_cell("fast", 1)])
     assert by_name(found[""])["fast"].ranked
-    assert by_name(found["runner=anyio"])["fast"].why_unranked == f"cannot run here: anyio: {cannot['anyio']}"
+    assert by_name(found["runner=anyio"])["fast"].not_ranked == (
+        NotRanked(Reason.CANNOT_RUN, cause=f"anyio: {cannot['anyio']}"),
+    )
     assert found["runner=anyio"].traps == ()
 
 
@@ -88,7 +96,7 @@ def test_strategies_come_cheapest_first_and_unranked_last_without_the_twin() -> 
     analysis = analyse(a_run(NONE, TWIN, SLOW, FAST), rounds_of(COSTS))
     assert [result.facts.name for result in analysis.strategies] == ["fast", "slow", "none"]
     assert [result.letters for result in analysis.strategies] == ["a", "b", ""]
-    assert by_name(analysis)["none"].why_unranked == "the floor: no isolation, rows leak"
+    assert by_name(analysis)["none"].not_ranked == (NotRanked(Reason.FLOOR),)
 
 
 def test_the_warm_up_round_is_discarded() -> None:
@@ -191,7 +199,7 @@ def test_a_run_without_a_timed_cell_is_analysed(cells: list[Cell]) -> None:
     fast = by_name(analysis)["fast"]
     assert fast.per_test is None
     assert not fast.ranked
-    assert "no timed round finished" in fast.why_unranked
+    assert fast.not_ranked[-1] == NotRanked(Reason.NO_ROUND)
     assert fast.suite_seconds(100) is None
     assert analysis.noise.verdict == "unusable"
 
@@ -199,25 +207,25 @@ def test_a_run_without_a_timed_cell_is_analysed(cells: list[Cell]) -> None:
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
-        (3, "2 of 140 tests failed: RuntimeError: attached to a different loop"),
-        (0, "2 of 20 tests of the warm-up round failed: RuntimeError: attached to a different loop"),
+        (3, NotRanked(Reason.FAILURES, 2, 140, error=OTHER_LOOP)),
+        (0, NotRanked(Reason.FAILURES, 2, 20, in_warm_up=True, error=OTHER_LOOP)),
     ],
 )
-def test_a_strategy_that_failed_a_test_is_not_ranked(number: int, reason: str) -> None:
+def test_a_strategy_that_failed_a_test_is_not_ranked(number: int, reason: NotRanked) -> None:
     """One failing round suffices, the warm-up too, and the reason counts the tests and quotes the error."""
     cells = [a_cell("fast", each, outcomes="FE" + "." * 18 if each == number else "." * 20) for each in range(8)]
     fast = by_name(analyse(a_run(FAST), cells))["fast"]
-    assert (fast.ranked, fast.why_unranked, fast.letters, fast.to_best) == (False, reason, "", None)
-    assert fast.failures == ((("RuntimeError: attached to a different loop", 2),) if number else ())
+    assert (fast.ranked, fast.not_ranked, fast.letters, fast.to_best) == (False, (reason,), "", None)
+    assert fast.failures == (((OTHER_LOOP, 2),) if number else ())
 
 
-@pytest.mark.parametrize(("hides", "words"), [((), "which it does not declare"), (("rows_gone",), "as it declares")])
-def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...], words: str) -> None:
+@pytest.mark.parametrize("hides", [(), ("rows_gone",)])
+def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...]) -> None:
     """Declared or not, leaked rows keep a strategy out of the ranking; the reason tells the two apart."""
     cells = [a_cell("fast", number, outcomes="." + "L" * 19) for number in range(8)]
     fast = by_name(analyse(a_run(facts("fast", hides=hides)), cells))["fast"]
     assert not fast.ranked
-    assert fast.why_unranked == f"133 of 140 tests found rows of an earlier test, {words}"
+    assert fast.not_ranked == (NotRanked(Reason.LEAKS, 133, 140, declared=bool(hides)),)
     assert (fast.passed, fast.leaked, fast.failures) == (7, 133, ())
     assert fast.per_test is not None
 
@@ -225,7 +233,7 @@ def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...], w
 def test_a_strategy_that_skipped_tests_is_not_ranked() -> None:
     """A cell that finished with fewer tests than the workload has did not do the work."""
     cells = [a_cell("fast", number, outcomes="." * (20 - (number == 2))) for number in range(8)]
-    assert by_name(analyse(a_run(FAST), cells))["fast"].why_unranked == "1 of 140 tests did not run"
+    assert by_name(analyse(a_run(FAST), cells))["fast"].not_ranked == (NotRanked(Reason.MISSING_TESTS, 1, 140),)
 
 
 def test_a_crashed_cell_keeps_its_strategy_from_being_ranked_and_is_reported() -> None:
@@ -237,13 +245,13 @@ def test_a_crashed_cell_keeps_its_strategy_from_being_ranked_and_is_reported() -
         dataclasses.replace(crashed("slow", 3, "after 60 s"), status="timeout"),
     ]
     analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), cells)
-    assert analysis.unfinished == (
+    assert [unfinished_text(cell, analysis.run) for cell in analysis.unfinished] == [
         "fast crashed in round 3: exit code -9.",
         "none_twin crashed in the warm-up round.",
         "slow ran out of time in round 3: after 60 s.",
-    )
+    ]
     fast = by_name(analysis)["fast"]
-    assert fast.why_unranked == "it crashed in round 3: exit code -9"
+    assert not_ranked_text(fast) == "it crashed in round 3: exit code -9"
     assert fast.rounds == 6
     assert fast.per_test is not None
 
@@ -268,7 +276,8 @@ def test_a_server_that_died_is_not_held_against_the_strategy() -> None:
     analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), cells)
     fast = by_name(analysis)["fast"]
     assert (fast.ranked, fast.rounds) == (True, 6)
-    assert analysis.unfinished == ("fast lost its server in round 3: no answer.",)
+    (cell,) = analysis.unfinished
+    assert unfinished_text(cell, analysis.run) == "fast lost its server in round 3: no answer."
 
 
 def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
@@ -281,7 +290,8 @@ def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
     others.append(dataclasses.replace(crashed("fast", 3), size=large))
     analysis = analyse(run, [*cells, *others])
     assert analysis.strategies == analyse(run, cells).strategies
-    assert analysis.unfinished == ("fast with 200 tables crashed in round 3: exit code -9.",)
+    (cell,) = analysis.unfinished
+    assert unfinished_text(cell, run) == "fast with 200 tables crashed in round 3: exit code -9."
 
 
 def test_memory_does_not_grow_with_the_samples() -> None:
@@ -310,8 +320,10 @@ def test_memory_does_not_grow_with_the_samples() -> None:
     assert peak(5000) - peak(50) < 2 * 5000 * phases * bytes_per_float
 
 
-SEES = Fidelity("fast", "", "", (Sight("notify", "sees", ""), Sight("same_key", "sees", "")))
-HIDES = replace(SEES, strategy="slow", sights=(Sight("notify", "hides", "why"), Sight("same_key", "sees", "")))
+SEES = Fidelity("fast", "", "", (ProbeResult("notify", "sees", ""), ProbeResult("same_key", "sees", "")))
+HIDES = replace(
+    SEES, strategy="slow", sights=(ProbeResult("notify", "hides", "why"), ProbeResult("same_key", "sees", ""))
+)
 BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (("fast", 0.01), ("slow", 0.001))]
 
 
@@ -322,7 +334,7 @@ def test_only_what_sees_what_is_needed_is_ranked() -> None:
     analysis = analyse(run, BOTH, outcomes, need=("notify", "same_key"))
     fast, slow = (by_name(analysis)[name] for name in ("fast", "slow"))
     assert (fast.ranked, fast.letters) == (True, "a")
-    assert (slow.ranked, slow.why_unranked) == (False, "its tests do not see notify")
+    assert (slow.ranked, slow.not_ranked) == (False, (NotRanked(Reason.LACKS_PROBES, probes=("notify",)),))
     assert headline(analysis) == "Where tests must see notify and same_key: fast costs 10.0 ms per test"
     assert by_name(analyse(run, BOTH, outcomes, need=("same_key",)))["slow"].ranked
 
@@ -331,5 +343,5 @@ def test_need_of_a_run_that_was_not_probed_ranks_nobody() -> None:
     """Without outcomes nobody is known to see anything."""
     asked = replace(a_run(FAST), configuration=replace(a_run(FAST).configuration, need=("notify",)))
     analysis = analyse(asked, BOTH[::2])
-    assert "not probed" in by_name(analysis)["fast"].why_unranked
+    assert by_name(analysis)["fast"].not_ranked == (NotRanked(Reason.NOT_PROBED),)
     assert headline(analysis).startswith("Where tests must see notify: No strategy is ranked")

@@ -97,7 +97,7 @@ def test_the_interval_of_a_ratio_inverts_wilcoxons_test(rounds: int) -> None:
         one, other = np.exp(random.normal(np.array([[shift], [0]]), 1, (2, rounds)))
         _, low, high = statistics.ratio(one, other)
         p = stats.wilcoxon(np.log(one / other), method="exact").pvalue
-        assert statistics.told_apart(float(low), float(high)) == (p <= 0.05)
+        assert statistics.significantly_different(float(low), float(high)) == (p <= 0.05)
 
 
 @pytest.mark.parametrize(("rounds", "percent"), [(6, 3.12), (7, 4.69), (8, 3.91), (9, 3.91), (10, 4.88)])
@@ -298,7 +298,7 @@ def test_a_difference_needs_an_interval_off_1_and_beyond_the_noise(
     low: float, high: float, noise: float, *, apart: bool
 ) -> None:
     """An interval that covers 1, or lies inside the A/A band on either side, or is not there, is a tie."""
-    assert statistics.told_apart(low, high, noise) is apart
+    assert statistics.significantly_different(low, high, noise) is apart
 
 
 def test_noise_reaches_as_far_as_its_farther_side() -> None:

@@ -4,21 +4,24 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.findings import ErrorKind
 from bench.analysis.ranking import analyse
 from bench.analysis.traps import TrapResult
-from bench.report.formatting import trap_verdict
+from bench.report.findings_text import deviation_text, trap_text
 from bench.report.report_tables import alarms
 from bench.results.endpoints import Client
 from bench.results.records import (
     Failure,
     Fidelity,
-    Sight,
+    ProbeResult,
 )
 from tests.made_runs import BOOM, a_cell, a_run, crashed, facts
 
-SEES = Fidelity("fast", "", "", (Sight("notify", "sees", ""), Sight("same_key", "sees", "")))
+SEES = Fidelity("fast", "", "", (ProbeResult("notify", "sees", ""), ProbeResult("same_key", "sees", "")))
 
-HIDES = replace(SEES, strategy="slow", sights=(Sight("notify", "hides", "why"), Sight("same_key", "sees", "")))
+HIDES = replace(
+    SEES, strategy="slow", sights=(ProbeResult("notify", "hides", "why"), ProbeResult("same_key", "sees", ""))
+)
 
 BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (("fast", 0.01), ("slow", 0.001))]
 
@@ -42,9 +45,9 @@ def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.mess
 def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: str) -> None:
     """Each declared pattern is recognised; a test that only found leaked rows was spared by the declared error."""
     trap = trap_of(failures, outcomes)
-    assert trap.finding == ""
+    assert trap.deviations == ()
     failed = outcomes.count("F") + outcomes.count("E")
-    assert trap.failures == (("RuntimeError: attached to a different loop", failed),)
+    assert trap.failures == ((ErrorKind("RuntimeError", "attached to a different loop"), failed),)
     assert (trap.tests, trap.passed, trap.leaked) == (8, outcomes.count("."), outcomes.count("L"))
 
 
@@ -58,24 +61,24 @@ def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: s
             "F.FFFFFF",
             "expected the first test to pass and all others to fail, but 1 of 8 passed, in the order F.FFFFFF",
         ),
-        ("alternates", ".......F", "expected every other test to pass, the first among them, but 7 of 8 passed"),
+        ("alternates", ".......F", "expected every other test to pass, starting with the first, but 7 of 8 passed"),
     ],
 )
 def test_a_trap_that_fails_otherwise_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
     """The finding says which tests should have failed, and how many did not."""
-    assert trap_of(failures, outcomes).finding == f"{finding}: a library has changed"
+    assert deviation_text(trap_of(failures, outcomes)) == f"{finding}: a library has changed"
 
 
 def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
     """The right number of failures with other words is not the trap."""
-    finding = trap_of("all fail", "F" * 8, ("connection refused",)).finding
+    finding = deviation_text(trap_of("all fail", "F" * 8, ("connection refused",)))
     expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
     assert finding == expected
 
 
 def test_a_trap_that_passes_every_test_says_both() -> None:
     """A fixed library makes error and failures stay away, and the finding names both."""
-    finding = trap_of("all fail", "." * 8).finding
+    finding = deviation_text(trap_of("all fail", "." * 8))
     assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
     assert finding.endswith("8 of 8 passed: a library has changed")
 
@@ -94,22 +97,22 @@ def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) 
     cells, seen = [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))], {"trap": replace(SEES, strategy="trap")}
     analysis = analyse(replace(a_run(trap), client=Client(driver="psycopg")), cells, seen)
     assert alarms(analysis) == []
-    assert trap_verdict(analysis.traps[0]) == verdict
+    assert trap_text(analysis.traps[0]) == verdict
     assert alarms(analyse(a_run(trap), cells, seen))[-1].startswith("FINDING: trap ")
 
 
 def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
     """A run with a single test cannot show the trap, and the finding does not blame a library."""
-    assert trap_of("first passes", ".").finding.endswith("the number of tests, 1, is too small for it")
+    assert deviation_text(trap_of("first passes", ".")).endswith("the run has too few tests for it")
 
 
 def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
     """Without a finished cell nothing is known of the declared error, and it is not said to be missing."""
     run = a_run(facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail"))
-    assert analyse(run, []).traps[0].finding == "it did not run"
+    assert deviation_text(analyse(run, []).traps[0]) == "it did not run"
     died = analyse(run, [crashed("trap", 0)])
-    assert died.traps[0].finding == "it crashed in the warm-up round: exit code -9"
-    assert died.unfinished == ("trap crashed in the warm-up round: exit code -9.",)
+    assert deviation_text(died.traps[0]) == "it crashed in the warm-up round: exit code -9"
+    assert [cell.strategy for cell in died.unfinished] == ["trap"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
         ({"slow": HIDES}, "", "fails silently, caught as declared by notify; 2 of 4 tests pass, 2 find rows"),
         (
             {"slow": replace(SEES, strategy="slow")},
-            "expected notify to catch it, which saw nothing wrong: a library has changed",
+            "expected notify to catch it, but they passed: a library has changed",
             "DID NOT FAIL AS DECLARED",
         ),
     ],
@@ -128,5 +131,5 @@ def test_silent_trap_is_judged_by_its_probes(outcomes: dict[str, Fidelity], find
     """A trap without errors fails as declared when its probes catch it, whatever its tests did in the workload."""
     silent = replace(facts("slow", hides=("notify",)), is_trap=True, caught_by=("notify",))
     (trap,) = analyse(a_run(silent), [a_cell("slow", 0, outcomes="..LL")], outcomes).traps
-    assert trap.finding == finding
-    assert words in trap_verdict(trap)
+    assert deviation_text(trap) == finding
+    assert words in trap_text(trap)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.ranking import Analysis, analyse
+from bench.report.findings_text import deviation_text, not_ranked_text
 from bench.results.files import read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP, Size
@@ -109,10 +110,10 @@ def test_traps_fail_as_they_declare(everything: tuple[str, Analysis]) -> None:
     """Each trap's errors come, in the tests that it says, and are shown with their number."""
     output, analysis = everything
     loud = [trap for trap in analysis.traps if trap.facts.expected_errors]
-    assert {trap.facts.name: (trap.passed, trap.finding) for trap in loud} == {
-        "session_engine_function_loops": (0, ""),
-        "module_engine_function_loops": (1, ""),
-        "pre_ping_function_loops": (5, ""),
+    assert {trap.facts.name: (trap.passed, trap.deviations) for trap in loud} == {
+        "session_engine_function_loops": (0, ()),
+        "module_engine_function_loops": (1, ()),
+        "pre_ping_function_loops": (5, ()),
     }
     for words in ("attached to a different loop", "another operation is in progress", "4 of 9 tests"):
         assert words in output
@@ -205,10 +206,10 @@ def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, server: Server,
     output, analysis = run(looptrap, server, tmp_path / "run", *arguments, code=3)
     results = {result.facts.name: result for result in analysis.strategies}
     assert not any(result.ranked for result in results.values())
-    assert "ran out of time in round 1: killed after 12 s" in results["hangs"].why_unranked
-    assert "crashed in round 1: exit code 7" in results["dies"].why_unranked
-    assert "which it does not declare" in results["leaks"].why_unranked
-    assert "expected every test to fail, but 7 of 7 passed" in analysis.traps[0].finding
+    assert "ran out of time in round 1: killed after 12 s" in not_ranked_text(results["hangs"])
+    assert "crashed in round 1: exit code 7" in not_ranked_text(results["dies"])
+    assert "which it does not declare" in not_ranked_text(results["leaks"])
+    assert "expected every test to fail, but 7 of 7 passed" in deviation_text(analysis.traps[0])
     for words in ("killed after 12 s", "exit code 7", "FINDING", "Noise: unusable"):
         assert words in output
 

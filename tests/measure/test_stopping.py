@@ -64,8 +64,8 @@ def told_apart(one: Floats, other: Floats, twin: Floats, floor: Floats, last: Co
         ended = last == rounds
         pair, noise = (statistics.ratio(a[ended, :rounds], b[ended, :rounds]) for a, b in ((one, other), (twin, floor)))
         for low, high, *band in zip(pair.low, pair.high, noise.low, noise.high, strict=True):
-            alone += statistics.told_apart(low, high)
-            letters += statistics.told_apart(low, high, statistics.reach(*band))
+            alone += statistics.significantly_different(low, high)
+            letters += statistics.significantly_different(low, high, statistics.reach(*band))
     return 100 * alone / len(last), 100 * letters / len(last)
 
 

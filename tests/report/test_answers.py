@@ -5,18 +5,19 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.estimates import Estimate
+from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.report.answers import answers, choices
 from bench.report.formatting import duration
-from bench.results.records import Fidelity, Sight
+from bench.results.records import Fidelity, ProbeResult
 from bench.strategy.probe_catalogue import Family, Probe
 from tests.report.charts.test_cost import analysis_of, result_of
 
 
 def seeing(name: str, *hidden: Probe) -> Fidelity:
     """Return outcomes of a strategy whose tests see all but some."""
-    sights = tuple(Sight(probe, "hides" if probe in hidden else "sees", "") for probe in Probe)
+    sights = tuple(ProbeResult(probe, "hides" if probe in hidden else "sees", "") for probe in Probe)
     return Fidelity(name, "", "embedded, Postgres 18.4", sights)
 
 
@@ -33,7 +34,7 @@ def probed(*tied: str, noise: Noise | None = None) -> Analysis:
         replace(result_of(name, ms, letter + ("z" if name in tied else ""), ratio=ms / 2), fidelity=fidelity)
         for name, ms, letter, fidelity in rows
     ]
-    floor = result_of("none", 3.0, why="the floor: no isolation, rows leak")
+    floor = result_of("none", 3.0, why=NotRanked(Reason.FLOOR))
     analysis = analysis_of([*results, floor])
     outcomes = {fidelity.strategy: fidelity for *_, fidelity in rows}
     return replace(analysis, outcomes=outcomes, noise=noise or analysis.noise)
@@ -119,7 +120,9 @@ def test_a_row_says_how_long_suites_take() -> None:
 
 def test_a_strategy_without_figures_has_no_times() -> None:
     """Nothing is made up where no timed cell finished."""
-    assert [choice.suites for choice in choices(analysis_of([result_of("some", None, why="it crashed")]))] == [()]
+    assert [
+        choice.suites for choice in choices(analysis_of([result_of("some", None, why=NotRanked(Reason.NO_ROUND))]))
+    ] == [()]
 
 
 @pytest.mark.parametrize(

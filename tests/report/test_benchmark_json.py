@@ -13,6 +13,7 @@ import pytest
 
 from bench.analysis.ranking import analyse
 from bench.report.benchmark_json import write_benchmark_json
+from bench.report.findings_text import not_ranked_text
 from bench.results.records import Cell, Run, Size
 from tests.made_runs import COSTS, FAST, NONE, SLOW, TESTS, TWIN, a_cell, a_run, crashed, facts, rounds_of
 from tests.servers import PATIENCE
@@ -196,7 +197,7 @@ def test_extra_info_agrees_with_the_analysis(tmp_path: Path) -> None:
     assert set(found) == {result.facts.name for result in analysis.strategies}
     for result in analysis.strategies:
         extra = found[result.facts.name]["extra_info"]
-        assert (extra["ranked"], extra["why_unranked"]) == (result.ranked, result.why_unranked)
+        assert (extra["ranked"], extra["why_unranked"]) == (result.ranked, not_ranked_text(result))
         assert (extra["ties"], extra["noise"]) == (result.letters, analysis.noise.verdict)
         assert (extra["passed"], extra["tests"]) == (result.passed, result.tests)
         assert extra["cpu_seconds_per_test"] == pytest.approx(result.cpu)

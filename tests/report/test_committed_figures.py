@@ -15,7 +15,7 @@ from bench.results.paths import ROOT
 
 # Other folders in results/ are runs that somebody made here.
 COMMITTED = [
-    ROOT / "results" / name for name in re.findall(r"^!results/(.+)/$", (ROOT / ".gitignore").read_text(), re.M)
+    ROOT / "results" / name for name in re.findall(r"^!results/(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
 ]
 RAW = ("run.json", "cells.jsonl", "fidelity.jsonl", "traces.jsonl")
 

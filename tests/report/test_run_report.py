@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console
 
+from bench.analysis.findings import Deviation, ErrorKind, NotRanked, Reason, StoppedCell, TrapFinding
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
@@ -32,11 +33,19 @@ from tests.report.charts.test_cost import ANALYSES, OTHER_LOOP, QUIET, RESULTS, 
 
 STRANGE = "[red]x[/red] a|b a\\|b `c` **d** __e__ <b>&amp; [f](g) ~h~ $i$ :smile: #1"
 STRANGE_RESULT = replace(
-    result_of("strange", 5, why=f"3 of 700 tests failed: ValueError: {STRANGE}"),
-    failures=(("ValueError: one\ntwo\x1b[31m", 2), (f"ValueError: {STRANGE}", 1)),
+    result_of("strange", 5, why=NotRanked(Reason.FAILURES, 3, 700, error=ErrorKind("ValueError", STRANGE))),
+    failures=((ErrorKind("ValueError", "one\ntwo\x1b[31m"), 2), (ErrorKind("ValueError", STRANGE), 1)),
 )
-STRANGE_TRAP = trap_of("strange_trap", [OTHER_LOOP], {f"ValueError: {STRANGE}": 100}, finding=f"it said {STRANGE}")
-STRANGE_ANALYSIS = replace(analysis_of([*RESULTS, STRANGE_RESULT], [*TRAPS, STRANGE_TRAP]), unfinished=(STRANGE,))
+STRANGE_TRAP = trap_of(
+    "strange_trap",
+    [OTHER_LOOP],
+    {f"ValueError: {STRANGE}": 100},
+    TrapFinding(Deviation.ERROR_ABSENT, error=ErrorKind("ValueError", STRANGE)),
+)
+STRANGE_ANALYSIS = replace(
+    analysis_of([*RESULTS, STRANGE_RESULT], [*TRAPS, STRANGE_TRAP]),
+    unfinished=(StoppedCell("strange", Size(100, 5, 0), 1, "crashed", STRANGE),),
+)
 
 NO_GROWTH = Growth(lines=(), courses={}, break_evens=(), noise=1, missing=())
 
@@ -139,8 +148,8 @@ def test_the_console_shows_strange_text_as_it_is(width: int) -> None:
     """A message with the markup of rich or an emoji's name is printed letter by letter; terminal codes are not."""
     text = unwrapped(printed(STRANGE_ANALYSIS, width))
     assert f"not ranked: 3 of 700 tests failed: ValueError: {STRANGE}" in text
-    assert f"FINDING: strange_trap DID NOT FAIL AS DECLARED: it said {STRANGE}" in text
-    assert f"UNFINISHED: {STRANGE}" in text
+    assert f"FINDING: strange_trap DID NOT FAIL AS DECLARED: expected ValueError with the words '{STRANGE}'" in text
+    assert f"UNFINISHED: strange crashed in round 1: {STRANGE}." in text
     assert "2 x ValueError: one two\ufffd[31m" in text
     assert "\x1b" not in text
 
@@ -150,7 +159,7 @@ def test_the_markdown_shows_strange_text_as_it_is(tmp_path: Path) -> None:
     tokens = parsed(write_summary(STRANGE_ANALYSIS, NO_GROWTH, tmp_path))
     lines = [plain(token) for token in tokens if token.type == "inline"]
     assert any(f"not ranked: 3 of 700 tests failed: ValueError: {STRANGE}" in line for line in lines)
-    assert f"UNFINISHED: {STRANGE}" in lines
+    assert f"UNFINISHED: strange crashed in round 1: {STRANGE}." in lines
     kinds = {child.type for token in tokens for child in token.children or ()}
     assert kinds <= {"text", "strong_open", "strong_close"}
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.conditions import Conditions, Row, Under
-from bench.analysis.fidelity import listed
 from bench.report.charts import Picture
 from bench.report.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.report.charts.footer import place_footer
@@ -36,7 +35,7 @@ from bench.report.charts.typesetting import (
 )
 from bench.report.conditions_text import headline, reason_sentences, without_figure
 from bench.report.durability import given_up
-from bench.report.formatting import significant
+from bench.report.formatting import listed, significant
 
 STEM = "conditions"
 TITLE = "What each condition makes of a test's cost"
@@ -83,7 +82,11 @@ def _how_to_read(conditions: Conditions) -> str:
         f"First column: milliseconds per test under the default ({conditions.names[0]}). Others: times the same "
         "strategy's cost there; below 1, in blue, is cheaper. Grey figures on no colour are not told apart from 1."
     )
-    return f"{said} Struck: no figure." if any(cell.why for row in conditions.rows for cell in row.cells) else said
+    return (
+        f"{said} Struck: no figure."
+        if any(cell.per_test is None for row in conditions.rows for cell in row.cells)
+        else said
+    )
 
 
 def _notes(conditions: Conditions) -> list[str]:

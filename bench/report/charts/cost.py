@@ -28,6 +28,7 @@ from bench.report.charts.typesetting import (
     text_width,
     wrap,
 )
+from bench.report.findings_text import not_ranked_text
 from bench.report.formatting import headline, milliseconds
 from bench.strategy.declaration import FLOOR
 
@@ -131,7 +132,7 @@ def _place_strategies(sheet: _Sheet, analysis: Analysis) -> None:
         sheet.write(result.facts.name, 9.5, BOLD, width=sheet.names)
         sheet.write(result.facts.summary, 8, MUTED, width=sheet.names)
         if not result.ranked:
-            sheet.write(f"not ranked: {result.why_unranked}", 8, ITALIC, width=sheet.names)
+            sheet.write(f"not ranked: {not_ranked_text(result)}", 8, ITALIC, width=sheet.names)
         sheet.y += 8
     panel.bottom = sheet.y
     sheet.panels.append((panel.left, panel.top, panel.width, panel.bottom - panel.top, panel.draw))

@@ -7,7 +7,6 @@ Which costs grow and which stay flat is judged as `docs/growth.md` says. Looks m
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.fidelity import listed
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Course, Factor, Growth, kind_of_growth
 from bench.report.charts import Picture
@@ -16,7 +15,7 @@ from bench.report.charts.footer import place_footer
 from bench.report.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
 from bench.report.charts.sheet import Sheet
 from bench.report.charts.typesetting import MUTED
-from bench.report.formatting import MOST_NAMES, few, significant
+from bench.report.formatting import MOST_NAMES, few, listed, significant
 
 
 def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.fidelity import listed, seen, sight_of
+from bench.analysis.fidelity import seen, sight_of
 from bench.report.charts import Picture
 from bench.report.charts.board import GROOVE, NOTE_SIZE, ROW, Board, width_of
 from bench.report.charts.typesetting import (
@@ -29,6 +29,7 @@ from bench.report.charts.typesetting import (
     context,
     drawable,
 )
+from bench.report.formatting import listed
 from bench.results.records import Fidelity
 from bench.strategy.probe_catalogue import Family, Probe
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.analysis.fidelity import listed
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
 from bench.analysis.totals import MOST_TESTS, BreakEven, Total
@@ -20,7 +19,7 @@ from bench.report.charts.footer import place_footer
 from bench.report.charts.lines import MOST_FULL, Plot, curve, place, spread
 from bench.report.charts.sheet import Sheet
 from bench.report.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
-from bench.report.formatting import caution, duration, few, in_ties, significant, where_needed
+from bench.report.formatting import caution, duration, few, in_ties, listed, significant, where_needed
 
 TYPICAL = 1000
 """The number of tests for which the headline gives figures."""

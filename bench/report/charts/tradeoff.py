@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.fidelity import listed, seen
+from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.charts import Picture
 from bench.report.charts.axis import frame, milliseconds_reached, place, ticks
@@ -34,7 +34,7 @@ from bench.report.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.report.formatting import caution, few, milliseconds, significant, tied_with
+from bench.report.formatting import caution, few, listed, milliseconds, significant, tied_with
 from bench.strategy.probe_catalogue import Probe
 
 HOW_TO_READ = (

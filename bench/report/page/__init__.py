@@ -25,7 +25,8 @@ from bench.analysis.traps import TrapResult
 from bench.report.answers import Choice, answers, choices
 from bench.report.charts import Picture, heatmap, timeline, typesetting
 from bench.report.charts import conditions as conditions_picture
-from bench.report.formatting import headline, significant, tests_and_rounds, trap_verdict
+from bench.report.findings_text import trap_text
+from bench.report.formatting import headline, significant, tests_and_rounds
 from bench.report.page.conditions import section
 from bench.report.page.drawing import drawing
 from bench.report.page.home import homes, marked_up
@@ -164,7 +165,7 @@ def _trap(trap: TrapResult) -> dict[str, str]:
         "name": trap.facts.name,
         "shown": printable(trap.facts.peer or trap.facts.name),
         "summary": marked_up(trap.facts.summary),
-        "happened": trap_verdict(trap),
+        "happened": trap_text(trap),
         "errors": errors_of(trap) or "none",
     }
 

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from bench.analysis.estimates import Estimate
+from bench.analysis.findings import Deviation, ErrorKind, NotRanked, Reason, StoppedCell, TrapFinding
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.traps import TrapResult
 from bench.report.charts.cost import picture
-from bench.report.formatting import frequent_errors, headline, milliseconds, significant
+from bench.report.findings_text import frequent_errors, not_ranked_text
+from bench.report.formatting import headline, milliseconds, significant
 from bench.results.endpoints import Source
 from bench.results.records import (
     SCHEMA,
@@ -62,7 +64,7 @@ def result_of(
     letters: str = "",
     *,
     ratio: float | None = None,
-    why: str = "",
+    why: NotRanked | None = None,
 ) -> StrategyResult:
     """Return the result of a strategy that costs so many milliseconds; one with a reason in `why` is not ranked."""
     floor = name == "none"
@@ -73,8 +75,7 @@ def result_of(
         passed=0 if ms is None else 7 if floor else 700,
         leaked=693 if floor else 0,
         failures=(),
-        ranked=not why,
-        why_unranked=why,
+        not_ranked=(why,) if why else (),
         per_test=None if ms is None else around(ms / 1000),
         letters=letters,
         to_floor=None if ms is None else around(ms / 3.52),
@@ -97,11 +98,12 @@ def around(value: float) -> Estimate:
     return Estimate(value, value * 0.97, value * 1.035)
 
 
-def trap_of(name: str, errors: Sequence[tuple[str, str]], failures: dict[str, int], finding: str = "") -> TrapResult:
-    """Return the result of a trap in 100 tests."""
-    return TrapResult(
-        facts_of(name, errors=errors), 100, 100 - sum(failures.values()), tuple(failures.items()), finding
-    )
+def trap_of(
+    name: str, errors: Sequence[tuple[str, str]], failures: dict[str, int], *deviations: TrapFinding
+) -> TrapResult:
+    """Return the result of a trap in 100 tests; errors are given as `RuntimeError: ...`."""
+    counts = tuple((ErrorKind(*error.split(": ", 1)), count) for error, count in failures.items())
+    return TrapResult(facts_of(name, errors=errors), 100, 100 - sum(failures.values()), counts, deviations)
 
 
 OTHER_LOOP = ("RuntimeError", "attached to a different loop")
@@ -123,7 +125,7 @@ TRAPS = (
         "pre_ping_function_loops",
         [OTHER_LOOP],
         {"ConnectionDoesNotExistError: connection was closed in the middle of operation": 1},
-        finding="50 of 100 tests should fail with RuntimeError: ... attached to a different loop, 0 did.",
+        TrapFinding(Deviation.ERROR_ABSENT, error=ErrorKind(*OTHER_LOOP)),
     ),
 )
 RESULTS = (
@@ -132,8 +134,9 @@ RESULTS = (
     result_of("null_pool", 9.45, "b", ratio=4.5),
     result_of("create_drop", 24.6, "c", ratio=11.7),
     result_of("migrate_per_test", 118.4, "d", ratio=56.4),
-    result_of("none", 3.52, why="the floor: it isolates nothing"),
+    result_of("none", 3.52, why=NotRanked(Reason.FLOOR)),
 )
+UNFINISHED = StoppedCell("create_drop", Size(100, 5, 0), 4, "crashed", "")
 QUIET = Noise("quiet", ("Load, steal, A/A interval and drift were looked at.",), Estimate(1.004, 0.981, 1.03))
 
 
@@ -186,9 +189,13 @@ def one_round(results: Sequence[StrategyResult]) -> list[StrategyResult]:
 
 FAILS_AND_ABSENT = [
     result_of(
-        "fails_often", 5, why="3 of 700 tests failed: IntegrityError: duplicate key value violates unique constraint"
+        "fails_often",
+        5,
+        why=NotRanked(
+            Reason.FAILURES, 3, 700, error=ErrorKind("IntegrityError", "duplicate key value violates unique constraint")
+        ),
     ),
-    result_of("never_finished", None, why="no timed round finished"),
+    result_of("never_finished", None, why=NotRanked(Reason.NO_ROUND)),
 ]
 WIDE_INTERVALS = [
     replace(result, per_test=replace(result.per_test, low=1e-6, high=1e3)) if result.per_test else result
@@ -206,7 +213,7 @@ ANALYSES = {
     ),
     "intervals of two rounds": analysis_of(WIDE_INTERVALS),
     "floor only": analysis_of([RESULTS[-1]]),
-    "floor dearest": analysis_of([RESULTS[0], result_of("none", 400, why="the floor")]),
+    "floor dearest": analysis_of([RESULTS[0], result_of("none", 400, why=NotRanked(Reason.FLOOR))]),
     "nothing finished": analysis_of(FAILS_AND_ABSENT[1:], ()),
     "no strategy": analysis_of([], TRAPS),
 }
@@ -253,7 +260,7 @@ def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
     for result in analysis.strategies:
         assert result.facts.name in joined
         assert result.facts.summary in words
-        assert result.why_unranked in words
+        assert not_ranked_text(result) in words
         assert result.per_test is None or milliseconds(result.per_test) in words
     assert headline(analysis) in words
     assert analysis.noise.verdict in words
@@ -273,7 +280,7 @@ def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
     """Of a run that was stopped, the footer says how many rounds there are of how many that were planned."""
     stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
-    stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=("create_drop crashed in round 4.",))
+    stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=(UNFINISHED,))
     words = words_in(picture(stopped).write(tmp_path)[0])
     assert "100 tests x 3 of 7 rounds" in words
     assert "Cells that did not finish: 1." in words
@@ -296,9 +303,11 @@ def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> N
 
 def test_strange_text_is_drawn_as_text(tmp_path: Path) -> None:
     """An error with formulas, markup, terminal codes or unknown characters neither breaks nor alters the chart."""
-    strange = result_of("strange", 5, why="ValueError: $x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c")
+    strange = result_of(
+        "strange", 5, why=NotRanked(Reason.CANNOT_RUN, cause="$x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c")
+    )
     words = words_in(picture(analysis_of([*RESULTS, strange])).write(tmp_path)[0])
-    assert "ValueError: $x^2$ <b>&amp; \ufffd[31mred\ufffd \ufffd\ufffd" in words
+    assert "$x^2$ <b>&amp; \ufffd[31mred\ufffd \ufffd\ufffd" in words
 
 
 PAIRWISE_TIES = [
@@ -344,5 +353,5 @@ def test_errors_that_differ_only_beside_the_declared_words_are_one() -> None:
     assert frequent_errors(TRAPS[0].facts, TRAPS[0].failures) == [
         ("RuntimeError: ... attached to a different loop", 100)
     ]
-    others = tuple((f"ValueError: {number}", 9 - number) for number in range(5))
+    others = tuple((ErrorKind("ValueError", f"{number}"), 9 - number) for number in range(5))
     assert frequent_errors(TRAPS[0].facts, others)[-1] == ("2 other kinds", 11)

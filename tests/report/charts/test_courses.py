@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.scaling import Factor, Growth
 from bench.report.charts.courses import picture, sentence
 from tests.report.charts.drawn_runs import drawn_run
@@ -59,7 +60,10 @@ def test_many_strategies_are_counted() -> None:
 def test_a_strategy_that_is_not_ranked_is_shown_as_such(tmp_path: Path) -> None:
     """It stays out of the sentence, and its curve says why it is dashed."""
     run = drawn_run("usual")
-    strategies = tuple(replace(one, ranked=one.facts.name == "flat") for one in run.analysis.strategies)
+    strategies = tuple(
+        replace(one, not_ranked=() if one.facts.name == "flat" else (NotRanked(Reason.NO_ROUND),))
+        for one in run.analysis.strategies
+    )
     analysis = replace(run.analysis, strategies=strategies)
     assert sentence(analysis, run.growth, "rows") == "From 0 to 100,000 rows the cost per test stays flat with flat"
     drawn = picture(analysis, run.growth, "rows")

@@ -19,7 +19,7 @@ from matplotlib.typing import ColorType
 
 from bench.report.charts.heatmap import COLOURS, NOT_PROBED, picture
 from bench.report.charts.typesetting import DARK, ON_BROWN, PAPER
-from bench.results.records import Fidelity, Sight
+from bench.results.records import Fidelity, ProbeResult
 from bench.strategy.probe_catalogue import Family, Probe
 from tests.report.charts.pictures import colliding, corners, cut_off
 
@@ -41,14 +41,14 @@ STRANGE = ("$x_{y}", "$x^2$", "<b>&amp;", "\x1b[31mred\x00", "two\nlines", "\u65
 
 def mixed(name: str, shift: int, missing: int = 0) -> Fidelity:
     """Return a record of all kinds of outcomes; an older one is missing the last few probes."""
-    sights = (Sight(probe, OUTCOMES[(number * 3 + shift) % 5], "") for number, probe in enumerate(Probe))
+    sights = (ProbeResult(probe, OUTCOMES[(number * 3 + shift) % 5], "") for number, probe in enumerate(Probe))
     return Fidelity(name, "", EMBEDDED, tuple(sights)[: len(Probe) - missing])
 
 
 def seeing(name: str, count: int) -> Fidelity:
     """Return a record of which so many probes passed."""
     return Fidelity(
-        name, "", EMBEDDED, tuple(Sight(p, "sees" if n < count else "hides", "") for n, p in enumerate(Probe))
+        name, "", EMBEDDED, tuple(ProbeResult(p, "sees" if n < count else "hides", "") for n, p in enumerate(Probe))
     )
 
 

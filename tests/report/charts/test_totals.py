@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.totals import MOST_TESTS
 from bench.report.charts.totals import picture, sentence
 from tests.report.charts.drawn_runs import FLOOR_ALONE, drawn_run
@@ -66,7 +67,10 @@ def test_ties_stand_beside_the_fastest() -> None:
 def test_what_is_needed_opens_the_sentence() -> None:
     """Of strategies that do not see what is needed nothing is said, and the sentence says for which need it holds."""
     run = drawn_run("usual")
-    strategies = [replace(one, ranked=one.facts.name == "steep") for one in run.analysis.strategies]
+    strategies = [
+        replace(one, not_ranked=() if one.facts.name == "steep" else (NotRanked(Reason.NOT_PROBED),))
+        for one in run.analysis.strategies
+    ]
     said = sentence(replace(run.analysis, strategies=tuple(strategies), need=("notify",)), run.growth)
     assert re.fullmatch(r"Where tests must see notify: 1,000 tests take \d\d\.\d s with steep", said)
 

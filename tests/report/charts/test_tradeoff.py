@@ -7,9 +7,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.charts.tradeoff import frontier, picture, sentence
-from bench.results.records import Fidelity, Sight
+from bench.results.records import Fidelity, ProbeResult
 from bench.strategy.probe_catalogue import Probe
 from tests.report.charts.pictures import boxes_in, check_layout, words_in
 from tests.report.charts.test_cost import (
@@ -26,7 +27,7 @@ from tests.report.charts.test_cost import (
 
 def seeing(result: StrategyResult, count: int) -> StrategyResult:
     """Return a result whose tests see the first so many probes."""
-    sights = tuple(Sight(probe, "sees" if n < count else "hides", "") for n, probe in enumerate(Probe))
+    sights = tuple(ProbeResult(probe, "sees" if n < count else "hides", "") for n, probe in enumerate(Probe))
     return replace(result, fidelity=Fidelity(result.facts.name, "", "embedded, Postgres 18.4", sights))
 
 
@@ -143,7 +144,7 @@ SENTENCES = {
         [CHEAPEST, seeing(DEARER, 30), seeing(DEAREST, 44)], ()
     ),
     "Where tests must see notify: c costs 12.0 ms per test and sees 44 of 44": replace(
-        probed([DEARER, replace(CHEAPEST, ranked=False)], [44, 20]), need=("notify",)
+        probed([DEARER, replace(CHEAPEST, not_ranked=(NotRanked(Reason.NOT_PROBED),))], [44, 20]), need=("notify",)
     ),
 }
 
