@@ -5,7 +5,7 @@ In a copy of the database triggers note which tables a test writes to, and one s
 sequences; a test that changes the schema costs a new copy. A transaction that a test leaves open is ended, with a
 warning. It needs a superuser; docs/baseline-restore.md says how it works, and what it never puts back.
 
-Take it when commits must be real, on several connections, and a test must not cost more than a rollback.
+Use it when commits must be real, on several connections, and a test must not cost more than a rollback.
 Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database),
 [touched tables](https://carbonhealth.com/blog-post/cleaning-postgresql-db-between-integration-tests-efficiently).
 """

@@ -4,7 +4,7 @@ An outer transaction that sessions join in SQLAlchemy's default way, without a w
 A rollback of the application, after a conflict say, rolls back the outer transaction: what the test had committed is
 gone, and what it commits later stays in the database for good.
 
-Take it never: it works until a test rolls back. Say `join_transaction_mode="create_savepoint"`: that is
+Do not use it: it works until a test rolls back. Say `join_transaction_mode="create_savepoint"`: that is
 savepoint_rollback.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/changelog/whatsnew_20.html#new-transaction-join-modes-for-session),
 [its default](https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.join_transaction_mode).

@@ -3,7 +3,7 @@ An outer transaction that sessions join with `control_fully`: their commit is it
 
 Nothing is left for the rollback at the end, and every row stays.
 
-Take it never: it is for applications that hand a transaction to a session for good. Take savepoint_rollback.
+Do not use it: it is for applications that hand a transaction to a session for good. Take savepoint_rollback.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.join_transaction_mode),
 [SQLAlchemy #11163](https://github.com/sqlalchemy/sqlalchemy/issues/11163).
 """

@@ -3,7 +3,7 @@ Create all tables before each test and drop them after it.
 
 The application commits for real. The tables come from the models, so what only a migration makes is missing.
 
-Take it when code needs real commits that other connections see, and the schema is small and wholly in the models.
+Use it when code needs real commits that other connections see, and the schema is small and wholly in the models.
 Prior art: [FastAPI and async SQLAlchemy 2.0 with pytest done
 right](https://praciano.com.br/fastapi-and-async-sqlalchemy-20-with-pytest-done-right.html),
 [SQLAlchemy #5626](https://github.com/sqlalchemy/sqlalchemy/issues/5626).

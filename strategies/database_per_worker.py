@@ -4,7 +4,7 @@ A database for each worker of pytest-xdist, in which each test is rolled back.
 It is made and migrated anew for each run. Workers share no row and no lock, and none migrates what another one is
 migrating; within a worker all is as with `savepoint_rollback`.
 
-Take it when a suite that rolls back runs in parallel.
+Use it when a suite that rolls back runs in parallel.
 Prior art: [pytest-django](https://github.com/pytest-dev/pytest-django/blob/main/docs/usage.rst).
 """
 

@@ -5,7 +5,7 @@ Foreign keys are checked at the statement's end, so neither order nor cycles mat
 migrations are reference data and left alone; what a test changes in them stays changed. Sequences are set back.
 Triggers on DELETE fire, and what they write into another table may stay.
 
-Take it when tests need real commits and write few rows.
+Use it when tests need real commits and write few rows.
 Prior art: [DatabaseCleaner's deletion](https://sevenseacat.net/posts/2015/use-database-cleaners-deletion-strategy/),
 [Respawn](https://www.jimmybogard.com/how-respawn-works/).
 """

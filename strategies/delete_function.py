@@ -5,7 +5,7 @@ It is made when a run starts, lives as long as its connection, and keeps its pla
 those of foreign keys included, so no order is needed; only a superuser may ask for that, or who was granted SET ON
 PARAMETER session_replication_role. Tables that hold rows after the migrations are left alone; sequences are set back.
 
-Take it when tests need real commits, the schema is large, and triggers on DELETE are in the way.
+Use it when tests need real commits, the schema is large, and triggers on DELETE are in the way.
 Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder),
 [session_replication_role](https://www.postgresql.org/docs/current/runtime-config-client.html).
 """

@@ -4,7 +4,7 @@ A new engine for every test, in a new event loop, and one transaction that is ro
 Nothing is shared between loops, so no trap: each test pays for opening a connection, and for what an engine asks the
 server first.
 
-Take it when every test is to have an event loop of its own and the application insists on an engine with a pool;
+Use it when every test is to have an event loop of its own and the application insists on an engine with a pool;
 otherwise null_pool does the same with less.
 Prior art: [fastapi-sqla](https://github.com/dialoguemd/fastapi-sqla/pull/266),
 [SQLAlchemy #5626](https://github.com/sqlalchemy/sqlalchemy/issues/5626).

@@ -3,7 +3,7 @@ Migrate up to head before each test and down to base after it.
 
 The application commits for real, and what only a migration makes is there. Every downgrade has to undo its upgrade.
 
-Take it when code needs real commits and what only migrations make (triggers, reference rows), and the tests are few;
+Use it when code needs real commits and what only migrations make (triggers, reference rows), and the tests are few;
 the cost grows with the number of migrations.
 Prior art: [Function-level database migrations with SQLAlchemy, Alembic, and
 pytest](https://www.scien.cx/2025/08/06/function-level-database-migrations-with-sqlalchemy-alembic-and-pytest),

@@ -3,7 +3,7 @@ One engine made when its module is imported, each test in a loop of its own.
 
 The first test fills the pool and passes; the second gets a connection of the first one's loop.
 
-Take it never: all tests but the first fail. Make the engine in a fixture and give all tests one session loop, as
+Do not use it: all tests but the first fail. Make the engine in a fixture and give all tests one session loop, as
 savepoint_rollback does, or keep it where it is with `NullPool`, as in null_pool.
 Prior art: [pytest-asyncio #402](https://github.com/pytest-dev/pytest-asyncio/issues/402).
 """

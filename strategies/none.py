@@ -3,7 +3,7 @@ No isolation: one engine in one session loop, and everything that a test commits
 
 The floor: what the tests cost by themselves.
 
-Take it never: tests find the rows of earlier ones. It is what the others are measured against; for the price of the
+Do not use it: tests find the rows of earlier ones. It is what the others are measured against; for the price of the
 floor take savepoint_rollback.
 Prior art: [pytest-asyncio](https://pytest-asyncio.readthedocs.io/en/latest/how-to-guides/run_session_tests_in_same_loop.html).
 """

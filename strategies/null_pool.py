@@ -3,7 +3,7 @@ One engine with `NullPool`, a new event loop for every test, one transaction rol
 
 No connection outlives its checkout, so none meets a second loop; each test pays for opening one.
 
-Take it when every test is to have an event loop of its own, and what is said of savepoint_rollback holds.
+Use it when every test is to have an event loop of its own, and what is said of savepoint_rollback holds.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#using-multiple-asyncio-event-loops),
 [asyncpg #863](https://github.com/MagicStack/asyncpg/issues/863).
 """

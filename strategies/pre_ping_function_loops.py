@@ -3,7 +3,7 @@ The same engine at module level, with `pool_pre_ping=True`: the trap as flakines
 
 The ping finds the other loop's connection broken, and every other test gets a new one and passes.
 
-Take it never: what looks like a cure fails every other test. Take savepoint_rollback or null_pool: a ping is for
+Do not use it: what looks like a cure fails every other test. Take savepoint_rollback or null_pool: a ping is for
 servers that restart, not for loops.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/core/pooling.html#disconnect-handling-pessimistic),
 [pytest-asyncio #402](https://github.com/pytest-dev/pytest-asyncio/issues/402).

@@ -5,7 +5,7 @@ An outer transaction never commits, so what is checked at commit never is. `SET 
 just before the rollback: a violated constraint makes the test end in an error, but in its teardown and not where the
 application commits, so how the application answers it cannot be tested.
 
-Take it when the schema has constraints that are initially deferred, in place of `savepoint_rollback`.
+Use it when the schema has constraints that are initially deferred, in place of `savepoint_rollback`.
 Prior art: [Django on the same gap](https://code.djangoproject.com/ticket/16457),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """

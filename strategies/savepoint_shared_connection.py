@@ -6,7 +6,7 @@ savepoint's. So concurrent requests are answered, one transaction after the othe
 interleaving cannot be seen. Who begins a second transaction while the same task still has one waits for itself: after
 3 seconds, "QueuePool limit of size 1 overflow 0 reached".
 
-Take it when the code under test serves requests at the same time or opens sessions of its own, one after the other, and
+Use it when the code under test serves requests at the same time or opens sessions of its own, one after the other, and
 speed matters more than what happens between transactions.
 Prior art: [Ecto's SQL sandbox](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html),
 [Rails' shared connection](https://github.com/rails/rails/pull/28083).

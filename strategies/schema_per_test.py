@@ -4,7 +4,7 @@ A schema per test, found through `search_path`, with tables made from the models
 The application commits for real. What only a migration makes is missing, and so is whatever names its schema or
 connects without the setting. The schema has the same name in every test, so that connections can be kept.
 
-Take it when there may be one database only, several workers are to use it, and nothing but models makes tables.
+Use it when there may be one database only, several workers are to use it, and nothing but models makes tables.
 Prior art: [Per-Test Database Isolation in Postgres](https://conroy.org/per-test-database-isolation-in-postgres).
 """
 

@@ -3,7 +3,7 @@ One engine in the session's event loop, each test in a loop of its own.
 
 The pool's connections belong to the loop that opened them; the first test that takes one is in another.
 
-Take it never: all tests fail. Give tests and fixtures one session loop, as savepoint_rollback does, or take null_pool.
+Do not use it: all tests fail. Give tests and fixtures one session loop, as savepoint_rollback does, or take null_pool.
 Prior art: [FastAPI async + pytest, event loop
 trap](https://dev.to/neerajkansal9/fastapi-asyncpytest-event-loop-trap-295c),
 [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#using-multiple-asyncio-event-loops).

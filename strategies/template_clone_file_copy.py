@@ -5,7 +5,7 @@ Postgres copies the template's files between two checkpoints, and logs little; t
 copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on;
 from 18 on with `file_copy_method = clone`, so that files share blocks where the file system can (Btrfs, XFS, APFS).
 
-Take it when tests need all that a database is, and the migrated template is large or the file system can clone.
+Use it when tests need all that a database is, and the migrated template is large or the file system can clone.
 Prior art: [CREATE DATABASE](https://www.postgresql.org/docs/current/sql-createdatabase.html),
 [cloning](https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-FILE-COPY-METHOD).
 """

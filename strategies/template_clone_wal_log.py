@@ -4,7 +4,7 @@ A database per test, copied from a migrated template with STRATEGY = wal_log.
 Postgres reads the template page by page and logs every page of the copy; only to drop one it makes a checkpoint. A
 copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on.
 
-Take it when tests need all that a database is, DDL and commits included, and the migrated template is small.
+Use it when tests need all that a database is, DDL and commits included, and the migrated template is small.
 Prior art: [CREATE DATABASE](https://www.postgresql.org/docs/current/sql-createdatabase.html),
 [pytest-postgresql](https://github.com/dbfixtures/pytest-postgresql).
 """

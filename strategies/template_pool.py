@@ -4,7 +4,7 @@ A database per test, copied from a migrated template while other tests run.
 A few databases take turns: the one that a test is done with is dropped and copied anew, and goes to the end of the
 queue. The server does no less than for copies on demand.
 
-Take it when tests need all that a database is, and leave the server time for a copy.
+Use it when tests need all that a database is, and leave the server time for a copy.
 Prior art: [IntegreSQL](https://github.com/allaboutapps/integresql).
 """
 

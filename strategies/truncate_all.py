@@ -5,7 +5,7 @@ Identity columns start again; a sequence that no table owns goes on. Each table 
 Tables that hold rows after the migrations are left alone, but CASCADE takes along one that refers to another table.
 TRUNCATE waits for whoever has so much as read a table: a connection that is left in a transaction ends in an error.
 
-Take it when tests need real commits and write many rows into few tables.
+Use it when tests need real commits and write many rows into few tables.
 Prior art: [DatabaseCleaner](https://github.com/DatabaseCleaner/database_cleaner),
 [why it is slow](https://stackoverflow.com/questions/11419536/postgresql-truncation-speed/11423886).
 """

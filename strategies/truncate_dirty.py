@@ -4,7 +4,7 @@ Truncate, after each test, the tables that it wrote to; the application commits 
 One statement finds them: they hold rows, or a sequence of theirs has been used, if for rows that were rolled back or
 deleted. Else all is as with `truncate_all`: reference data, sequences that no table owns, and locks.
 
-Take it when tests need real commits, the schema is large, and a test writes to few of its tables.
+Use it when tests need real commits, the schema is large, and a test writes to few of its tables.
 Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder),
 [Respawn](https://www.jimmybogard.com/how-respawn-works/).
 """

@@ -1,1 +1,1 @@
-"""From a strategy to a `conftest.py` for anybody's project."""
+"""Turns a strategy into a `conftest.py` for any project."""

@@ -1,4 +1,4 @@
-"""A module of Python in parts: what it imports, and its statements as they are written, comments included."""
+"""A Python module as parts: its imports, and its top-level statements as written, with their comments."""
 
 import ast
 import re
@@ -17,27 +17,27 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Block:
-    """A statement at the top of a module, with the comments above it and the docstring below."""
+    """A top-level statement, with the comments above it and, for a constant, the docstring below."""
 
     text: str
     names: frozenset[str]
-    """What it binds in the module."""
+    """Names that it binds in the module."""
     uses: frozenset[str]
-    """The names that it takes from the module or from the builtins."""
-    asks: tuple[str, ...]
-    """Of a fixture: the fixtures that it asks for."""
+    """Names of the module, or builtins, that it uses."""
+    requests: tuple[str, ...]
+    """If it is a fixture: the fixtures that it requests."""
     imports: frozenset[str]
-    """The packages that it imports itself."""
+    """Packages that are imported inside it."""
     is_fixture: bool
     is_definition: bool
-    """Whether it is a function or a class, around which two lines are blank."""
+    """Whether it is a function or a class, which has two blank lines around it."""
     blank_lines: int
-    """Above it."""
+    """Number of blank lines above it."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A module that has been read, not imported."""
+class ModuleSource:
+    """A module that was read, not imported."""
 
     path: Path
     docstring: str
@@ -45,11 +45,11 @@ class Source:
     blocks: tuple[Block, ...]
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> ModuleSource:
     """
     Read a module.
 
-    A file beside it that it reads, `Path(__file__).with_name("name").read_text()`, becomes a text in the module.
+    `Path(__file__).with_name("name").read_text()` is replaced by a string literal with the content of that file.
     """
     text = _with_files_read(path)
     tree = ast.parse(text)
@@ -65,11 +65,11 @@ def read_source(path: Path) -> Source:
             imports += _imports(statement)
         elif statement is not tree.body[0] or ast.get_docstring(tree) is None:
             blocks.append(_block(statement, written))
-    return Source(path, ast.get_docstring(tree) or "", tuple(imports), tuple(blocks))
+    return ModuleSource(path, ast.get_docstring(tree) or "", tuple(imports), tuple(blocks))
 
 
 def _groups(statements: list[ast.stmt]) -> list[list[ast.stmt]]:
-    """Put a text that stands alone, the docstring of a constant, with the statement before it."""
+    """Group each statement with the docstring below it."""
     groups: list[list[ast.stmt]] = []
     for statement in statements:
         text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -102,7 +102,7 @@ def _block(statement: ast.stmt, written: str) -> Block:
         imports=frozenset(
             one.package for node in ast.walk(statement) if isinstance(node, ImportStatement) for one in _imports(node)
         ),
-        asks=_arguments(statement) if is_fixture and isinstance(statement, Function) else (),
+        requests=_arguments(statement) if is_fixture and isinstance(statement, Function) else (),
         is_fixture=is_fixture,
         is_definition=isinstance(statement, Function | ast.ClassDef),
         blank_lines=len(written) - len(text),
@@ -128,14 +128,14 @@ def _arguments(function: Function) -> tuple[str, ...]:
 
 
 def _with_files_read(path: Path) -> str:
-    """Return the text of a module, with the files that it reads in it."""
+    """Return the text of a module, with the files that it reads inlined."""
     code = text = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and (name := _NAME_BESIDE.match(ast.unparse(node))):
             content = path.with_name(name[1]).read_text(encoding="utf-8")
             raw = '"""' not in content and not content.endswith(('"', "\\"))
             literal = f'r"""{content}"""' if raw else repr(content)
-            # The lines of the file are as long as they are; what excuses those of a text stands at its end.
+            # The file may have long lines. In a multi-line string a noqa comment must come after its end.
             long = "  # noqa: E501" if any(len(line) > WIDTH for line in literal.splitlines()) else ""
             call = ast.get_source_segment(code, node) or ""
             text = text.replace(f"{call}\n", f"{literal}{long}\n").replace(call, literal)

@@ -21,7 +21,7 @@ from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import PASSED, WARM_UP, Cell, Size
 from bench.server import Server, open_server
-from bench.strategy.declaration import LoadedStrategy
+from bench.strategy.loaded import LoadedStrategy
 from bench.workload import SMALLEST
 
 CELL_TIMEOUT = 600

@@ -1,4 +1,4 @@
-"""`nox -s adopt -- NAME`: a strategy as a `conftest.py` for another project."""
+"""`nox -s adopt -- NAME`: turn a strategy into a `conftest.py` for another project."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ import click
     help="File to write; it must not exist yet.  [default: print it]",
 )
 def adopt(name: str, out: Path | None) -> None:
-    """Turn a strategy into a conftest.py for your own project; it needs nothing of looptrap."""
-    from bench.adopt.assemble import adopted, to_do, write_new
+    """Turn a strategy into a conftest.py for your own project, which does not need looptrap."""
+    from bench.adopt.assemble import adopted, write_new
 
     conftest = adopted(name)
     if out is None:
-        click.echo(conftest, nl=False)
+        click.echo(conftest.text, nl=False)
         return
     write_new(out, conftest)
-    click.echo(f"wrote {out}\n\n{to_do(conftest)}")
+    click.echo(f"wrote {out}\n\n{conftest.instructions}")

@@ -18,8 +18,9 @@ from bench.results.errors import UserError, unwritable
 from bench.results.files import FIDELITY, FIDELITY_FILE
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity
-from bench.strategy.declaration import TWIN, LoadedStrategy
+from bench.strategy.declaration import TWIN
 from bench.strategy.discovery import able, load_all, references_in
+from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import probe_named
 
 RESULTS = ROOT / "results"

@@ -1,4 +1,4 @@
-"""`nox -s new -- NAME`: write a strategy file that runs as it is, to be changed."""
+"""`nox -s new -- NAME`: write a strategy file that runs at once, as a starting point."""
 
 import re
 from pathlib import Path
@@ -11,23 +11,23 @@ from bench.strategy.discovery import STRATEGIES, names_in_tree
 TEMPLATE = STRATEGIES / "savepoint_rollback.py"
 
 DOCSTRING = """
-{name}: say in one line what it does to each test.
+{name}: one line that says what it does to each test.
 
-Say in one to four lines how it works, and what to know before one takes it.
+One to four short sentences: how it works, and its caveats.
 
-Take it when (say in one or two sentences for whom it is the right one; of a trap: Take it never, and what instead).
+Use it when (one or two sentences; for a trap write: Do not use it: why, and what to use instead).
 Prior art: [name](https://example.org).
 """
 
 
 def new_strategy(name: str) -> Path:
     """
-    Copy the strategy that most people start from, with a docstring that asks for what it has to say.
+    Copy the strategy that most people start from, with a docstring to fill in.
 
-    :raises UserError: the name cannot be one, or is taken.
+    :raises UserError: the name is invalid or taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"'{name}' cannot name a strategy: lower case, digits and _, such as schema_per_test.")
+        raise UserError(f"'{name}' is not a valid name: use lower case, digits and _, such as schema_per_test.")
     if name in names_in_tree():
         raise UserError(f"strategies/{name}.py exists already: choose another name, or edit that file.")
     path = STRATEGIES / f"{name}.py"
@@ -39,6 +39,6 @@ def new_strategy(name: str) -> Path:
 @click.command()
 @click.argument("name")
 def new(name: str) -> None:
-    """Write a strategy file that runs as it is."""
+    """Write a new strategy file: a copy of savepoint_rollback that runs at once, for you to change."""
     path = new_strategy(name)
     click.echo(f"wrote {path}; try it: nox -s bench -- --quick --strategies {name}")

@@ -96,7 +96,7 @@ def run(
 
     if resume is None:
         chosen = RunOptions(names=with_peers(names, peers=peers), sweep=parse_sweep(sweep), **options)
-        folder = measure_run(chosen, console, conftest_of)
+        folder = measure_run(chosen, console, lambda strategy: conftest_of(strategy).text)
     else:
         _refuse_beside_resume(ctx)
         folder = resume_run(resume, options["source"], console)

@@ -29,7 +29,7 @@ from bench.results.paths import ROOT
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server, ServerDiedError
 from bench.server.process_identity import identity, known
-from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
+from bench.strategy.loaded import LoadedStrategy, arguments_for_pytest
 from bench.worker.protocol import ADMIN_DSN, CONTRACT_BROKEN, DATABASE_URL, LOOP, Record
 
 RECORD_FILE, OUTPUT_FILE, PROCESS_FILE = "record.json", "output.txt", "process.json"

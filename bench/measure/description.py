@@ -31,8 +31,8 @@ from bench.results.records import (
 from bench.results.version import VERSION, commit
 from bench.server import Server
 from bench.server.machine import describe_machine
-from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import CORE
+from bench.strategy.loaded import LoadedStrategy
 from bench.workload import describe
 
 Adopt = Callable[[LoadedStrategy], str]

@@ -23,15 +23,16 @@ from rich.console import Console
 
 from bench.measure.cell import environment, kill_group, pytest_options
 from bench.measure.child import LIBRARIES, run_pytest
-from bench.probes.protocol import REFUSED_FILE, SECOND, TOLD_FILE, Phase, Told
+from bench.probes.protocol import EVENTS_FILE, REFUSED_FILE, SECOND, Phase, PhaseEvent
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity, ProbeResult
 from bench.server import Server
-from bench.strategy.declaration import LoadedStrategy, Trap, arguments_for_pytest
+from bench.strategy.declaration import Trap
 from bench.strategy.discovery import load
+from bench.strategy.loaded import LoadedStrategy, arguments_for_pytest
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
 PATIENCE = 12.0
@@ -56,7 +57,7 @@ APART = (Probe.KILLED_PROCESS, Probe.TWO_WORKERS)
 
 _FOLDER = "bench/probes"
 CONTROL_FILE = ROOT / "bench" / "probes" / f"{CONTROL}.py"
-_TOLD = TypeAdapter(Told)
+_EVENT = TypeAdapter(PhaseEvent)
 _NEXT: dict[Phase, Phase] = {"start": "setup", "setup": "call", "call": "teardown"}
 
 
@@ -210,9 +211,9 @@ class _Prober:
         """Run probes one after the other as far as one process goes, the first of them at least."""
         families = [f"{_FOLDER}/test_{family}.py" for family in Family if any(p.family == family for p in probes)]
         with self._database() as url:
-            told, ended = self._run(url, f"--probes={','.join(probes)}", *families)
-        sights = {_probe(one): _sight(one.probe, told) for one in told}
-        last = told[-1] if told else Told(probes[0], "", "start", "sees", "")
+            events, ended = self._run(url, f"--probes={','.join(probes)}", *families)
+        sights = {_probe(one): _sight(one.probe, events) for one in events}
+        last = events[-1] if events else PhaseEvent(probes[0], "", "start", "sees", "")
         if last.phase != "teardown":
             # It ended in the middle of a test, which no test is meant to do.
             sights[_probe(last)] = _broken(last, ended)
@@ -234,14 +235,14 @@ class _Prober:
         workers = ("-p", "xdist.plugin", "-n", "2", "--dist", "each")
         test = f"{_FOLDER}/apart/test_two_workers.py::test_two_workers[first]"
         with self._database() as url:
-            told, ended = self._run(url, *workers, test)
-        return self._first_failure(Probe.TWO_WORKERS, told, ended)
+            events, ended = self._run(url, *workers, test)
+        return self._first_failure(Probe.TWO_WORKERS, events, ended)
 
-    def _first_failure(self, probe: Probe, told: Sequence[Told], ended: str) -> ProbeResult:
-        if any(one.outcome != "sees" for one in told):
-            return _sight(probe, told)
-        if not told or told[-1].phase != "teardown":
-            return _broken(told[-1] if told else Told(probe, "", "start", "sees", ""), ended)
+    def _first_failure(self, probe: Probe, events: Sequence[PhaseEvent], ended: str) -> ProbeResult:
+        if any(one.outcome != "sees" for one in events):
+            return _sight(probe, events)
+        if not events or events[-1].phase != "teardown":
+            return _broken(events[-1] if events else PhaseEvent(probe, "", "start", "sees", ""), ended)
         return ProbeResult(probe, "sees", "")
 
     @contextmanager
@@ -252,10 +253,10 @@ class _Prober:
         # With what a strategy may have made beside it.
         self._server.drop_databases(name)
 
-    def _run(self, url: str, *arguments: str) -> tuple[list[Told], str]:
-        """Run pytest, and return what it told and how it ended."""
-        told_file, output = self._folder / TOLD_FILE, self._folder / "output.txt"
-        told_file.unlink(missing_ok=True)
+    def _run(self, url: str, *arguments: str) -> tuple[list[PhaseEvent], str]:
+        """Run pytest, and return its events and how it ended."""
+        events_file, output = self._folder / EVENTS_FILE, self._folder / "output.txt"
+        events_file.unlink(missing_ok=True)
         strategy = self._strategy
         command = [
             *pytest_options(self._client),
@@ -267,7 +268,7 @@ class _Prober:
         process = PROCESSES.Process(target=run_pytest, args=(command, variables, output))
         process.start()
         try:
-            waited = self._wait(process, told_file)
+            waited = self._wait(process, events_file)
         finally:
             if process.pid is not None and hasattr(os, "killpg"):
                 kill_group(process.pid)
@@ -277,9 +278,9 @@ class _Prober:
             raise UserError(f"strategy {strategy.name}: {refused.read_text()}")
         last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
         ended = f"no end within {waited:g} s: killed" if waited else f"exit code {process.exitcode}: {''.join(last)}"
-        return [_TOLD.validate_json(line) for line in _lines(told_file)], ended
+        return [_EVENT.validate_json(line) for line in _lines(events_file)], ended
 
-    def _wait(self, process: BaseProcess, told_file: Path) -> float | None:
+    def _wait(self, process: BaseProcess, events_file: Path) -> float | None:
         """Wait for the end of a process; where it hangs instead, saying nothing any more, return for how long."""
         said, since = 0, time.monotonic()
         while process.exitcode is None:
@@ -288,7 +289,7 @@ class _Prober:
             process.join(POLL)
             # Two workers tell of two starts before either has set up its test.
             patience = PATIENCE if said > 2 else PATIENCE_AT_START  # noqa: PLR2004 - of which the comment speaks
-            now = len(_lines(told_file))
+            now = len(_lines(events_file))
             if now != said:
                 said, since = now, time.monotonic()
             elif time.monotonic() - since > patience:
@@ -296,28 +297,28 @@ class _Prober:
         return None
 
 
-def _lines(told_file: Path) -> list[str]:
-    return told_file.read_text().splitlines() if told_file.exists() else []
+def _lines(events_file: Path) -> list[str]:
+    return events_file.read_text().splitlines() if events_file.exists() else []
 
 
-def _probe(told: Told) -> Probe:
-    return Probe[told.probe.upper()]
+def _probe(event: PhaseEvent) -> Probe:
+    return Probe[event.probe.upper()]
 
 
-def _sight(probe: str, told: Sequence[Told]) -> ProbeResult:
+def _sight(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
     """Return the first failure of a probe, or that it saw the behaviour."""
-    failed = (one for one in told if one.probe == probe and one.outcome != "sees")
+    failed = (one for one in events if one.probe == probe and one.outcome != "sees")
     first = next(failed, None)
     return ProbeResult(probe, "sees", "") if first is None else ProbeResult(probe, first.outcome, _detail(first))
 
 
-def _broken(last: Told, ended: str) -> ProbeResult:
+def _broken(last: PhaseEvent, ended: str) -> ProbeResult:
     """Say of a probe in whose middle the process ended where that was."""
     phase = _NEXT.get(last.phase, last.phase)
     return ProbeResult(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended}")
 
 
-def _detail(failed: Told) -> str:
+def _detail(failed: PhaseEvent) -> str:
     # asyncio names files of tasks and handles; where they lie on this machine tells nobody anything.
     said = failed.detail.replace(f"{ROOT}{os.sep}", "")
     return f"in the {failed.phase} of the {failed.turn} test\n{said}"

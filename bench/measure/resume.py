@@ -17,7 +17,7 @@ from bench.results.errors import UserError
 from bench.results.paths import typed
 from bench.results.records import SCHEMA, Condition, Machine, Run, ServerFacts, StrategyFacts, Workload
 from bench.server import DSN_VARIABLE
-from bench.strategy.declaration import LoadedStrategy
+from bench.strategy.loaded import LoadedStrategy
 from bench.workload import describe
 
 _Facts = TypeVar("_Facts", Condition, Machine, ServerFacts, StrategyFacts, Workload)

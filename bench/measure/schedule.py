@@ -21,7 +21,8 @@ from bench.results.errors import unwritable
 from bench.results.files import append_cell, drop_torn_line, read_cells
 from bench.results.records import WARM_UP, Cell, Decision, DecisionKind, Size
 from bench.server import Server, ServerDiedError
-from bench.strategy.declaration import FLOOR, LoadedStrategy, Trap
+from bench.strategy.declaration import FLOOR, Trap
+from bench.strategy.loaded import LoadedStrategy
 from bench.workload import SHAPES
 
 FEWEST_ROUNDS_AT_ALL = 3

@@ -32,7 +32,7 @@ from bench.results.records import Run
 from bench.results.traces import TRACES
 from bench.server import Server, ServerDiedError, open_server, untimed
 from bench.strategy.declaration import FLOOR, TWIN
-from bench.strategy.discovery import able, lasting, load_all, references_in
+from bench.strategy.discovery import able, absolute_reference, load_all, references_in
 from bench.strategy.probe_catalogue import parse_probes
 
 MOST_DEATHS = 3
@@ -53,7 +53,7 @@ def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     :raises UserError: an option, a strategy, the server or the folder is not usable.
     :raises KeyboardInterrupt: the user stopped it; finished cells are on disk, and a message says where.
     """
-    references = list(dict.fromkeys([FLOOR, TWIN, *map(lasting, references_in(options.names))]))
+    references = list(dict.fromkeys([FLOOR, TWIN, *map(absolute_reference, references_in(options.names))]))
     strategies = load_all(references)
     plan = schedule.Plan(
         strategies=able(strategies),

@@ -25,7 +25,7 @@ from bench.results.errors import UserError
 from bench.results.printable import printable
 from bench.results.traces import Event, Trace
 from bench.server import Server
-from bench.strategy.declaration import LoadedStrategy, arguments_for_pytest
+from bench.strategy.loaded import LoadedStrategy, arguments_for_pytest
 
 TESTS = ("create_and_list", "conflict_then_carry_on", "read_own_commits")
 """Of the workload: one whose handler commits, one whose handler rolls back, and one that reads what it committed."""

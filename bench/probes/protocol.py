@@ -1,7 +1,7 @@
 """
-What a process that runs probes tells `bench/measure/probing.py`: a line of `TOLD_FILE` for each phase of a test.
+What a process that runs probes reports to `bench/measure/probing.py`: one line of `EVENTS_FILE` per test phase.
 
-`KEPT_FILE` is the probes' own; `REFUSED_FILE` is there when the strategy breaks the contract, and says how.
+Only the probes themselves use `KEPT_FILE`. `REFUSED_FILE` exists if the strategy breaks the contract, and says how.
 """
 
 import traceback
@@ -14,9 +14,9 @@ from bench.results.paths import ROOT
 
 FIRST, SECOND = "first", "second"
 BOTH = (FIRST, SECOND)
-"""The turns of a probe."""
+"""The turns of a probe: it runs as two tests, one after the other."""
 
-TOLD_FILE, KEPT_FILE, REFUSED_FILE = "told.jsonl", "kept.json", "refused.txt"
+EVENTS_FILE, KEPT_FILE, REFUSED_FILE = "events.jsonl", "kept.json", "refused.txt"
 
 Phase = Literal["start", "setup", "call", "teardown"]
 Outcome = Literal["sees", "hides", "breaks"]
@@ -24,23 +24,23 @@ Outcome = Literal["sees", "hides", "breaks"]
 LONGEST_DETAIL = 1500
 
 _SHOWN = {ROOT / "bench" / "probes", ROOT / "bench" / "probes" / "apart", ROOT / "strategies"}
-"""Whose lines stand in a detail."""
+"""Only lines of files in these folders appear in a detail."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """One phase of one turn of a probe is over; `start`, which does nothing, is the first of them."""
+class PhaseEvent:
+    """The end of one phase of a probe's turn. The phase `start` comes first and does nothing."""
 
     probe: str
     turn: str
     phase: Phase
     outcome: Outcome
     detail: str
-    """Where it failed and with what; empty for `sees`."""
+    """The error and its location; empty for `sees`."""
 
 
 def describe(error: BaseException) -> str:
-    """Return where in our files an error came up, one line each, and the chain of its causes."""
+    """Return the lines of our files that an error passed through, and the chain of its causes."""
     return "\n".join(_lines(error))[:LONGEST_DETAIL]
 
 
@@ -48,7 +48,7 @@ def _lines(error: BaseException) -> Iterator[str]:
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and cause not in causes:
         causes.append(cause)
-    # Of an error that is raised in place of another, it is the other that came up in our files.
+    # Where one error replaced another, often only the original passed through our files.
     yield from next(filter(None, map(_places, causes)), [])
     for cause in causes:
         yield f"{type(cause).__name__}: {cause}".rstrip(": ")

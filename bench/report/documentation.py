@@ -25,9 +25,10 @@ from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP
-from bench.strategy.declaration import FLOOR, TWIN, LoadedStrategy, Strategy, Trap
+from bench.strategy.declaration import FLOOR, TWIN, Strategy, Trap
 from bench.strategy.discovery import ALL, CORE, STRATEGIES, load_all, names_in_tree, peers_in_tree
 from bench.strategy.docstrings import read_docstring
+from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import Family, Probe
 
 REFERENCE = ROOT / "results" / "reference"
@@ -153,7 +154,7 @@ def _section(strategy: LoadedStrategy) -> Iterator[str]:
     yield f"### {strategy.name}"
     yield ""
     place = strategy.path.relative_to(ROOT)
-    for paragraph in (f"[`{place}`](../{place}): {said.summary}", said.how, said.take_it):
+    for paragraph in (f"[`{place}`](../{place}): {said.summary}", said.how, said.when_to_use):
         if paragraph:
             yield paragraph
             yield ""

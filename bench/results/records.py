@@ -180,8 +180,8 @@ class StrategyDocs:
 
     how: str = ""
     """How it works, and what to know."""
-    take_it: str = ""
-    """When to take it: begins with `Take it`."""
+    when_to_use: str = ""
+    """Begins with `Use it when` or `Do not use it`."""
     prior_art: str = ""
     """Links."""
 

@@ -30,8 +30,9 @@ from bench.app.database import get_session, get_session_factory
 from bench.app.main import app
 from bench.app.models import Base
 from bench.results.paths import ROOT
-from bench.strategy.declaration import Strategy, arguments_for_pytest, loop_scope_options
+from bench.strategy.declaration import Strategy
 from bench.strategy.discovery import plugins_of
+from bench.strategy.loaded import arguments_for_pytest, loop_scope_options
 from bench.worker.protocol import ADMIN_DSN, DATABASE_URL, LOOP, ContractBrokenError
 
 _STRATEGY_MODULE = pytest.StashKey[ModuleType]()

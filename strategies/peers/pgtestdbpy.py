@@ -4,7 +4,7 @@ A database for each test, cloned by pgtestdbpy from a template that it has migra
 It makes a role for the template, so the server's user must be allowed to, and drops a clone politely: whoever is still
 connected to it makes the test fail. After a process that was killed its role and template stay, and its next run fails.
 
-Take it when every connection of your code is closed by the end of a test. Its clones are copies of files, which can be
+Use it when every connection of your code is closed by the end of a test. Its clones are copies of files, which can be
 dearer than Postgres's default.
 Prior art: [pgtestdbpy](https://github.com/leontrolski/pgtestdbpy), [pgtestdb](https://github.com/peterldowns/pgtestdb).
 """

@@ -4,7 +4,7 @@ A Postgres in WebAssembly, in a Node.js process of the suite's own, by py-pglite
 It isolates no tests: it makes the server, and is to be combined with a strategy. It cannot run here: the server is what
 all strategies have in common, and this one answers one connection at a time.
 
-Take it when no Postgres can be installed and your tests need one connection; with `savepoint_rollback`, say.
+Use it when no Postgres can be installed and your tests need one connection; with `savepoint_rollback`, say.
 Prior art: [py-pglite](https://github.com/wey-gu/py-pglite), [PGlite](https://github.com/electric-sql/pglite).
 """
 

@@ -4,7 +4,7 @@ Delete all rows before each test, in an order that pyspawn finds by the foreign 
 The application commits for real. Reference rows stay, for they are named; identity columns start again, other sequences
 go on. It needs a connection of psycopg beside the engine, and is Respawn, of .NET, in Python.
 
-Take it when your tables have rows that stay, and you do not want to list in which order the others are emptied.
+Use it when your tables have rows that stay, and you do not want to list in which order the others are emptied.
 Prior art: [pyspawn](https://github.com/Tsanton/pyspawn), [Respawn](https://github.com/jbogard/Respawn).
 """
 

@@ -5,7 +5,7 @@ Its sessions join the transaction without `join_transaction_mode`, as in `condit
 application takes along what it had committed, and the commit after it stays. It asks for a fixture `event_loop`, which
 pytest-asyncio no longer has; an empty one will do.
 
-Take it never: its last release is of 2021. Take `savepoint_rollback`, or `pytest_sqla`.
+Do not use it: its last release is of 2021. Take `savepoint_rollback`, or `pytest_sqla`.
 Prior art: [pytest-async-sqlalchemy](https://github.com/igortg/pytest-async-sqlalchemy),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """

@@ -3,7 +3,7 @@ Truncate after each test the tables that it has inserted into, by pytest-clean-d
 
 Triggers note which these are. It cannot run here: its last release is not to be installed beside pytest 9.
 
-Take it when your pytest is older; or take the idea, which needs a trigger, a table and a fixture.
+Use it when your pytest is older; or take the idea, which needs a trigger, a table and a fixture.
 Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database).
 """
 

@@ -5,7 +5,7 @@ It comes with a container of its own, in whose place it gets the server that all
 the models, so what only a migration makes is missing. Its databases are named `pytest_mock_resource_db_*` whatever
 one says; it drops them itself, but those of a process that was killed stay.
 
-Take it when you use it for other resources already.
+Use it when you use it for other resources already.
 Prior art: [pytest-mock-resources](https://github.com/schireson/pytest-mock-resources/blob/main/docs/source/async.rst).
 """
 

@@ -4,7 +4,7 @@ A database for each test, cloned from a migrated one by pytest-postgresql's `Dat
 The janitor ends whoever is still connected, to template or clone, so nothing that a test leaves open is in its way. Its
 own fixtures give psycopg connections; the engine, of asyncpg, is ours.
 
-Take it when your suite needs real commits, and a clone per test is worth what it costs.
+Use it when your suite needs real commits, and a clone per test is worth what it costs.
 Prior art: [pytest-postgresql](https://github.com/dbfixtures/pytest-postgresql),
 [its janitor in PyPI's own suite](https://github.com/pypi/warehouse/blob/main/tests/conftest.py).
 """

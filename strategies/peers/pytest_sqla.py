@@ -4,7 +4,7 @@ Wrap each test in an outer transaction and roll it back, by pytest-sqla.
 Under it lies the recipe of SQLAlchemy's documentation, as in `savepoint_rollback`. It opens each connection in the loop
 of its test, and tells in words when another loop, or a task that was left behind, uses it.
 
-Take it when you want that recipe without writing it, and its errors explained. It is young.
+Use it when you want that recipe without writing it, and its errors explained. It is young.
 Prior art: [pytest-sqla](https://github.com/sqla-native/pytest-sqla),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """

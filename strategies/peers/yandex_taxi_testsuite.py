@@ -4,7 +4,7 @@ Truncate all tables after each test, in a thread of its own, by yandex-taxi-test
 The application commits for real, into a database that the package makes from a file of SQL; here Alembic writes it. All
 tables are emptied but those that are named. It sets pytest-asyncio's loop scopes to the session's, whatever one says.
 
-Take it when you test services from outside and want its mock server, too; for the database alone it brings much along.
+Use it when you test services from outside and want its mock server, too; for the database alone it brings much along.
 Prior art: [yandex-taxi-testsuite](https://github.com/yandex/yandex-taxi-testsuite),
 [how userver uses it](https://userver.tech/docs/v3.2/d2/d55/samples_2postgres_service_2tests_2conftest_8py-example.html).
 """

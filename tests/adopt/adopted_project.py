@@ -1,15 +1,16 @@
-"""A project of somebody who has never heard of this harness, as its files: an application for notes, and its tests."""
+"""The files of a project that knows nothing of the harness: an application for notes, and its tests."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
-from bench.adopt.assemble import to_do
+from bench.adopt.assemble import AdoptedConftest
 
 DATABASE = '''
-"""An engine at module level, as many have it; under tests nothing may connect by it."""
+"""An engine at module level, as in many projects. No test may connect through it."""
 
 from collections.abc import AsyncIterator
 
@@ -176,27 +177,28 @@ SHARES_A_CONNECTION = """
     else:
         do_run_migrations(connection)
 """
-"""From Alembic's cookbook."""
+"""Taken from Alembic's cookbook."""
 
 
-def write_project(folder: Path, conftest: str, dsn: str) -> None:
-    """Write the project with an adopted conftest.py, edited as its docstring asks."""
+def write_project(folder: Path, conftest: AdoptedConftest, dsn: str) -> None:
+    """Write the project with an adopted conftest.py, edited as its docstring says."""
     package = folder / "notes_app"
     package.mkdir()
+    options = "".join(f'{option} = "{value}"\n' for option, value in conftest.pytest_options.items())
     for path, text in {
         package / "__init__.py": "",
         package / "database.py": DATABASE,
         package / "models.py": MODELS,
         package / "main.py": MAIN,
         folder / "test_notes.py": TESTS,
-        folder / "pyproject.toml": "\n".join(re.findall(r"^    (.*)", to_do(conftest), re.MULTILINE)),
-        folder / "conftest.py": edited(conftest, dsn),
+        folder / "pyproject.toml": f"[tool.pytest.ini_options]\n{options}",
+        folder / "conftest.py": edited(conftest.text, dsn),
     }.items():
         path.write_text(text)
 
 
 def edited(conftest: str, dsn: str) -> str:
-    """Return it with the places marked EDIT at its top filled in."""
+    """Return the file with its first lines marked EDIT filled in."""
     places = {"from your_app.": "from notes_app.", "postgresql://postgres:postgres@localhost:5432/postgres": dsn}
     for place, filled in places.items():
         assert place in conftest
@@ -204,18 +206,17 @@ def edited(conftest: str, dsn: str) -> str:
     return conftest
 
 
-def by_migrations(conftest: str) -> str:
-    """Return it with Alembic in the place of the models, as the comment in `migrate` says."""
-    found = re.search(r"# (lambda .*)\n    return .*", conftest)
+def by_migrations(conftest: AdoptedConftest) -> AdoptedConftest:
+    """Return the file with Alembic in place of the models, as the comment in `migrate` says."""
+    found = re.search(r"# (lambda .*)\n    return .*", conftest.text)
     assert found
     imports = "import pytest_asyncio\n"
-    return conftest.replace(found[0], f"return {found[1]}").replace(
-        imports, f"{imports}from alembic import command, config\n"
-    )
+    text = conftest.text.replace(found[0], f"return {found[1]}")
+    return replace(conftest, text=text.replace(imports, f"{imports}from alembic import command, config\n"))
 
 
 def add_migrations(folder: Path) -> None:
-    """Give the project what `alembic init -t async` makes, a revision, and what its owner changes once and for all."""
+    """Add what `alembic init -t async` creates, edited as a user would, and a revision."""
     command.init(Config(folder / "alembic.ini"), str(folder / "migrations"), template="async")
     (folder / "migrations" / "versions" / "0001_notes.py").write_text(REVISION)
     environment = folder / "migrations" / "env.py"

@@ -72,10 +72,10 @@ def test_option_that_is_not_valid(arguments: list[object], words: list[str], typ
     ("text", "words"),
     [
         ('"""Broken."""\nimport no_such_library', "does not import: ModuleNotFoundError"),
-        (GOOD.replace("strategy = ", "plan = "), "lacks `strategy`"),
+        (GOOD.replace("strategy = ", "plan = "), "has no `strategy`"),
         (GOOD.replace("session_factory", "factory"), "provides no `session_factory`"),
         (GOOD.replace("Strategy", "Trap"), "is a trap without an error"),
-        (GOOD.replace('"session"', '"sesion"'), "'sesion' is none of"),
+        (GOOD.replace('"session"', '"sesion"'), "'sesion' is not one of"),
     ],
 )
 def test_strategy_file_that_breaks_the_contract(text: str, words: str, looptrap: Command, tmp_path: Path) -> None:

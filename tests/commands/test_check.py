@@ -141,7 +141,7 @@ def test_strategy_that_hangs_is_given_up(
         (("--why", "null_pool", "notfy"), ("unknown probe 'notfy'", "notify")),
         (("--why", "nul_pool", "notify"), ("no outcome of 'nul_pool'", "nox -s check")),
         (("--strategies", "nul_pool"), ("unknown strategy 'nul_pool'", "null_pool")),
-        (("--strategies", ","), ("names none",)),
+        (("--strategies", ","), ("names no strategy",)),
         (("--strategies", "session_engine_function_loops"), ("nothing to probe", "nox -s bench")),
     ],
 )

@@ -10,8 +10,9 @@ from bench.results.endpoints import Client
 from bench.results.paths import ROOT
 from bench.results.records import PASSED, Cell, Samples
 from bench.server import Server
-from bench.strategy.declaration import Strategy, Trap, arguments_for_pytest
+from bench.strategy.declaration import Strategy, Trap
 from bench.strategy.discovery import load
+from bench.strategy.loaded import arguments_for_pytest
 from bench.worker.protocol import DATABASE_URL, LOOP
 from bench.workload import SMALLEST
 

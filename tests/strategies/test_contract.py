@@ -9,8 +9,8 @@ import pytest
 from bench.measure.cell import _database
 from bench.results.paths import ROOT
 from bench.server import Server
-from bench.strategy.declaration import arguments_for_pytest
 from bench.strategy.discovery import load
+from bench.strategy.loaded import arguments_for_pytest
 from bench.worker.protocol import ADMIN_DSN, DATABASE_URL
 
 EMPTYING = ("delete_all", "delete_function", "truncate_all", "truncate_dirty")

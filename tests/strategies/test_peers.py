@@ -8,8 +8,9 @@ import pytest
 
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
-from bench.strategy.declaration import Peer, arguments_for_pytest
+from bench.strategy.declaration import Peer
 from bench.strategy.discovery import able, load, names_in_tree, peers_in_tree, references_in
+from bench.strategy.loaded import arguments_for_pytest
 from tests.conftest import Command, assert_one_line
 
 NOT_INSTALLED = '''

@@ -62,7 +62,7 @@ def test_sets_stand_for_their_strategies(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_list_without_a_strategy() -> None:
     """Commas alone name nothing, which is one line."""
-    with pytest.raises(UserError, match="names none"):
+    with pytest.raises(UserError, match="names no strategy"):
         references_in(" , ")
 
 
@@ -130,9 +130,9 @@ def test_missing_package() -> None:
         ("does_not_import", '"""Broken."""\nimport no_such_library', "does not import: ModuleNotFoundError"),
         ("has_bad_syntax", '"""Broken."""\nimport (', "does not import: SyntaxError"),
         ("no_docstring", GOOD.replace('"""Do nothing at all."""', ""), "has no docstring"),
-        ("no_strategy", GOOD.replace("strategy = ", "plan = "), "lacks `strategy`"),
+        ("no_strategy", GOOD.replace("strategy = ", "plan = "), "has no `strategy`"),
         ("no_factory", GOOD.replace("session_factory", "factory"), "provides no `session_factory`"),
-        ("bad_scope", GOOD.replace('test_loop_scope="session"', 'test_loop_scope="sesion"'), "'sesion' is none of"),
+        ("bad_scope", GOOD.replace('test_loop_scope="session"', 'test_loop_scope="sesion"'), "'sesion' is not one of"),
         ("bad_probe", GOOD.replace("Strategy(", "Strategy(hides={'notfy'}, "), "notfy"),
         ("bare_trap", GOOD.replace("Strategy", "Trap"), "is a trap without an error"),
         (
@@ -140,9 +140,9 @@ def test_missing_package() -> None:
             GOOD.replace("import Strategy", "import ExpectedError, Trap").replace(
                 "Strategy(", "Trap(errors=[ExpectedError('E', 'w')], failures='sometimes', "
             ),
-            "failures='sometimes' is none of",
+            "failures='sometimes' is not one of",
         ),
-        ("Shouting", GOOD, "a name is lower case"),
+        ("Shouting", GOOD, "use lower case"),
     ],
 )
 def test_file_that_breaks_the_contract(tmp_path: Path, name: str, text: str, words: str) -> None:
@@ -163,7 +163,7 @@ def test_two_with_one_name(tmp_path: Path) -> None:
 
 def test_path_that_hides_a_module(tmp_path: Path) -> None:
     """A file named as a library would take its place in the process, so it is refused."""
-    assert "has the name of the module" in refusal(write(tmp_path, "alembic", GOOD))
+    assert "has the same name as the module" in refusal(write(tmp_path, "alembic", GOOD))
 
 
 def test_facts_of_a_trap_repeat_its_declaration() -> None:

@@ -1,4 +1,4 @@
-"""What strategies say of themselves, and how their docstrings are read."""
+"""The docstrings of strategies have the required parts, and are read correctly."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ Paint each test green.
 How it does so
 is told on two lines.
 
-Take it when `green`
+Use it when `green`
 will do.
 Prior art: [a](https://example.org/a),
 [b](https://example.org/b).
@@ -28,25 +28,25 @@ import no_such_library
 
 @pytest.mark.parametrize("name", names_in_tree())
 def test_every_docstring_in_the_tree_says_all(name: str) -> None:
-    """A strategy of the tree says in few lines what it is, how it works, when to take it, and what is prior art."""
+    """Every packaged strategy says in at most twelve lines what it does, how, when to use it, and its prior art."""
     path = STRATEGIES / f"{name}.py"
     said = read_docstring(path)
     assert len(said.summary) <= 90
     assert said.summary.endswith(".")
     assert said.how.endswith(".")
-    assert re.match(r"Take it (when|never)\b.*\.$", said.take_it)
+    assert re.match(r"(Use it when |Do not use it: ).*\.$", said.when_to_use)
     assert re.fullmatch(r"(\[[^]]+\]\(https://[^)]+\)(, |\.$))+", said.prior_art)
     assert len(path.read_text().split('"""')[1].strip().splitlines()) <= 12
 
 
 def test_parts_are_found_without_an_import(tmp_path: Path) -> None:
-    """Each part is on one line, and a module whose libraries are not installed can be read, too."""
+    """Each part becomes one line; the module is not imported, so its libraries may be missing."""
     path = tmp_path / "green.py"
     path.write_text(WHOLE.lstrip())
     assert read_docstring(path) == Docstring(
         summary="Paint each test green.",
         how="How it does so is told on two lines.",
-        take_it="Take it when `green` will do.",
+        when_to_use="Use it when `green` will do.",
         prior_art="[a](https://example.org/a), [b](https://example.org/b).",
     )
 
@@ -55,20 +55,20 @@ def test_parts_are_found_without_an_import(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('"""Do nothing."""', Docstring("Do nothing.", "", "", "")),
-        ('"""Do nothing.\n\nTake it never.\n"""', Docstring("Do nothing.", "", "Take it never.", "")),
+        ('"""Do nothing.\n\nDo not use it.\n"""', Docstring("Do nothing.", "", "Do not use it.", "")),
         ('"""Do.\n\nPrior art: [a](b)\n"""', Docstring("Do.", "", "", "[a](b)")),
         ("strategy = None", Docstring("", "", "", "")),
     ],
 )
 def test_parts_that_are_missing_are_empty(text: str, said: Docstring, tmp_path: Path) -> None:
-    """A strategy from elsewhere need not say everything."""
+    """A strategy from elsewhere may omit any part."""
     path = tmp_path / "elsewhere.py"
     path.write_text(text)
     assert read_docstring(path) == said
 
 
 def test_new_strategy_asks_for_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that `new` writes has a place for everything that a docstring has to say."""
+    """The file that `new` writes has a placeholder for every part."""
     monkeypatch.setattr("bench.commands.new.STRATEGIES", tmp_path)
     said = read_docstring(new_strategy("my_way"))
     assert said.summary.startswith("my_way: ")

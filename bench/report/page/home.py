@@ -12,9 +12,9 @@ from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.traps import TrapResult
 from bench.results.errors import UserError
 from bench.results.printable import printable
-from bench.strategy.declaration import LoadedStrategy
 from bench.strategy.discovery import load
 from bench.strategy.docstrings import read_docstring
+from bench.strategy.loaded import LoadedStrategy
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _home(one: StrategyResult | TrapResult, reference: str) -> Home:
         loaded = load(reference)
         if loaded.facts().source_sha256 == facts.source_sha256:
             paragraphs = _paragraphs(loaded)
-            conftest = adopted(reference)
+            conftest = adopted(reference).text
         else:
             why_not = "Its file has changed since this run was made, so it is not what was measured."
     except UserError as error:
@@ -82,7 +82,7 @@ def _kind(one: StrategyResult | TrapResult) -> str:
 def _paragraphs(loaded: LoadedStrategy) -> tuple[Markup, ...]:
     said = read_docstring(loaded.path)
     prior_art = f"Prior art: {said.prior_art}" if said.prior_art else ""
-    return tuple(marked_up(text) for text in (said.how, said.take_it, prior_art) if text)
+    return tuple(marked_up(text) for text in (said.how, said.when_to_use, prior_art) if text)
 
 
 def marked_up(text: str) -> Markup:

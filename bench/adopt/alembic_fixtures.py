@@ -1,7 +1,7 @@
 """
-What the harness gives to a strategy that uses Alembic itself, in place of the same names in given.py.
+Fixtures for an adopted strategy that uses Alembic itself.
 
-Text for `python -m bench adopt`, too.
+They replace those of the same name in harness_fixtures.py.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 @pytest.fixture(scope="session")
 def alembic_config(database_url: str) -> Config:
-    """Alembic's configuration for the database."""
-    # EDIT: where alembic.ini is. Its env.py must use config.attributes["connection"] if that is there: see "Connection
-    # Sharing" in Alembic's cookbook.
+    """Alembic's configuration for the test database."""
+    # EDIT: the path of your alembic.ini. Your env.py must use config.attributes["connection"] if it is set: see
+    # "Sharing a Connection" in Alembic's cookbook.
     config = Config("alembic.ini")
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     return config
@@ -24,7 +24,7 @@ def alembic_config(database_url: str) -> Config:
 
 @pytest.fixture(scope="session")
 def migrate(alembic_config: Config) -> Callable[[Connection], None]:
-    """What runs `alembic upgrade head` on a connection that is open: `await connection.run_sync(migrate)`."""
+    """Run `alembic upgrade head` on an open connection: `await connection.run_sync(migrate)`."""
 
     def upgrade(connection: Connection) -> None:
         alembic_config.attributes["connection"] = connection

@@ -1,8 +1,8 @@
 """
-What the harness gives to a strategy, as a project has it that knows nothing of the harness.
+The fixtures of bench/worker/fixtures.py, written for a project without the harness.
 
-Text for `python -m bench adopt`, which takes what a strategy needs and writes `your_app` for bench.app; Python, so that
-it is checked as such. The names are those of bench/worker/fixtures.py.
+`python -m bench adopt` copies from this file what a strategy needs, and writes `your_app` for `bench.app`. It is a
+module, not a template, so that the linters check it.
 """
 
 import os
@@ -21,19 +21,19 @@ from bench.app.database import get_session
 from bench.app.main import app
 from bench.app.models import Base
 
-# EDIT: a server on which the tests may create databases. Of the database that it names nothing is read or changed.
+# EDIT: a server where tests may create databases. The database in this URL itself is neither read nor changed.
 DSN = os.environ.get("TEST_DSN", "postgresql://postgres:postgres@localhost:5432/postgres")
 
 
 @pytest.fixture(scope="session")
 def server_url() -> str:
-    """URL of the database to be connected to while others are made or dropped."""
+    """URL of the database to connect to while creating and dropping others."""
     return make_url(DSN).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database_url(server_url: str) -> AsyncIterator[str]:
-    """URL of a new, empty database of this process, dropped at the end with all that have names made from its name."""
+    """URL of a new, empty database for this process; dropped at the end with all whose names start with its name."""
     name = f"test_{secrets.token_hex(4)}_{os.environ.get('PYTEST_XDIST_WORKER', 'master')}"
     server = create_async_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with server.connect() as connection:
@@ -53,16 +53,16 @@ def metadata() -> MetaData:
 
 @pytest.fixture(scope="session")
 def migrate() -> Callable[[Connection], None]:
-    """What makes the schema on a connection that is open: `await connection.run_sync(migrate)`."""
-    # EDIT: where Alembic makes the schema, import `command` and `config` from alembic, and return the lambda below.
-    # env.py must use config.attributes["connection"]: see "Connection Sharing" in Alembic's cookbook.
+    """Create the schema on an open connection: `await connection.run_sync(migrate)`."""
+    # EDIT: if Alembic creates your schema, import `command` and `config` from alembic, and return this lambda instead.
+    # Your env.py must use config.attributes["connection"]: see "Sharing a Connection" in Alembic's cookbook.
     # lambda connection: command.upgrade(config.Config("alembic.ini", attributes={"connection": connection}), "head")
     return Base.metadata.create_all
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def migrated_database_url(database_url: str, migrate: Callable[[Connection], None]) -> str:
-    """`database_url` once the schema is there."""
+    """`database_url`, with the schema created."""
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(migrate)
@@ -72,14 +72,14 @@ async def migrated_database_url(database_url: str, migrate: Callable[[Connection
 
 @pytest_asyncio.fixture
 async def db_session(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
-    """One session, in the loop of the test."""
+    """A session, in the test's event loop."""
     async with session_factory() as session:
         yield session
 
 
 @pytest_asyncio.fixture
 async def client(session_factory: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncClient]:
-    """An HTTP client that calls the application in the loop of the test; each request has a session of its own."""
+    """An HTTP client that calls the application in the test's event loop; each request gets its own session."""
 
     async def get_test_session() -> AsyncIterator[AsyncSession]:
         async with session_factory() as session:
