@@ -36,12 +36,12 @@ FRONTIER = (ROOT / "results" / "frontier", ROOT / "results" / "frontier-no-fsync
 """Runs of the two strategies that docs/baseline-restore.md sets side by side, for several numbers of tables."""
 
 SERVERS, TUNING = ROOT / "results" / "servers", ROOT / "results" / "tuning"
-"""Runs of the default's strategies on several servers, and on one that is tuned, which docs/conditions.md shows."""
+"""The runs that docs/servers-clients-conditions.md shows: several servers, and one server tuned in several ways."""
 
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "baseline-restore.md",
-    ROOT / "docs" / "conditions.md",
+    ROOT / "docs" / "servers-clients-conditions.md",
     ROOT / "docs" / "probes.md",
     ROOT / "docs" / "strategies.md",
 )
@@ -133,7 +133,7 @@ def _strategies() -> Iterator[str]:
     yield from _chapter("Traps", "Kept because people write them, and because they fail as they declare.", traps)
     introduction = (
         f"What the tests cost by themselves. It runs twice in every round, the second time hidden as `{TWIN}`: "
-        "[what differs between the two is noise](method.md#the-aa-check)."
+        "[what differs between the two is noise](internals/method.md#the-aa-check)."
     )
     yield from _chapter("The floor", introduction, floor)
     introduction = "What packages of others do, through [adapters](peers.md) that are strategies like any other."
@@ -225,7 +225,7 @@ def _swept(folder: Path) -> Iterator[str]:
     run = read_run(folder)
     swept = under_conditions(run, read_cells(folder))
     if swept is None:
-        raise UserError(f"{folder} was made under one condition: docs/conditions.md shows several.")
+        raise UserError(f"{folder} was made under one condition: docs/servers-clients-conditions.md shows several.")
     rows = conditions_words.cost_table(swept)
     yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
     yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])

@@ -23,7 +23,7 @@ from bench.strategy.discovery import load
 from bench.strategy.probe_catalogue import CONTROL
 from tests.conftest import Command
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 SESSIONS = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
 
 
@@ -53,7 +53,7 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", [SERVERS, TUNING], ids=lambda folder: folder.name)
 def test_picture_of_conditions_is_what_its_samples_give(folder: Path, tmp_path: Path) -> None:
-    """The pictures that docs/conditions.md shows are what the committed samples give today."""
+    """The pictures that docs/servers-clients-conditions.md shows are what the committed samples give today."""
     swept = under_conditions(read_run(folder), read_cells(folder))
     assert swept is not None
     drawn = conditions.picture(swept).write_svg(tmp_path)
