@@ -1,13 +1,13 @@
 """
-The parts of README and docs that are made from strategies, probes and the reference run, so that they cannot lie.
+The generated parts of README and docs: what they say of strategies, probes and committed runs cannot go stale.
 
-Each stands between `<!-- made: NAME -->` and `<!-- end -->`; `nox -s docs` makes them anew, and a test sees whether
-that would change anything. What is written by hand stands outside.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. `nox -s docs` rewrites all parts, and a test fails
+if that would change anything. Edit by hand only what is outside of them.
 """
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP
 from bench.strategy.declaration import FLOOR, TWIN, Strategy, Trap
-from bench.strategy.discovery import ALL, CORE, STRATEGIES, load_all, names_in_tree, peers_in_tree
 from bench.strategy.docstrings import read_docstring
 from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import Family, Probe
@@ -46,19 +45,20 @@ PAGES = (
     ROOT / "docs" / "strategies.md",
 )
 
-_PART = re.compile(r"(?<=<!-- made: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
-def update_pages() -> list[Path]:
+def update_pages(strategies: Sequence[LoadedStrategy]) -> list[Path]:
     """
-    Make all parts anew, and return the pages that this changed.
+    Rewrite the generated parts of all pages, and return the pages that changed.
 
-    :raises UserError: there is no reference run, or a page asks for a part that nobody makes.
+    :param strategies: all of `strategies/` and `strategies/peers/`.
+    :raises UserError: a committed run is missing, or a page has a part that is not known.
     """
     changed = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        if (new := made(text)) != text:
+        if (new := with_generated_parts(text, strategies)) != text:
             page.write_text(new, encoding="utf-8")
             changed.append(page)
     return changed
@@ -66,21 +66,32 @@ def update_pages() -> list[Path]:
 
 @functools.cache
 def reference() -> Analysis:
-    """Return what the committed run says."""
+    """Return the analysis of the committed reference run."""
     return analyse(read_run(REFERENCE), read_cells(REFERENCE), FIDELITY.read(REFERENCE))
 
 
-def made(text: str) -> str:
+def with_generated_parts(text: str, strategies: Sequence[LoadedStrategy]) -> str:
     """
-    Return a page with all of its parts made anew.
+    Return the text of a page with its generated parts rewritten.
 
-    :raises UserError: it asks for a part that nobody makes, or for one of the reference run, and there is none.
+    :param strategies: as for `update_pages`.
+    :raises UserError: as `update_pages`.
     """
+    parts: dict[str, Callable[[], Iterator[str]]] = {
+        "results": _results,
+        "servers": functools.partial(_swept, SERVERS),
+        "tuning": functools.partial(_swept, TUNING),
+        "frontier": _frontier,
+        "probes": _probes,
+        "outcomes": _outcomes,
+        "comparison": functools.partial(_comparison, strategies),
+        "strategies": functools.partial(_chapters, strategies),
+    }
 
     def part(found: re.Match[str]) -> str:
-        if found[1] not in _PARTS:
-            raise UserError(f"nobody makes the part '{found[1]}': valid are {', '.join(_PARTS)}.")
-        return f"{found[1]}{found[2]}" + "".join(f"{line}\n" for line in _PARTS[found[1]]())
+        if found[1] not in parts:
+            raise UserError(f"unknown generated part '{found[1]}': valid names are {', '.join(parts)}.")
+        return f"{found[1]}{found[2]}" + "".join(f"{line}\n" for line in parts[found[1]]())
 
     return _PART.sub(part, text)
 
@@ -104,40 +115,99 @@ def _probes() -> Iterator[str]:
         yield ""
         yield f"Needed by {family.needed_by}."
         yield ""
-        rows = [("probe", "what a real Postgres does", "what is lost where it is not seen")]
-        # docs/strategies.md leads to each of them.
-        rows += [
+        # docs/strategies.md links to each probe by its anchor.
+        rows = [
             (f'<a id="{probe}"></a>[{probe}]({probe.link})', probe.sees, probe.lost)
             for probe in Probe
             if probe.family == family
         ]
-        for number, row in enumerate(rows):
-            yield "| " + " | ".join(row) + " |"
-            if not number:
-                yield "|---|---|---|"
-        yield ""
+        yield from _linked_table([("probe", "what a real Postgres does", "what is lost where it is not seen"), *rows])
 
 
-def _sights() -> Iterator[str]:
+def _outcomes() -> Iterator[str]:
     analysis = reference()
     columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
     yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
 
 
-def _strategies() -> Iterator[str]:
-    tree = [strategy for strategy in load_all(names_in_tree()) if strategy.name != TWIN]
-    traps = [strategy for strategy in tree if isinstance(strategy.declared, Trap)]
+def _comparison(strategies: Iterable[LoadedStrategy]) -> Iterator[str]:
+    """Yield a row for each strategy: the cheapest of the reference run first, then those that are not in it."""
+    costs = {
+        result.facts.name: f"{significant(result.per_test.value * 1000)} ({result.letters})"
+        for result in reference().strategies
+        if result.ranked and result.per_test
+    }
+    places = [*costs]
+    usable = sorted(
+        _usable(strategies),
+        key=lambda one: (places.index(one.name) if one.name in costs else len(places), _is_peer(one), one.name),
+    )
+    rows = [
+        (
+            f"[{strategy.name}](#{strategy.name})",
+            strategy.summary,
+            costs.get(strategy.name, "-"),
+            "yes" if _really_commits(strategy.declared) else "no",
+            str(len(Probe) - len(set(strategy.declared.hides))),
+            _needs(strategy.declared),
+            _set_of(strategy.declared),
+        )
+        for strategy in usable
+    ]
+    header = ("strategy", "what it does", "ms per test", "real commits", f"sees, of {len(Probe)}", "needs", "set")
+    yield from _linked_table([header, *rows])
+
+
+def _usable(strategies: Iterable[LoadedStrategy]) -> Iterator[LoadedStrategy]:
+    """Yield the strategies that a suite could use: no floor, no trap, and none that cannot run."""
+    for strategy in strategies:
+        if not (isinstance(strategy.declared, Trap) or strategy.unable or strategy.name in {FLOOR, TWIN}):
+            yield strategy
+
+
+def _really_commits(declared: Strategy) -> bool:
+    """Whether the application's commits reach Postgres as commits: it checks deferred constraints at no other time."""
+    return Probe.DEFERRED_CONSTRAINT not in declared.hides
+
+
+def _needs(declared: Strategy) -> str:
+    """Return what a strategy declares that it needs of the suite."""
+    scope = declared.test_loop_scope
+    loops = {"session": "one loop for all tests", "function": "a loop per test"}.get(scope, f"a loop per {scope}")
+    package = [declared.peer.distribution] if declared.peer else []
+    return ", ".join([loops, *(f"not {part}" for part in declared.cannot), *package])
+
+
+def _linked_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table whose texts are Markdown; the first row is the header."""
+    header, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    yield header
+    yield "|" + "---|" * len(rows[0])
+    yield from body
+    yield ""
+
+
+def _chapters(strategies: Iterable[LoadedStrategy]) -> Iterator[str]:
+    tree = [strategy for strategy in strategies if strategy.name != TWIN]
+    peers = [strategy for strategy in tree if _is_peer(strategy)]
+    traps = [strategy for strategy in tree if isinstance(strategy.declared, Trap) and strategy not in peers]
     floor = [strategy for strategy in tree if strategy.name == FLOOR]
-    ranked = [strategy for strategy in tree if strategy not in (*traps, *floor)]
+    ranked = [strategy for strategy in tree if strategy not in (*peers, *traps, *floor)]
     yield from _chapter("Strategies", "Timed, probed and ranked.", ranked)
-    yield from _chapter("Traps", "Kept because people write them, and because they fail as they declare.", traps)
+    yield from _chapter(
+        "Traps", "They fail, each in the way that it declares. They are here because people write them.", traps
+    )
     introduction = (
-        f"What the tests cost by themselves. It runs twice in every round, the second time hidden as `{TWIN}`: "
-        "[what differs between the two is noise](internals/method.md#the-aa-check)."
+        "What the tests cost without any isolation. It runs twice in every round, the second time hidden as "
+        f"`{TWIN}`: [any difference between the two is noise](internals/method.md#the-aa-check)."
     )
     yield from _chapter("The floor", introduction, floor)
-    introduction = "What packages of others do, through [adapters](peers.md) that are strategies like any other."
-    yield from _chapter("Peers", introduction, load_all(peers_in_tree()))
+    introduction = "Published packages, each run through [an adapter](adding-a-strategy.md#an-adapter-for-a-package)."
+    yield from _chapter("Peers", introduction, peers)
+
+
+def _is_peer(strategy: LoadedStrategy) -> bool:
+    return strategy.declared.peer is not None
 
 
 def _chapter(heading: str, introduction: str, strategies: Sequence[LoadedStrategy]) -> Iterator[str]:
@@ -160,19 +230,18 @@ def _section(strategy: LoadedStrategy) -> Iterator[str]:
             yield ""
     if isinstance(declared, Trap):
         yield f"- **How it fails:** {_failing(declared)}."
-    yield from _hidden(declared)
+    yield from _hidden(strategy)
     scopes = f"tests `{declared.test_loop_scope}`, async fixtures `{declared.fixture_loop_scope}`"
     yield f"- **Event loop scopes:** {scopes}."
-    yield f"- **Set:** {_set_of(strategy)}."
+    yield f"- **Set:** {_set_of(declared)}."
     if said.prior_art:
         yield f"- **Prior art:** {said.prior_art}"
     yield ""
 
 
-def _set_of(strategy: LoadedStrategy) -> str:
-    if strategy.path.parent != STRATEGIES:
-        return f"`{strategy.path.parent.name}`"
-    return f"`{CORE}`, and so in a default run" if strategy.declared.core else f"`{ALL}` only"
+def _set_of(declared: Strategy) -> str:
+    """Return the smallest set that names a strategy."""
+    return "`peers`" if declared.peer else "`core`" if declared.core else "`all`"
 
 
 def _failing(declared: Trap) -> str:
@@ -182,7 +251,11 @@ def _failing(declared: Trap) -> str:
     return f"{declared.failures}, with {errors}"
 
 
-def _hidden(declared: Strategy) -> Iterator[str]:
+def _hidden(strategy: LoadedStrategy) -> Iterator[str]:
+    declared = strategy.declared
+    if strategy.unable:
+        yield f"- **What it hides:** not probed; it cannot run here: {strategy.unable.rstrip('.')}."
+        return
     if isinstance(declared, Trap) and declared.errors:
         yield "- **What it hides:** not probed, since its tests end in errors."
         return
@@ -221,23 +294,12 @@ def _frontier() -> Iterator[str]:
 
 
 def _swept(folder: Path) -> Iterator[str]:
-    """Yield what the conditions of a run make of the strategies."""
+    """Yield what a run over several conditions says of the strategies."""
     run = read_run(folder)
     swept = under_conditions(run, read_cells(folder))
     if swept is None:
-        raise UserError(f"{folder} was made under one condition: docs/servers-clients-conditions.md shows several.")
+        raise UserError(f"{folder} has one condition, but docs/servers-clients-conditions.md needs several.")
     rows = conditions_words.cost_table(swept)
     yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
     yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
     yield f"Made by `{run.command}`."
-
-
-_PARTS: dict[str, Callable[[], Iterator[str]]] = {
-    "results": _results,
-    "servers": functools.partial(_swept, SERVERS),
-    "tuning": functools.partial(_swept, TUNING),
-    "frontier": _frontier,
-    "probes": _probes,
-    "sights": _sights,
-    "strategies": _strategies,
-}
