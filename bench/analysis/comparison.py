@@ -1,7 +1,8 @@
 """
 Compare two runs: what differs between their environments, and the ratio of each strategy's costs.
 
-Rounds of different runs are not paired. `docs/comparing.md` gives the reason for each rule: change both together.
+Rounds of different runs are not paired. `docs/internals/comparison.md` gives the reason for each rule: change both
+together.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """
 From the cells of a sweep over conditions to what each condition makes of each strategy: costs, flips, gains, traps.
 
-Reads records, returns records; measures and prints nothing. The methods stand in `docs/conditions.md` with their
-reasons: change one only together with it. `bench/report/conditions_text.py` puts into words what came of it.
+`docs/internals/conditions.md` gives the methods and their reasons: change both together.
+`bench/report/conditions_text.py` has the English.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """
 Gates for a CI job: how much worse the second of two runs may be.
 
-`docs/comparing.md` explains why the gate on time checks two ratios: change both together.
+`docs/internals/comparison.md` explains why the gate on time checks two ratios: change both together.
 """
 
 from collections.abc import Iterator

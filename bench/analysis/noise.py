@@ -1,8 +1,7 @@
 """
 How far a run's clock is to be believed: the A/A check, drift, others on the machine, time unexplained.
 
-Reads figures of timed cells, returns a record. `docs/statistics.md` gives the reason for each limit: change one only
-together with it.
+`docs/internals/statistics.md` gives the reason for each limit: change both together.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,9 @@
 """
 From the cells of a sweep to how cost grows with tests, tables and rows.
 
-Reads records, returns records; measures and prints nothing. Every cell is reduced to a few figures as it comes, so
-memory does not grow with the number of tests. The methods stand in `docs/growth.md` with their reasons: change one only
-together with it. What the lines say of whole suites stands in `bench/analysis/totals.py`, the words in
-`bench/report/scaling_text.py`.
+Every cell is reduced to a few figures as it is read, so memory does not grow with the number of tests.
+`docs/internals/scaling.md` gives the methods and their reasons: change both together. `bench/analysis/totals.py` has
+the times of whole suites, `bench/report/scaling_text.py` the English.
 """
 
 import textwrap

@@ -1,8 +1,8 @@
 """
 The statistics of a run: pure functions on arrays, without pandas and without a word about strategies' names.
 
-`docs/statistics.md` says why each method was chosen, and `tests/analysis/test_statistics.py` simulates how often its
-intervals cover the truth. Change a method only together with both.
+`docs/internals/statistics.md` says why each method was chosen, and `tests/analysis/test_statistics.py` simulates how
+often its intervals cover the true value. Change a method only together with both.
 """
 
 import string
@@ -90,7 +90,7 @@ def unpaired_ratio(numerator: Floats, denominator: Floats) -> Interval:
 
     Yuen's (1974) Welch test on logarithms, turned into an interval: means without the lowest and the highest fifth of
     the rounds, which a few slowed cells do not move, and a variance for each side. Below 6 rounds a side keeps all.
-    `docs/comparing.md` has its coverage; it knows only what varied within the runs.
+    `docs/internals/comparison.md` has its coverage; it knows only what varied within the runs.
 
     :param numerator: positive seconds, of shape (..., rounds).
     :param denominator: as many runs, each of its own number of rounds.

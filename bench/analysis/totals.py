@@ -1,8 +1,8 @@
 """
 How long a whole suite takes under each strategy, over its number of tests, and where two of them break even.
 
-Reads the lines that `bench/analysis/scaling.py` fits, returns records. The methods stand in `docs/growth.md` with their
-reasons: change one only together with it.
+Uses the lines that `bench/analysis/scaling.py` fits. `docs/internals/scaling.md` gives the method and its reasons:
+change both together.
 """
 
 from collections.abc import Iterator, Mapping

@@ -2,7 +2,7 @@
 Calibration: delays that are known are added to tests, and what was measured is set against them.
 
 The machine's speed wanders from process to process by more than the delays, so what is compared ran in one process:
-tests of one shape, close to each other, with and without the delay. docs/calibration.md says what this shows.
+tests of one shape, close to each other, with and without the delay. docs/internals/calibration.md says what this shows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@ The cost of looking: what the recorder adds to the cell that it measures.
 
 The same cell runs with and without the recorder, side by side in every round. What is compared is the instructions that
 the process executes, which are the same every time, whatever the machine's speed does; where there is nothing to count
-them, it is processor time. docs/calibration.md has the figures.
+them, it is processor time. docs/internals/calibration.md has the figures.
 """
 
 import shutil

@@ -3,7 +3,7 @@ When a run knows enough: pure functions on the costs so far.
 
 Looking after every round and stopping at the first difference would find differences that are not there, so a pair
 counts as apart here only at 99.9 %, while the analysis says 95 %. `tests/measure/test_stopping.py` simulates what that
-leaves, and docs/statistics.md has its table. Change a threshold only together with both.
+leaves, and docs/internals/statistics.md has its table. Change a threshold only together with both.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """
 That the statistics say what they claim: properties that hold for all data, and simulations of how often they are right.
 
-`python -m pytest tests/analysis/test_statistics.py -k coverage -s` prints the table of docs/method.md.
+`python -m pytest tests/analysis/test_statistics.py -k coverage -s` prints the table of docs/internals/statistics.md.
 """
 
 import itertools

@@ -1,7 +1,8 @@
 """
 How often the interval of the ratio of two runs is right.
 
-`python -m pytest tests/analysis/test_unpaired_ratio.py -k coverage -s` prints the table of docs/comparing.md.
+`python -m pytest tests/analysis/test_unpaired_ratio.py -k coverage -s` prints the table in
+docs/internals/comparison.md.
 """
 
 import numpy as np

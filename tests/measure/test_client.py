@@ -79,7 +79,7 @@ def test_what_a_strategy_cannot_it_declares(strategy: str, client: Client, serve
 def test_traps_under_other_clients(  # noqa: PLR0917 - each is a column of the table above, or a fixture
     strategy: str, client: Client, outcomes: str, error: str, server: Server, tmp_path: Path
 ) -> None:
-    """docs/client.md has this table: which trap other clients do not fall into, and how it fails otherwise."""
+    """Which traps work under other clients, and how they fail otherwise, is as in the table of docs/event-loops.md."""
     assert isinstance(load(strategy).declared, Trap)
     cell = a_cell(server, tmp_path, strategy, client)
     assert cell.samples.outcomes == outcomes
@@ -218,6 +218,6 @@ LEASES = """
 
 
 def test_anyios_loop_lives_as_long_as_its_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/client.md says so: a wide async fixture keeps one loop for all tests, without one each test has its own."""
+    """As in docs/event-loops.md: a wide async fixture keeps one loop for all tests; else each test has its own."""
     pytester.makepyfile(my_strategy=STRATEGY, test_it=LEASES)
     under(pytester, monkeypatch, ANYIO).assert_outcomes(passed=5)

@@ -1,7 +1,7 @@
 """
 That a run which stops when it knows enough still tells equals apart in at most 5 % of cases.
 
-`python -m pytest tests/measure/test_stopping.py -k rate -s` prints the tables of docs/statistics.md.
+`python -m pytest tests/measure/test_stopping.py -k rate -s` prints the tables of docs/internals/statistics.md.
 """
 
 import math
