@@ -1,4 +1,4 @@
-"""What the documentation says is so: commands parse, examples run, figures come from the committed run."""
+"""The documentation is right: commands parse, examples run, links work, figures come from the committed runs."""
 
 import io
 import re
@@ -23,7 +23,9 @@ from bench.strategy.discovery import load, load_all, names_in_tree, peers_in_tre
 from bench.strategy.probe_catalogue import CONTROL
 from tests.conftest import Command
 
+USER_PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+LONGEST_PAGE = 150
 SESSIONS = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
 
 
@@ -39,7 +41,7 @@ def nox_commands() -> list[str]:
 
 
 def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
-    """Pictures, page and summary of the reference run are what its raw samples, outcomes and traces give today."""
+    """Charts, page and summary of the reference run are what its samples, outcomes and traces give today."""
     for name in (RUN_FILE, CELLS_FILE, FIDELITY_FILE, TRACES_FILE):
         shutil.copy(REFERENCE / name, tmp_path)
     report_run(tmp_path, Console(file=io.StringIO()))
@@ -53,7 +55,7 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", [SERVERS, TUNING], ids=lambda folder: folder.name)
 def test_picture_of_conditions_is_what_its_samples_give(folder: Path, tmp_path: Path) -> None:
-    """The pictures that docs/servers-clients-conditions.md shows are what the committed samples give today."""
+    """The charts in docs/servers-clients-conditions.md are what the committed samples give today."""
     swept = under_conditions(read_run(folder), read_cells(folder))
     assert swept is not None
     drawn = conditions.picture(swept).write_svg(tmp_path)
@@ -69,7 +71,7 @@ def test_generated_parts_are_current(page: Path) -> None:
 
 
 def test_probes_are_where_links_to_them_lead() -> None:
-    """Every probe that docs/strategies.md links to has its place in docs/probes.md."""
+    """Every probe that docs/strategies.md links to has an anchor in docs/probes.md."""
     linked = set(re.findall(r"\(probes\.md#(\w+)\)", (ROOT / "docs" / "strategies.md").read_text()))
     places = re.findall(r'<a id="(\w+)">', (ROOT / "docs" / "probes.md").read_text())
     assert linked
@@ -77,7 +79,7 @@ def test_probes_are_where_links_to_them_lead() -> None:
 
 
 def test_reference_run_probed_these_strategies() -> None:
-    """The outcomes in the reference run are of the strategies' files as they are in the tree."""
+    """The reference run probed the strategy files that are in the tree."""
     for fidelity in reference().outcomes.values():
         loaded = control() if fidelity.strategy == CONTROL else load(fidelity.strategy)
         assert fidelity.source_sha256 == loaded.facts().source_sha256, fidelity.strategy
@@ -93,7 +95,7 @@ def test_reference_run_is_of_this_workload() -> None:
 
 @pytest.mark.parametrize("command", nox_commands())
 def test_commands_are_understood(command: str, typed: Command) -> None:
-    """Every nox command on a page names a session that there is, with options that it takes."""
+    """Every nox command on a page names an existing session, with options that it accepts."""
     words = shlex.split(command)
     assert words[:2] == ["nox", "-s"]
     session, arguments = words[2], words[4:]
@@ -104,7 +106,7 @@ def test_commands_are_understood(command: str, typed: Command) -> None:
 
 
 def test_workflow_calls_sessions_that_there_are() -> None:
-    """Every session that the workflow of GitHub Actions runs, which cannot run here, is one of the noxfile."""
+    """Every session that the workflow of GitHub Actions runs is in the noxfile; the workflow cannot run here."""
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
     in_matrix = re.findall(r"session: ([\w ]+?)(?: -- [^}]*)? }", workflow)
     called = {session for names in in_matrix for session in names.split()} | set(re.findall(r"nox -s (\w+)", workflow))
@@ -112,12 +114,12 @@ def test_workflow_calls_sessions_that_there_are() -> None:
 
 
 def test_pages_show_commands() -> None:
-    """The README's two commands are among those that are looked at."""
+    """The README's two commands are among the commands that are tested."""
     assert {"nox -s bench", "nox -s tests"} <= set(nox_commands())
 
 
 def example_strategy(folder: Path) -> Path:
-    """Write the strategy that docs/adding-a-strategy.md shows, from it alone, into a file."""
+    """Write the example in docs/adding-a-strategy.md to a file, without changes."""
     page = ROOT / "docs" / "adding-a-strategy.md"
     example = next(text for text in blocks(page, "python") if "strategy = Strategy(" in text)
     path = folder / "from_the_docs.py"
@@ -126,7 +128,7 @@ def example_strategy(folder: Path) -> Path:
 
 
 def test_example_strategy_runs(tmp_path: Path, server: Server, looptrap: Command) -> None:
-    """The strategy that docs/adding-a-strategy.md shows passes the workload."""
+    """The example in docs/adding-a-strategy.md passes the workload."""
     path = example_strategy(tmp_path)
     arguments = ("--server", server.admin_dsn, "--tests", 14, "--rounds", 1, "--no-check", "--strategies", path)
     done = looptrap("run", *arguments, "--out", tmp_path / "run")
@@ -135,7 +137,36 @@ def test_example_strategy_runs(tmp_path: Path, server: Server, looptrap: Command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link on a page leads to a file of the project."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+def test_links_lead_to_files(page: Path) -> None:
+    """Every relative link on a page leads to a file of the project, and its anchor to a heading or a mark there."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link can lead to on a page: headings, as GitHub names them, and marks."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings} | {
+        *re.findall(r'<a id="(\w+)">', text)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Every file of the harness or of its tests that a page names is there."""
+    named = re.findall(r"(?<![\w./])(?:bench|tests)/[\w/]+\.\w+", written_by_hand(page))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.name)
+def test_pages_for_users_are_short(page: Path) -> None:
+    """A page for users has at most 150 lines, generated parts aside."""
+    assert len(written_by_hand(page).splitlines()) <= LONGEST_PAGE
+
+
+def written_by_hand(page: Path) -> str:
+    """Return the text of a page without its generated parts."""
+    return re.sub(r"<!-- generated: .*?<!-- end -->", "", page.read_text(), flags=re.DOTALL)
