@@ -16,7 +16,7 @@ from bench.analysis import statistics
 from bench.analysis.conditions import under_conditions
 from bench.analysis.fidelity import columns_of, probe_table
 from bench.analysis.ranking import Analysis, analyse
-from bench.report import conditions_text as conditions_words
+from bench.report import conditions_text
 from bench.report.formatting import headline, significant
 from bench.report.markdown import strategy_lines, trap_lines
 from bench.report.report_tables import in_order, noise_sentence
@@ -25,7 +25,7 @@ from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.paths import ROOT
 from bench.results.records import WARM_UP
-from bench.strategy.declaration import FLOOR, TWIN, Strategy, Trap
+from bench.strategy.declaration import FLOOR, TWIN, ExpectedFailures, Strategy, Trap
 from bench.strategy.docstrings import read_docstring
 from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import Family, Probe
@@ -44,6 +44,12 @@ PAGES = (
     ROOT / "docs" / "probes.md",
     ROOT / "docs" / "strategies.md",
 )
+
+_FAILURES: dict[ExpectedFailures, str] = {
+    "all fail": "all tests fail",
+    "first passes": "all tests but the first fail",
+    "alternates": "every other test fails, the first passes",
+}
 
 _PART = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -101,7 +107,7 @@ def _results() -> Iterator[str]:
     yield f"**{escaped(headline(analysis))}.**"
     yield ""
     yield from strategy_lines(analysis)
-    yield "The traps fail as they declare:"
+    yield "The traps, with what each declares and what happened:"
     yield ""
     yield from trap_lines(analysis)
     yield f"**{escaped(noise_sentence(analysis))}**"
@@ -248,7 +254,7 @@ def _failing(declared: Trap) -> str:
     if not declared.errors:
         return f"without an error; caught by {_linked(declared.caught_by)}"
     errors = " and ".join(f"`{error.exception}: ... {error.words}`" for error in declared.errors)
-    return f"{declared.failures}, with {errors}"
+    return f"{_FAILURES[declared.failures]}, with {errors}"
 
 
 def _hidden(strategy: LoadedStrategy) -> Iterator[str]:
@@ -270,20 +276,21 @@ def _linked(probes: Collection[Probe]) -> str:
 
 
 def _frontier() -> Iterator[str]:
-    below, above = "savepoint_rollback", "baseline_restore"
-    rows: list[tuple[str, ...]] = [("tables", "fsync", f"{below}, ms", f"{above}, ms", "ratio", "95 % interval")]
+    names = "savepoint_rollback", "baseline_restore"
+    header = ("tables", "fsync", *(f"{name}, ms" for name in names), "ratio", "95 % interval")
+    rows: list[tuple[str, ...]] = [header]
     commands = []
     for folder in FRONTIER:
         run, cells = read_run(folder), list(read_cells(folder))
         commands.append(f"Made by `{run.command}`.")
         for size in sorted((run.workload.size, *run.workload.sweep), key=lambda size: size.tables):
             timed = [cell for cell in cells if cell.size == size and cell.round != WARM_UP]
-            one, other = (
+            rollback, restore = (
                 {cell.round: float(np.median(cell.per_test)) for cell in timed if cell.strategy == name}
-                for name in (below, above)
+                for name in names
             )
-            paired = sorted(one.keys() & other.keys())
-            costs = [np.array([costs[number] for number in paired]) for costs in (one, other)]
+            paired = sorted(rollback.keys() & restore.keys())
+            costs = [np.array([costs[number] for number in paired]) for costs in (rollback, restore)]
             value, low, high = statistics.ratio(costs[1], costs[0])
             shown = [significant(float(statistics.cost(seconds).value) * 1000) for seconds in costs]
             rows.append(
@@ -299,7 +306,7 @@ def _swept(folder: Path) -> Iterator[str]:
     swept = under_conditions(run, read_cells(folder))
     if swept is None:
         raise UserError(f"{folder} has one condition, but docs/servers-clients-conditions.md needs several.")
-    rows = conditions_words.cost_table(swept)
+    rows = conditions_text.cost_table(swept)
     yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
-    yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
+    yield from bullets([escaped(sentence) for sentence in conditions_text.sentences(swept)])
     yield f"Made by `{run.command}`."
