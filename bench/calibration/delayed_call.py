@@ -1,7 +1,7 @@
 """
 Delay the call of each test by a known time.
 
-Else it is `savepoint_rollback`. See docs/internals/calibration.md.
+Otherwise it is `savepoint_rollback`. See docs/internals/calibration.md.
 """
 
 from collections.abc import Generator
@@ -17,7 +17,7 @@ __all__ = ["db_engine", "session_factory", "strategy"]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Wait, then run the test's function."""
+    """Wait, then run the test function."""
     n: Any = pyfuncitem.funcargs["n"]
     wait(n)
     return (yield)

@@ -1,7 +1,7 @@
 """
-Delay setup and teardown of the whole session by a known time.
+Delay the setup and the teardown of the session by a known time.
 
-Else it is `savepoint_rollback`. See docs/internals/calibration.md.
+Otherwise it is `savepoint_rollback`. See docs/internals/calibration.md.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ["db_engine", "session_factory", "strategy"]
 
 @pytest.fixture(scope="session", autouse=True)
 def delay() -> Iterator[None]:
-    """Wait before the first test, and after the last."""
+    """Wait before the first test and after the last."""
     spin(SESSION_DELAY)
     yield
     spin(SESSION_DELAY)

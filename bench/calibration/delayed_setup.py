@@ -1,7 +1,7 @@
 """
 Delay the setup of each test by a known time.
 
-Else it is `savepoint_rollback`. See docs/internals/calibration.md.
+Otherwise it is `savepoint_rollback`. See docs/internals/calibration.md.
 """
 
 import pytest

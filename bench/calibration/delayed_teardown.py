@@ -1,7 +1,7 @@
 """
 Delay the teardown of each test by a known time.
 
-Else it is `savepoint_rollback`. See docs/internals/calibration.md.
+Otherwise it is `savepoint_rollback`. See docs/internals/calibration.md.
 """
 
 from collections.abc import Iterator

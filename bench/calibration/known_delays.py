@@ -1,10 +1,11 @@
 """
-Calibration: delays that are known are added to tests, and what was measured is set against them.
+Calibration: adds known delays to tests, and compares them with what was measured.
 
-The machine's speed wanders from process to process by more than the delays, so what is compared ran in one process:
-tests of one shape, close to each other, with and without the delay. docs/internals/calibration.md says what this shows.
+A machine's speed varies between processes by more than the delays. So each comparison stays within one process: tests
+of one shape, close to each other, with and without the delay. See docs/internals/calibration.md.
 """
 
+import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,7 @@ from rich.text import Text
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
 from bench.calibration import DELAYS, GROUP, SESSION_DELAY, delay_of
-from bench.calibration.cell_rounds import Contender, TrialOptions, run_trials
+from bench.calibration.cell_rounds import CellVariant, RoundOptions, run_rounds
 from bench.results.errors import UserError
 from bench.results.records import Cell
 from bench.strategy.discovery import load
@@ -28,74 +29,90 @@ Phase = Literal["setup", "call", "teardown"]
 PHASES: tuple[Phase, ...] = ("setup", "call", "teardown")
 SESSION = "session"
 TESTS = 8 * GROUP
-"""Of a cell, unless asked for otherwise."""
-FOUND = "found"
+"""Tests per cell, by default."""
 TOLERANCE, RELATIVE_TOLERANCE = 0.0003, 0.05
-"""A delay is found if it was measured within so many seconds, or this share of it, whichever is more."""
+"""A delay is found if the error is at most this many seconds, or this share of the delay, whichever is more."""
+
+
+class Verdict(enum.Enum):
+    """Whether a known delay was measured correctly."""
+
+    FOUND = "found"
+    MISSED = "missed"
+    """It was measured too long or too short."""
+    LEAKED = "leaked"
+    """It was also measured where nothing had been added."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured of one delay: medians over rounds, with their 95 % intervals, in seconds."""
+    """How one delay was measured: medians over rounds with 95 % intervals, in seconds."""
 
     where: str
-    """What was delayed."""
+    """What was delayed: a phase, or the session's setup or teardown."""
     added: float
     measured: statistics.Interval
     leaks: Mapping[Phase, statistics.Interval]
     """
-    What it added where nothing had been added, by phase; should be 0.
+    What it added to phases that were not delayed, which should be 0.
 
-    Of a session fixture: to the first test's setup, or the last test's teardown, to which pytest bills it.
+    For a session fixture: to the first test's setup or the last test's teardown, where pytest would bill it.
     """
 
     @property
     def error(self) -> float:
-        """What was measured, less what was added."""
+        """The measured delay minus the added one."""
         return float(self.measured.value) - self.added
 
     @property
-    def verdict(self) -> str:
+    def leaked_into(self) -> tuple[Phase, ...]:
         """
-        `found`; `missed`, where it was measured too long or too short; or `leaked into` where it does not belong.
+        Phases that were not delayed and yet measured longer.
 
-        A leak is one that noise does not explain: its interval leaves out 0. Without an interval the figure decides.
+        Noise does not explain these: their intervals exclude 0. Without an interval the median decides.
         """
-        tolerance = max(TOLERANCE, RELATIVE_TOLERANCE * self.added)
-        if abs(self.error) > tolerance:
-            return "missed"
-        places = [
-            place
-            for place, leak in self.leaks.items()
-            if abs(leak.value) > tolerance and not leak.low <= 0 <= leak.high
-        ]
-        return f"leaked into {' and '.join(places)}" if places else FOUND
+        return tuple(
+            phase
+            for phase, leak in self.leaks.items()
+            if abs(leak.value) > self._tolerance and not leak.low <= 0 <= leak.high
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the delay was measured correctly."""
+        if abs(self.error) > self._tolerance:
+            return Verdict.MISSED
+        return Verdict.LEAKED if self.leaked_into else Verdict.FOUND
+
+    @property
+    def _tolerance(self) -> float:
+        return max(TOLERANCE, RELATIVE_TOLERANCE * self.added)
 
 
-def calibrate(options: TrialOptions, console: Console) -> bool:
+def calibrate(options: RoundOptions, console: Console) -> bool:
     """
-    Measure delays that are known, show what was found of them, and return whether all were found.
+    Measure known delays, print the results, and return whether all were found.
 
-    :raises UserError: the tests are no whole number of groups, there is no server, or a cell did not run.
+    :raises UserError: the tests are not a multiple of `GROUP`, there is no server, or a cell did not finish.
     """
     if options.tests < GROUP or options.tests % GROUP:
-        raise UserError(f"{options.tests} tests do not fit: give a multiple of {GROUP}, such as {TESTS}.")
+        raise UserError(f"{options.tests} tests are not possible: give a multiple of {GROUP}, such as {TESTS}.")
     delayed = (*PHASES, SESSION)
-    contenders = [Contender(load(f"bench.calibration.delayed_{where}")) for where in delayed]
+    variants = [CellVariant(load(f"bench.calibration.delayed_{where}")) for where in delayed]
     rounds = [
-        dict(zip(delayed, (trial.cell for trial in trials), strict=True))
-        for trials in run_trials(options, contenders, console)
+        dict(zip(delayed, (measured.cell for measured in cells), strict=True))
+        for cells in run_rounds(options, variants, console)
     ]
     found = findings(rounds)
     _show(found, options.tests, rounds, console)
-    return all(finding.verdict == FOUND for finding in found)
+    return all(finding.verdict is Verdict.FOUND for finding in found)
 
 
 def findings(rounds: Sequence[Mapping[str, Cell]]) -> list[Finding]:
     """
-    Say what was measured of each delay.
+    Return how each delay was measured.
 
-    :param rounds: of each, the cell that was delayed in `setup`, in `call`, in `teardown` and in `session`.
+    :param rounds: for each round, its cells by what was delayed: `setup`, `call`, `teardown` and `session`.
     """
     return [*(finding for where in PHASES for finding in _of_phase(where, rounds)), *_of_session(rounds)]
 
@@ -109,7 +126,7 @@ def _of_phase(where: Phase, rounds: Sequence[Mapping[str, Cell]]) -> Iterator[Fi
 
 
 def _by_delay(cell: Cell, phase: Phase) -> Floats:
-    """Return for each delay but the first the median over tests of what a phase took longer than without."""
+    """Return for each delay but the first how much longer a phase took than without: the median over tests."""
     samples = np.array(getattr(cell.samples, phase))
     delays = np.array([delay_of(n) for n in range(len(samples))])
     shape = (-1, len(DELAYS), len(SHAPES))
@@ -119,7 +136,7 @@ def _by_delay(cell: Cell, phase: Phase) -> Floats:
 
 
 def _of_session(rounds: Sequence[Mapping[str, Cell]]) -> Iterator[Finding]:
-    """Compare with the cell of the round to whose setups and teardowns nothing was added."""
+    """Compare with the cell of the same round whose setups and teardowns were not delayed."""
     pairs = [(cells[SESSION], cells["call"]) for cells in rounds]
 
     def difference(sample: Callable[[Cell], float]) -> statistics.Interval:
@@ -140,7 +157,7 @@ def _of_session(rounds: Sequence[Mapping[str, Cell]]) -> Iterator[Finding]:
 
 
 def _interval(differences: Floats) -> statistics.Interval:
-    """Median over rounds of differences: `cost` takes logarithms, so that is what they are given as."""
+    """Return the median of differences over rounds. `cost` works on logarithms, hence the conversion and back."""
     return statistics.Interval(*(np.log(end) for end in statistics.cost(np.exp(differences))))
 
 
@@ -148,16 +165,16 @@ def _show(found: Sequence[Finding], tests: int, rounds: Sequence[Mapping[str, Ce
     console.print()
     console.print(_table_of_delays(found))
     console.print()
-    console.print("What it added elsewhere, which should be nothing:")
+    console.print("Added to phases that were not delayed (should be 0):")
     console.print(_table_of_leaks(found))
     console.print()
     per_test = sum(float(leak.value) for finding in found[-2:] for leak in finding.leaks.values()) / tests
     load = [cell.load for cells in rounds for cell in cells.values()]
     for sentence in (
         f"Milliseconds; medians over {len(rounds)} round{'' if len(rounds) == 1 else 's'} of {tests} tests.",
-        f"Found: to {TOLERANCE * 1000:g} ms or {RELATIVE_TOLERANCE:.0%}, whichever is more.",
+        f"Found: the error is at most {TOLERANCE * 1000:g} ms or {RELATIVE_TOLERANCE:.0%}, whichever is more.",
         f"The session fixture adds {per_test * 1000:+.3f} ms per test.",
-        f"Load of the machine: {min(load):.1f} to {max(load):.1f}. What else runs on it adds delays of its own.",
+        f"Load of the machine: {min(load):.1f} to {max(load):.1f}. Other programs add delays of their own.",
     ):
         console.print(sentence, highlight=False)
 
@@ -173,9 +190,14 @@ def _table_of_delays(found: Sequence[Finding]) -> Table:
             f"{interval.value * 1000:.2f}",
             "-" if np.isnan(interval.low) else f"{interval.low * 1000:.2f} to {interval.high * 1000:.2f}",
             f"{finding.error * 1000:+.2f}",
-            Text(finding.verdict, style="" if finding.verdict == FOUND else "bold red"),
+            Text(_verdict_text(finding), style="" if finding.verdict is Verdict.FOUND else "bold red"),
         )
     return table
+
+
+def _verdict_text(finding: Finding) -> str:
+    into = f" into {' and '.join(finding.leaked_into)}" if finding.verdict is Verdict.LEAKED else ""
+    return f"{finding.verdict.value}{into}"
 
 
 def _table_of_leaks(found: Sequence[Finding]) -> Table:

@@ -1,4 +1,4 @@
-"""`nox -s calibrate`: how well this machine measures known delays."""
+"""`nox -s calibrate`: check how well this machine measures known delays."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from bench.commands.run import MOST_ROUNDS
 @server_options
 @click.pass_context
 def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click has checked them
-    """Add known delays to setup, call, teardown and session fixtures, and show how well they are measured."""
-    from bench.calibration.cell_rounds import TrialOptions
+    """Add known delays to setup, call, teardown and session fixtures, and show how accurately they are measured."""
+    from bench.calibration.cell_rounds import RoundOptions
     from bench.calibration.known_delays import TESTS, calibrate
 
-    if not calibrate(TrialOptions(tests=TESTS, **options), Console()):
+    if not calibrate(RoundOptions(tests=TESTS, **options), Console()):
         ctx.exit(1)

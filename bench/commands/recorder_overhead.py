@@ -1,4 +1,4 @@
-"""`python -m bench recorder-overhead`: what the recorder adds to the cells that it measures."""
+"""`python -m bench recorder-overhead`: measure the overhead of the recorder."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from bench.workload import LARGEST
 @server_options
 @click.pass_context
 def recorder_overhead(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click has checked them
-    """Run the same cell with and without the recorder; exit with 1 unless it adds at most 2 %."""
-    from bench.calibration.cell_rounds import TrialOptions
+    """Run the same cell with and without the recorder; exit with 1 unless the recorder adds at most 2 %."""
+    from bench.calibration.cell_rounds import RoundOptions
     from bench.calibration.recorder_overhead import measure_overhead
 
-    if not measure_overhead(TrialOptions(**options), Console()):
+    if not measure_overhead(RoundOptions(**options), Console()):
         ctx.exit(1)

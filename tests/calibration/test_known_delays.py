@@ -1,8 +1,8 @@
 """
-Calibration: a known delay is found where it was added, and what a wrong recorder does is seen.
+Calibration finds known delays where they were added, and detects a faulty recorder.
 
-The figures come from synthetic samples, so each test decides exactly what was measured. The strategies and the command
-run on a real Postgres, where only what holds at any speed is asserted.
+Most tests use synthetic samples, so they control exactly what was measured. The strategies and the command run on a
+real Postgres; their assertions hold at any speed.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from rich.console import Console
 from bench.analysis import statistics
 from bench.analysis.statistics import Floats
 from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spin
-from bench.calibration.cell_rounds import TrialOptions
-from bench.calibration.known_delays import PHASES, TESTS, Finding, calibrate, findings
+from bench.calibration.cell_rounds import RoundOptions
+from bench.calibration.known_delays import PHASES, TESTS, Finding, Phase, Verdict, calibrate, findings
 from bench.measure.cell import CellOrder, run_cell
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
@@ -66,12 +66,12 @@ def a_cell(strategy: str = "delayed_setup", **figures: object) -> Cell:
 
 def rounds_of(change: Callable[[str, dict[str, Floats]], None] | None = None) -> Rounds:
     """
-    Make rounds in which every delay is measured as it was added.
+    Make rounds in which every delay is measured exactly.
 
-    Shapes differ by a factor of 2, processes by a fifth in speed, tests by a tenth, and one in twenty is disturbed by
-    30 ms.
+    Shapes differ by a factor of 2, processes by a fifth in speed, tests by a tenth; one test in twenty takes 30 ms
+    longer.
 
-    :param change: does to a cell's phases what a wrong recorder would.
+    :param change: distorts a cell's phases like a faulty recorder.
     """
     random = np.random.default_rng(1)
 
@@ -83,7 +83,7 @@ def rounds_of(change: Callable[[str, dict[str, Floats]], None] | None = None) ->
             noise = random.normal(1, 0.1, TESTS)
             disturbed = 0.030 * (random.random(TESTS) < 0.05)
             phases[phase] = base * shapes * noise * speed + disturbed + (ADDED if where == phase else 0)
-        # The first test of a process is slow, and so may the last be, delayed or not.
+        # The first test of a process is slow, and the last may be, delayed or not.
         phases["setup"][0], phases["teardown"][-1] = 0.040 * speed, 0.003 * speed
         if change is not None:
             change(where, phases)
@@ -94,119 +94,124 @@ def rounds_of(change: Callable[[str, dict[str, Floats]], None] | None = None) ->
     return [{where: cell(where) for where in (*PHASES, "session")} for _ in range(ROUNDS)]
 
 
-def verdicts(rounds: Rounds) -> dict[tuple[str, float], str]:
-    """Return the verdict on each delay."""
-    return {(finding.where, finding.added): finding.verdict for finding in findings(rounds)}
+Result = tuple[Verdict, tuple[Phase, ...]]
+FOUND: Result = (Verdict.FOUND, ())
+MISSED: Result = (Verdict.MISSED, ())
+
+
+def verdicts(rounds: Rounds) -> dict[tuple[str, float], Result]:
+    """Return the verdict on each delay, and the phases that it leaked into."""
+    return {(finding.where, finding.added): (finding.verdict, finding.leaked_into) for finding in findings(rounds)}
 
 
 def test_every_shape_meets_every_delay_once_in_a_group() -> None:
-    """What is compared is complete: in every group of tests each shape runs once with each delay."""
+    """In every group of tests each shape runs once with each delay."""
     for group in range(20):
         met = Counter((n % len(SHAPES), delay_of(n)) for n in range(group * GROUP, (group + 1) * GROUP))
         assert met == {(shape, delay): 1 for shape in range(len(SHAPES)) for delay in DELAYS}
 
 
-def test_delays_go_with_neither_place_nor_predecessor() -> None:
-    """Every delay comes at every place of a group, and after every delay."""
+def test_delays_correlate_with_neither_position_nor_predecessor() -> None:
+    """Every delay occurs at every position of a group, and after every other delay."""
     delays = [delay_of(n) for n in range(20 * GROUP)]
     places = {(n % GROUP // len(SHAPES), delay) for n, delay in enumerate(delays)}
     assert len(places) == len(DELAYS) ** 2
     assert len(set(itertools.pairwise(delays))) == len(DELAYS) ** 2
 
 
-def test_spin_lasts_as_long_as_it_says() -> None:
-    """A delay is never shorter than what is said to have been added."""
+def test_spin_is_never_too_short() -> None:
+    """A delay takes at least as long as requested."""
     started = time.perf_counter()
     spin(0.005)
     assert time.perf_counter() - started >= 0.005
 
 
 def test_delays_are_found_although_processes_differ_in_speed() -> None:
-    """What is measured right is found, to 0.3 ms or 5 %, through noise far above that between processes."""
+    """Correctly measured delays are found within 0.3 ms or 5 %, although processes differ by far more."""
     found = findings(rounds_of())
     assert [(finding.where, finding.added) for finding in found] == [
         *((phase, delay) for phase in PHASES for delay in DELAYS[1:]),
         ("session setup", SESSION_DELAY),
         ("session teardown", SESSION_DELAY),
     ]
-    assert {finding.verdict for finding in found} == {"found"}
+    assert {finding.verdict for finding in found} == {Verdict.FOUND}
     for finding in found:
         assert finding.measured.low <= finding.measured.value <= finding.measured.high
 
 
 def test_delay_measured_short_is_missed() -> None:
-    """A recorder that loses a tenth of what setup takes misses the delays in setup, and no other."""
+    """A recorder that loses a tenth of the setup misses the delays in setup, and no others."""
 
     def lose(where: str, phases: dict[str, Floats]) -> None:
         phases["setup"] -= 0.1 * ADDED if where == "setup" else 0
 
-    said = verdicts(rounds_of(lose))
+    results = verdicts(rounds_of(lose))
     # A tenth of 2 ms is within 0.3 ms.
-    assert {key for key, verdict in said.items() if verdict == "missed"} == {("setup", 0.005), ("setup", 0.020)}
-    assert set(said.values()) == {"found", "missed"}
+    assert {key for key, verdict in results.items() if verdict == MISSED} == {("setup", 0.005), ("setup", 0.020)}
+    assert set(results.values()) == {FOUND, MISSED}
 
 
 def test_delay_measured_elsewhere_too_is_a_leak() -> None:
-    """A recorder that bills the delay of the call to teardown as well is caught, by the phase's name."""
+    """A recorder that also bills the delay of the call to teardown is detected, with the phase named."""
 
     def bill_twice(where: str, phases: dict[str, Floats]) -> None:
         phases["teardown"] += ADDED if where == "call" else 0
 
-    said = verdicts(rounds_of(bill_twice))
-    assert {said["call", delay] for delay in DELAYS[1:]} == {"leaked into teardown"}
-    assert {verdict for (where, _), verdict in said.items() if where != "call"} == {"found"}
+    results = verdicts(rounds_of(bill_twice))
+    assert {results["call", delay] for delay in DELAYS[1:]} == {(Verdict.LEAKED, ("teardown",))}
+    assert {verdict for (where, _), verdict in results.items() if where != "call"} == {FOUND}
 
 
 def test_leak_must_be_more_than_noise() -> None:
-    """What chance alone may have put into another phase, as its interval says, is no leak; the same every time is."""
+    """A difference in another phase is a leak only if its interval excludes 0."""
     measured, by_chance, every_time = (
         statistics.Interval(*map(np.array, ends))
         for ends in ((0.002, 0.0019, 0.0021), (0.0005, -0.0005, 0.0015), (0.0005, 0.0004, 0.0015))
     )
-    assert Finding("setup", 0.002, measured, {"call": by_chance}).verdict == "found"
-    assert Finding("setup", 0.002, measured, {"call": every_time}).verdict == "leaked into call"
+    assert Finding("setup", 0.002, measured, {"call": by_chance}).verdict is Verdict.FOUND
+    assert Finding("setup", 0.002, measured, {"call": every_time}).leaked_into == ("call",)
 
 
 def test_session_fixture_billed_to_tests_is_a_leak() -> None:
-    """What pytest itself does, to bill a session fixture to the first setup and the last teardown, is caught."""
+    """Billing a session fixture to the first setup and the last teardown, as pytest does, is detected."""
 
     def as_pytest_does(where: str, phases: dict[str, Floats]) -> None:
         if where == "session":
             phases["setup"][0] += SESSION_DELAY
             phases["teardown"][-1] += SESSION_DELAY
 
-    said = verdicts(rounds_of(as_pytest_does))
-    assert said["session setup", SESSION_DELAY] == "leaked into setup"
-    assert said["session teardown", SESSION_DELAY] == "leaked into teardown"
+    results = verdicts(rounds_of(as_pytest_does))
+    assert results["session setup", SESSION_DELAY] == (Verdict.LEAKED, ("setup",))
+    assert results["session teardown", SESSION_DELAY] == (Verdict.LEAKED, ("teardown",))
 
 
 def test_session_fixture_not_measured_is_missed() -> None:
-    """A session fixture that stands nowhere is missed."""
+    """A session fixture that is not recorded at all is missed."""
     rounds = [
         {**cells, "session": dataclasses.replace(cells["session"], session_setup=0.1, session_teardown=0.005)}
         for cells in rounds_of()
     ]
-    said = verdicts(rounds)
-    assert [said[where, SESSION_DELAY] for where in ("session setup", "session teardown")] == ["missed", "missed"]
+    results = verdicts(rounds)
+    assert [results[where, SESSION_DELAY] for where in ("session setup", "session teardown")] == [MISSED, MISSED]
 
 
 def test_one_round_has_no_interval() -> None:
-    """Without replication the figure stands alone."""
+    """Without replication there is no interval."""
     for finding in findings(rounds_of()[:1]):
         assert np.isnan([finding.measured.low, finding.measured.high]).all()
 
 
 @pytest.mark.parametrize("tests", [0, 27, 100])
 def test_tests_that_fill_no_group_are_refused(tests: int) -> None:
-    """A number of tests in which a shape lacks a delay is refused before a server is started."""
-    options = TrialOptions(rounds=1, tests=tests, source=Source("no server"))
+    """A number of tests that is not a multiple of the group is refused before a server starts."""
+    options = RoundOptions(rounds=1, tests=tests, source=Source("no server"))
     with pytest.raises(UserError, match=rf"^{tests} tests .* multiple of 28, such as 224\.$"):
         calibrate(options, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("where", [*PHASES, "session"])
 def test_delays_are_added_where_they_say(where: str, server: Server, tmp_path: Path) -> None:
-    """On a real Postgres no sample is shorter than what was added to it, and the session's delay is in no test."""
+    """On a real Postgres no sample is shorter than its delay, and the session's delay is in no test."""
     strategy = load(f"bench.calibration.delayed_{where}")
     order = CellOrder(strategy, Size(GROUP, 5, 0), 1, 0)
     cell = run_cell(order, server, f"looptrap_calibrate_{where}", 300, tmp_path)
@@ -220,9 +225,9 @@ def test_delays_are_added_where_they_say(where: str, server: Server, tmp_path: P
 
 
 def test_calibration_shows_every_delay() -> None:
-    """The command shows each delay with what was measured of it, and returns what its table says."""
+    """The command prints a row for each delay, and returns whether all are found."""
     shown = io.StringIO()
-    options = TrialOptions(rounds=1, tests=GROUP, source=Source("embedded"))
+    options = RoundOptions(rounds=1, tests=GROUP, source=Source("embedded"))
     all_found = calibrate(options, Console(file=shown, width=200))
     words = [line.split() for line in shown.getvalue().splitlines()]
     rows = [row for row in words if row and row[0] in {*PHASES, "session"}]
@@ -230,7 +235,7 @@ def test_calibration_shows_every_delay() -> None:
     delays = [f"{delay * 1000:g}" for delay in DELAYS[1:]]
     assert [row[:2] for row in table[:9]] == [[phase, delay] for phase in PHASES for delay in delays]
     assert [row[:3] for row in table[9:]] == [["session", "setup", "500"], ["session", "teardown", "500"]]
-    # Generous: the delay is 500 ms, and what it is compared with takes 5.
+    # A generous bound: the delay is 500 ms, and the baseline about 5 ms.
     assert float(table[10][3]) > 250
     assert [row[:2] for row in leaks] == [row[:2] for row in table]
     assert [len(row) for row in leaks] == 11 * [4]
