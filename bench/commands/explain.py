@@ -1,7 +1,7 @@
 """
-`nox -s explain -- NAME`: run three tests under a strategy, and show what happened to event loops and connections.
+`nox -s explain -- NAME`: trace three tests under a strategy, print the trace, and draw it in `results/explain/`.
 
-Shows it in the terminal and as a picture in `results/explain/`. A run makes the same traces of all its strategies.
+A run makes the same traces for all its strategies.
 """
 
 import secrets
@@ -22,15 +22,15 @@ FOLDER = ROOT / "results" / "explain"
 @click.argument("name")
 @server_options
 def explain(name: str, **options: Any) -> None:  # noqa: ANN401 - click has checked them
-    """Run three tests under a strategy, and show which event loop used which connection, and for what."""
+    """Run three tests under a strategy, and show which event loop used which connection, and how."""
     explain_strategy(name, options["source"], Console())
 
 
 def explain_strategy(name: str, source: Source, console: Console) -> None:
     """
-    Trace the tests under a strategy, print what happened, and draw it.
+    Trace three tests under a strategy, print the trace, and draw it.
 
-    :raises UserError: the strategy, the server or the folder is not usable.
+    :raises UserError: the strategy, the server or the folder cannot be used.
     """
     from bench.measure.tracing import trace_all
     from bench.results.errors import UserError, unwritable

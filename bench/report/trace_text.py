@@ -1,108 +1,132 @@
 """
-The words of a trace: the sentence that says what is to be seen in it, derived from what happened alone.
+What a trace shows, in English: the sentences and labels that terminal, chart and page share.
 
-Terminal, picture and page say it. Change how something is said here, and the pictures of the reference run change.
+They follow from what happened, never from the strategy's name. The charts of the reference run contain them.
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
-from bench.analysis.trace_view import Line, Story
+from bench.analysis.trace_view import BEFORE, Actor, LineKind, Loop, TraceError, TraceLine, TraceView, Usage
+from bench.results.traces import NO_LOOP
 
 LONGEST_ERROR = 160
 
 
-@dataclass
-class _Use:
-    """What one test used."""
-
-    loops: list[int] = field(default_factory=list)
-    pids: list[int] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
-
-
-def sentence(story: Story, lines: Sequence[Line], tests: int) -> str:
-    """Say what is to be seen, from all lines, and never from a strategy's name."""
-    if story.meetings:
-        return _of_the_trap(story)
-    if not any(line.pid for line in lines):
-        return "Nothing of these tests reaches a server by asyncpg."
-    uses = [_use(lines, number) for number in range(1, tests + 1)]
-    failed = "".join(f" Test {number} fails: {error}." for number, error in sorted(story.errors.items())[:1])
-    return f"{_of_loops(story, uses)}: {_of_transactions(uses)}.{failed}"
+def headline(view: TraceView) -> str:
+    """Say in a few sentences what the trace shows."""
+    if view.meetings:
+        return _trap(view)
+    if not view.opened_in:
+        return "These tests send nothing to a server through asyncpg."
+    failed = [f"Test {number} fails: {error_text(error)}." for number, error in sorted(view.errors.items())[:1]]
+    return " ".join([f"{_loops_and_connections(view)}.", _transactions(view.usage), *failed])
 
 
-def _of_the_trap(story: Story) -> str:
-    first = next((met for met in story.meetings if met.error), story.meetings[0])
-    here, home = story.loop(first.loop), story.loop(first.opened_in)
-    from_pool = any(line.text == f"takes {first.pid}" for line in story.cell(first.loop, first.column))
-    verb, source = ("takes", " from the pool") if from_pool else ("uses", "")
+def _trap(view: TraceView) -> str:
+    met = next((line for line in view.meetings if line.column in view.errors), view.meetings[0])
+    who = f"Test {met.column}" if 1 <= met.column <= len(view.tests) else "A fixture"
+    verb, source = ("takes", " from the pool") if met.kind is LineKind.TAKES else ("uses", "")
+    home = view.loops[view.opened_in[met.pid]]
+    error = f" {error_text(view.errors[met.column])}" if met.column in view.errors else ""
     return (
-        f"Test {first.column} runs in {here.name}, but {verb} connection {first.pid}{source}, which was opened in "
-        f"{home.name}: only that loop watches its socket, and it {home.state(first.column)}. {first.error}"
-    ).rstrip()
+        f"{who} runs in {loop_name(view.loops[met.loop])} but {verb} connection {met.pid}{source}. That connection was "
+        f"opened in {loop_name(home)}, which {loop_state(home, met.column)}; only {loop_name(home)} can read its "
+        f"socket.{error}"
+    )
 
 
-def _use(lines: Sequence[Line], column: int) -> _Use:
-    use = _Use()
-    for line in lines:
-        if line.column == column and line.kind in {"statement", "connection"}:
-            use.loops += [line.loop] if line.loop not in use.loops else []
-            use.pids += [line.pid] if line.pid not in use.pids else []
-            use.statements += [line.text] if line.kind == "statement" else []
-    return use
-
-
-def _of_loops(story: Story, uses: Sequence[_Use]) -> str:
-    loops = {loop for use in uses for loop in use.loops}
-    pids = list(dict.fromkeys(pid for use in uses for pid in use.pids))
-    own = len(pids) == sum(len(use.pids) for use in uses)
+def _loops_and_connections(view: TraceView) -> str:
+    tests = len(view.tests)
+    loops = {loop for used in view.usage for loop in used.loops}
+    pids = {pid for used in view.usage for pid in used.pids}
+    separate = len(pids) == sum(len(used.pids) for used in view.usage)
+    own = f"its own connection{'' if len(pids) == tests else 's'}"
     if len(loops) == 1:
-        where = f"All {len(uses)} tests run in {story.loop(loops.pop()).name}"
+        where = f"All {tests} tests run in {loop_name(view.loops[loops.pop()])}"
         if len(pids) == 1:
-            return f"{where} on connection {pids[0]}"
+            return f"{where} on connection {pids.pop()}"
+        return f"{where}, each on {own}" if separate else f"{where} on {counted(len(pids), 'connection')}"
+    if len(loops) == tests and separate:
+        return f"Each test has its own loop and {own}"
+    return f"{counted(tests, 'test')} run in {counted(len(loops), 'loop')} on {counted(len(pids), 'connection')}"
+
+
+def _transactions(usage: Sequence[Usage]) -> str:
+    if commits := sum(used.commits for used in usage):
+        reach = "reaches" if commits == 1 else "reach"
+        return f"No connection is used by a second loop, and {counted(commits, 'COMMIT')} {reach} the server."
+    if any(used.releases for used in usage) and all(used.rolled_back for used in usage):
         return (
-            f"{where}, each on {'a connection' if len(pids) == len(uses) else 'connections'} of its own"
-            if own
-            else (f"{where} on {several(len(pids), 'connection')}")
+            "Each test is one outer transaction: BEGIN opens it, a commit of the application is a RELEASE SAVEPOINT, "
+            "and ROLLBACK ends it. No COMMIT reaches the server."
         )
-    if len(loops) == len(uses) and own:
-        connections = "a connection" if len(pids) == len(uses) else "connections"
-        return f"Each test has a loop and {connections} of its own"
-    return f"{several(len(uses), 'test')} in {several(len(loops), 'loop')} on {several(len(pids), 'connection')}"
+    return "No connection is used by a second loop."
 
 
-def _of_transactions(uses: Sequence[_Use]) -> str:
-    first_words = Counter(text.split()[0] for use in uses for text in use.statements)
-    released = first_words["RELEASE"]
-    if commits := first_words["COMMIT"]:
-        arrive = "reaches" if commits == 1 else "reach"
-        return f"no connection meets a second loop, and {several(commits, 'COMMIT')} {arrive} the server"
-    if released and all(use.statements and use.statements[-1] == "ROLLBACK" for use in uses):
-        return (
-            "in each, BEGIN opens an outer transaction, a commit of the application is a RELEASE SAVEPOINT, and "
-            "ROLLBACK ends it; no COMMIT reaches the server"
-        )
-    return "no connection meets a second loop"
+def column_title(view: TraceView, column: int) -> tuple[str, str]:
+    """Return the title of a column and the line below it."""
+    if not BEFORE < column <= len(view.tests):
+        return "before" if column == BEFORE else "after", "wider-scope fixtures"
+    outcome = view.errors[column].type if column in view.errors else "passes"
+    return f"test {column}: {outcome}", view.tests[column - 1]
 
 
-def shown_error(error: str) -> str:
-    """Return an error without what says nothing: the name by which SQLAlchemy repeats it, tasks and futures."""
-    shown = re.sub(r"^(\w+: )(?:\([\w.]+\)|Task <Task> got Future <Future>) ", _kept, error)
+def loop_name(loop: Loop) -> str:
+    """Name a loop: `loop 1`, or `loop a` for one that code started itself."""
+    return f"loop {loop.letter or loop.number}" if loop.number else "no loop"
+
+
+def loop_scope(loop: Loop) -> str:
+    """Say how long a loop exists."""
+    if loop.number == NO_LOOP:
+        return "none exists yet"
+    return f"{loop.scope} scope" if loop.scope else "started by code"
+
+
+def loop_state(loop: Loop, column: int) -> str:
+    """Say what the loop does while another one runs."""
+    return "is closed" if column > loop.last else "is not running"
+
+
+def line_text(line: TraceLine, *, savepoint_names: bool = True) -> str:
+    """Return a line as it is shown."""
+    if line.actor:
+        return _actor(line.actor)
+    if line.error:
+        return f"\u2717 {error_text(line.error)}"
+    if line.kind is LineKind.LEFT_OUT:
+        return f"... {counted(line.count, 'more statement')} ..."
+    if line.kind is not LineKind.STATEMENT:
+        return f"{line.kind} {line.pid}"
+    text = line.text if savepoint_names else re.sub(r"^(SAVEPOINT|RELEASE|ROLLBACK TO) .*", r"\1", line.text)
+    if line.count > 1:
+        text = f"{text} x {line.count}" if text else f"{line.count} statements"
+    return f"{text} \u2717 refused" if line.refused else text
+
+
+def error_text(error: TraceError) -> str:
+    """Return an error without what SQLAlchemy and asyncio put before the part that explains it."""
+    message = re.sub(r"^(\([\w.]+\)(?: <class '[\w.]+'>:)?|Task <Task> got Future <Future>) ", "... ", error.message)
+    shown = f"{error.type}: {message}"
     return shown if len(shown) <= LONGEST_ERROR else f"{shown[:LONGEST_ERROR]} ..."
 
 
-def _kept(found: re.Match[str]) -> str:
-    return found[1] if "(" in found[0] else f"{found[1]}... "
+def not_shown(view: TraceView) -> Iterator[str]:
+    """Say, in a sentence each, what the lines leave out."""
+    for loop in view.background:
+        connections = f"connection{'s' if len(loop.pids) > 1 else ''} {', '.join(map(str, loop.pids))}"
+        statements = counted(loop.statements, "statement")
+        yield f"Not shown: {_actor(loop.actor)} ran {statements} on {connections} in an event loop that it started."
+    if view.handshake_statements:
+        statements = counted(view.handshake_statements, "statement")
+        yield f"Not shown: {statements} by which SQLAlchemy inspects the server on each new connection."
 
 
-def named(pids: Sequence[int]) -> str:
-    """Name connections by their pids."""
-    return f"connection{'s' if len(pids) > 1 else ''} {', '.join(map(str, pids))}"
+def _actor(actor: Actor) -> str:
+    return f"{actor.fixture or 'test'}{' (teardown)' if actor.teardown else ''}"
 
 
-def several(count: int, what: str) -> str:
-    """Return a number of things."""
-    return f"{count} {what}{'s' if count != 1 else ''}"
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where needed."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

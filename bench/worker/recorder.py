@@ -242,19 +242,14 @@ class Recorder:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Record the phase's time without that of wider fixtures, and its failure."""
         record = self._record
-        seconds = call.duration - self._wide.seconds
-        if call.when == "setup":
-            record.setup[-1] = seconds
-            record.session_setup += self._wide.seconds
-        elif call.when == "call":
-            record.call[-1] = seconds
-            record.session_setup += self._wide.seconds
-        else:
-            record.teardown[-1] = seconds
+        getattr(record, call.when)[-1] = call.duration - self._wide.seconds
+        if call.when == "teardown":
             record.session_teardown += self._wide.seconds
             record.leaked[-1] = next(
                 (int(str(value)) for key, value in item.user_properties if key == "dirty_tables"), -1
             )
+        else:
+            record.session_setup += self._wide.seconds
         self._wide_in_test += self._wide
         self._wide = NOTHING
         if call.excinfo is not None and record.failure[-1] == -1:
