@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from bench.analysis.estimates import Estimate
 from bench.results.records import ERROR, FAILED, Cell, Size
 
 
@@ -117,3 +118,83 @@ class TrapFinding:
     """What the tests did instead, as in `Samples.outcomes`."""
     same_number: bool = False
     """Whether as many tests failed as should have, but others."""
+
+
+class NoiseKind(StrEnum):
+    """What makes the clock of a run less than quiet."""
+
+    NO_INTERVAL = "no interval"
+    """Fewer than two timed rounds finished."""
+    FEW_ROUNDS = "few rounds"
+    NO_TWIN = "no twin"
+    WIDE_TWIN = "wide twin"
+    TWIN_DIFFERS = "twin differs"
+    DRIFT = "drift"
+    CORRELATED = "correlated"
+    LOAD = "load"
+    STEAL = "steal"
+    UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True)
+class NoiseFinding:
+    """One thing that makes the clock of a run less than quiet. Fields that the kind does not need are empty."""
+
+    kind: NoiseKind
+    rounds: int = 0
+    """Timed rounds that finished."""
+    twin: Estimate | None = None
+    """`none_twin` to `none`: the A/A check."""
+    share: float = 0
+    """
+    Of a wide A/A interval: how far it reaches from 1. Of a drift: by how much the cost changed from the first cell to
+    the last. Of correlated neighbours: the spread of cells. Of steal: the processor time given to others. Of
+    unexplained time: the largest part of a cell's wall time.
+    """
+    correlation: float = 0
+    """Of neighbouring cells."""
+    load: float = 0
+    """The machine's load average over one minute."""
+    cores: int = 0
+    cells: int = 0
+    """With much unexplained time."""
+    of: int = 0
+    """Out of how many cells."""
+    strategy: str = ""
+    """Of the cell with the most unexplained time."""
+    round: int = 0
+    """Of that cell."""
+
+
+class Contradiction(StrEnum):
+    """How a probe's outcome contradicts a declaration."""
+
+    BROKEN_PROBE = "broken probe"
+    """The control, with real commits on plain connections, does not pass the probe."""
+    SEEN = "seen"
+    """The strategy declares to hide what its tests see."""
+    UNDECLARED = "undeclared"
+    """The strategy does not declare what its tests do not see."""
+
+
+@dataclass(frozen=True)
+class ProbeContradiction:
+    """A probe's outcome that contradicts what a strategy declares, or what every Postgres does."""
+
+    contradiction: Contradiction
+    strategy: str
+    probe: str
+    outcome: Literal["sees", "hides", "breaks"]
+
+
+class RankingOutcome(StrEnum):
+    """What a run can say about which strategy is cheapest."""
+
+    NONE_RANKED = "none ranked"
+    ONE_RANKED = "one ranked"
+    NO_INTERVAL = "no interval"
+    """One round gives no interval, so strategies cannot be compared."""
+    TOO_NOISY = "too noisy"
+    ALL_TIED = "all tied"
+    CHEAPEST = "cheapest"
+    """The first strategy is significantly cheaper than at least one other."""

@@ -18,7 +18,7 @@ import pandas as pd
 from bench.analysis import statistics
 from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_in
 from bench.analysis.fidelity import lacking
-from bench.analysis.findings import ErrorKind, NotRanked, Reason, StoppedCell, failure_counts, stopped
+from bench.analysis.findings import ErrorKind, NotRanked, RankingOutcome, Reason, StoppedCell, failure_counts, stopped
 from bench.analysis.noise import Noise, judge_noise
 from bench.analysis.traps import TrapResult, judge_trap
 from bench.results.records import LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
@@ -78,6 +78,10 @@ class StrategyResult:
         """Whether the strategy is compared with the others."""
         return not self.not_ranked
 
+    def tied_with(self, others: Iterable["StrategyResult"]) -> list["StrategyResult"]:
+        """Return the others that share a letter with it."""
+        return [other for other in others if other is not self and set(other.letters) & set(self.letters)]
+
     def suite_seconds(self, tests: int) -> float | None:
         """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
         return None if self.per_test is None else self.fixed + tests * self.per_test.value
@@ -98,6 +102,27 @@ class Analysis:
     """What the probes saw, by the strategies' names, the control's among them; empty where they did not run."""
     need: tuple[str, ...] = ()
     """Probes that a strategy must pass to be ranked."""
+
+    @property
+    def ranked(self) -> list[StrategyResult]:
+        """The strategies that are compared, cheapest first."""
+        return [result for result in self.strategies if result.ranked]
+
+    @property
+    def outcome(self) -> RankingOutcome:
+        """What the run can say about which strategy is cheapest."""
+        match self.ranked:
+            case []:
+                return RankingOutcome.NONE_RANKED
+            case [_]:
+                return RankingOutcome.ONE_RANKED
+            case [best, *others] if best.per_test and best.per_test.low is not None:
+                if self.noise.verdict == "unusable":
+                    return RankingOutcome.TOO_NOISY
+                all_tied = len(best.tied_with(others)) == len(others)
+                return RankingOutcome.ALL_TIED if all_tied else RankingOutcome.CHEAPEST
+            case _:
+                return RankingOutcome.NO_INTERVAL
 
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")

@@ -1,51 +1,55 @@
 """
-Which strategy to take: the sentences and the rows that answer it, computed from an analysis.
+Which strategy to use: the sentences and table rows at the top of the page and of `summary.md`.
 
-What the page and `summary.md` begin with. A strategy is never called cheapest without those that it ties with, and
-where noise drowns the costs none is.
+A strategy is never called cheapest without its ties, nor when the run is too noisy to compare strategies.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.fidelity import lacking, seen
+from bench.analysis.findings import RankingOutcome
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.findings_text import not_ranked_text
-from bench.report.formatting import duration, headline, listed, milliseconds
+from bench.report.formatting import duration, headline, listed, milliseconds, tied_with
 from bench.strategy.probe_catalogue import Family, Probe
 
 SUITES = (100, 1_000, 10_000)
-"""Numbers of tests of which a reader may find their own suite's."""
+"""Sizes of suites, in tests, for which a row gives the total time."""
 EXAMPLE = Probe.SECOND_CONNECTION
 """What most suites that need more than a rollback need first."""
 FEW = 2
-"""Of families or probes, as many as a line has room for."""
+"""Families or probes that a caveat names."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A row of the table that answers which strategy to take."""
+    """A row of the table that answers which strategy to use."""
 
     result: StrategyResult
     suites: tuple[tuple[float, str], ...]
-    """Seconds that suites of `SUITES` tests take, and how that reads; none where there is no figure."""
+    """Seconds that suites of `SUITES` tests take, and the same as text; empty without a figure."""
     lacks: tuple[str, ...] | None
-    """Probes that its tests do not pass; None where they did not run."""
+    """Probes that its tests do not pass; None if it was not probed."""
     caveat: str
-    """What to know before taking it, in one line."""
+    """What to know before using it, in one line."""
 
 
 def answers(analysis: Analysis) -> list[str]:
-    """Say in a few sentences which strategy is cheapest, what it hides, and what to take where that is needed."""
-    found, sees_more = headline(analysis), " ".join(_what_sees_more(analysis))
-    # A headline that begins with a strategy's name is a figure, and of one machine.
-    figure = f"On this machine {found}." if found[0].islower() else f"{found}."
-    return [figure, *_what_it_hides(analysis), *filter(None, [sees_more])]
+    """Return which strategy is cheapest, what it hides, and which to use if that matters, in a few sentences."""
+    hides = _what_it_hides(analysis.ranked) if analysis.ranked else []
+    return [_answer(analysis), *hides, *filter(None, [" ".join(_what_sees_more(analysis))])]
 
 
 def choices(analysis: Analysis) -> list[Choice]:
     """Return a row for each strategy, cheapest first, then those that are not ranked."""
     return [_choice(result) for result in analysis.strategies]
+
+
+def _answer(analysis: Analysis) -> str:
+    names_one = {RankingOutcome.ONE_RANKED, RankingOutcome.NO_INTERVAL, RankingOutcome.CHEAPEST}
+    here = "On this machine " if analysis.outcome in names_one and not analysis.need else ""
+    return f"{here}{headline(analysis)}."
 
 
 def _choice(result: StrategyResult) -> Choice:
@@ -67,7 +71,7 @@ def _caveat(result: StrategyResult) -> str:
 
 
 def _misses(probes: Sequence[str]) -> str:
-    """Name the families of which most is missing."""
+    """Return the missing probes if they are few, else the families with the largest missing share."""
     if not probes:
         return "sees all that is probed"
     if len(probes) <= FEW:
@@ -80,59 +84,48 @@ def _misses(probes: Sequence[str]) -> str:
     return f"misses {', '.join(named)}" + (" ..." if more else "")
 
 
-def _what_it_hides(analysis: Analysis) -> Iterator[str]:
-    ranked = _ranked(analysis)
-    if not ranked or (fidelity := ranked[0].fidelity) is None:
+def _what_it_hides(ranked: Sequence[StrategyResult]) -> Iterator[str]:
+    best = ranked[0]
+    if best.fidelity is None:
         return
-    missing = lacking(fidelity, list(Probe))
+    missing = lacking(best.fidelity, list(Probe))
     if not missing:
         yield f"Its tests see all {len(Probe)} behaviours of a real Postgres that are probed."
         return
-    # One of each family, so that the few names say of how many kinds they are.
+    # One probe of each family, so that a few names show how many kinds of behaviour are missing.
     first = {Probe[probe.upper()].family: probe for probe in reversed(missing)}
     among = [probe for probe in missing if probe in first.values()]
     named = f", among them {listed(among)}" if len(missing) > len(among) else f": {listed(among)}"
-    tied = max(_tied(ranked[0], ranked), key=_sees, default=None)
-    more = f" Of those that it ties with, {tied.facts.name} sees most: {_sees(tied)}." if tied else ""
-    more = more if tied and _sees(tied) > _sees(ranked[0]) else ""
-    name = ranked[0].facts.name
-    yield f"Tests under {name} do not see {len(missing)} of {len(Probe)} behaviours of a real Postgres{named}.{more}"
+    tied = max(best.tied_with(ranked), key=_sees, default=best)
+    more = f" Of the strategies tied with it, {tied.facts.name} sees most: {_sees(tied)}."
+    yield (
+        f"Tests under {best.facts.name} do not see {len(missing)} of {len(Probe)} behaviours of a real Postgres{named}."
+        + (more if _sees(tied) > _sees(best) else "")
+    )
 
 
 def _what_sees_more(analysis: Analysis) -> Iterator[str]:
-    ranked = _ranked(analysis)
-    if not ranked or ranked[0].fidelity is None or not lacking(ranked[0].fidelity, list(Probe)):
+    ranked = analysis.ranked
+    if not ranked or ranked[0].fidelity is None or _sees(ranked[0]) == len(Probe):
         return
     if lacking(ranked[0].fidelity, [EXAMPLE]):
-        yield _taken(analysis, [EXAMPLE], "Where tests must see commits of another connection", "sees them")
-    most = max(map(_sees, ranked))
-    what = f"all {most}" if most == len(Probe) else f"most, {most} of {len(Probe)},"
+        yield _cheapest_that_sees(analysis, [EXAMPLE], "If tests must see commits of another connection")
     best = max(ranked, key=_sees)
     if best is not ranked[0] and best.fidelity is not None:
-        need = [probe.value for probe in seen(best.fidelity)]
-        yield _taken(analysis, need, f"Where they must see {what}", "sees that")
+        most = f"all {len(Probe)}" if _sees(best) == len(Probe) else f"the most, {_sees(best)} of {len(Probe)}"
+        yield _cheapest_that_sees(analysis, seen(best.fidelity), f"If they must see {most}")
 
 
-def _taken(analysis: Analysis, need: Sequence[str], where: str, sees: str) -> str:
-    """Say which of the ranked strategies whose tests see what is needed is cheapest."""
-    able = [result for result in _ranked(analysis) if result.fidelity and not lacking(result.fidelity, need)]
+def _cheapest_that_sees(analysis: Analysis, need: Sequence[str], condition: str) -> str:
+    able = [result for result in analysis.ranked if result.fidelity and not lacking(result.fidelity, need)]
     if not able:
-        return f"{where}: no ranked strategy {sees}."
-    names = [result.facts.name for result in able]
-    if analysis.noise.verdict == "unusable" or able[0].per_test is None or able[0].per_test.low is None:
-        return f"{where}: {listed(names)}."
-    tied = [result.facts.name for result in _tied(able[0], able)]
+        return f"{condition}: no ranked strategy does."
+    if analysis.outcome in {RankingOutcome.TOO_NOISY, RankingOutcome.NO_INTERVAL}:
+        return f"{condition}: {listed([result.facts.name for result in able])}."
+    tied = tied_with(able[0], able)
     beside = f" (tied with {listed(tied)})" if tied else ""
-    cheapest = "the cheapest is" if len(able) > 1 else "there is only"
-    return f"{where}, {cheapest} {names[0]}{beside}, at {milliseconds(able[0].per_test)} per test."
-
-
-def _ranked(analysis: Analysis) -> list[StrategyResult]:
-    return [result for result in analysis.strategies if result.ranked]
-
-
-def _tied(one: StrategyResult, others: Sequence[StrategyResult]) -> list[StrategyResult]:
-    return [other for other in others if other is not one and set(other.letters) & set(one.letters)]
+    cheapest = "the cheapest is" if len(able) > 1 else "the only one is"
+    return f"{condition}, {cheapest} {able[0].facts.name}{beside}, at {milliseconds(able[0].per_test)} per test."
 
 
 def _sees(result: StrategyResult) -> int:

@@ -10,6 +10,7 @@ from rich.text import Text
 from bench.analysis.comparison import Comparison, compare, read_compared_run
 from bench.analysis.gates import GateFailure, Gates, failed_gates
 from bench.report.comparison_text import difference_table, gate_text, remarks, strategy_table, workload_text
+from bench.report.findings_text import noise_text
 from bench.report.formatting import tests_and_rounds
 from bench.results.printable import printable
 
@@ -47,8 +48,7 @@ def _print(comparison: Comparison, console: Console) -> None:
         console.print(Text(printable(f"{run.run.started}, {tests_and_rounds(run.analysis)}")))
         noise = run.analysis.noise
         quiet = noise.verdict == "quiet"
-        words = printable(f"Noise: {noise.verdict}. {' '.join(noise.reasons)}")
-        console.print(Text(words, style="" if quiet else "bold yellow"))
+        console.print(Text(noise_text(noise), style="" if quiet else "bold yellow"))
     console.print()
     if comparison.differences:
         console.print(Text("Differences:", style="bold"))

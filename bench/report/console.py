@@ -1,4 +1,4 @@
-"""From an analysis to what `nox -s bench` and `nox -s report` print at their end; nothing in it is read as markup."""
+"""Print the results of a run on a terminal. No text is read as markup."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ from bench.analysis.conditions import Conditions
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
 from bench.report import conditions_text as conditions_words
+from bench.report.findings_text import noise_text
 from bench.report.formatting import headline
-from bench.report.report_tables import TIES, TRAPS, alarms, figures, noise_sentence, not_ranked, table, trap_table
+from bench.report.report_tables import TIES, TRAPS, alarms, figures, not_ranked, table, trap_table
 from bench.report.scaling_text import sentences
 from bench.report.tables import fits, print_figures
 from bench.results.printable import printable
@@ -23,17 +24,17 @@ from bench.results.printable import printable
 NAME, LETTERS, FIRST = 0, 3, 4
 """Columns of the table."""
 WIDE = 116
-"""Columns of a console from which on the table has room for all of it."""
+"""Width of a console, in characters, from which the whole table fits."""
 
 
 def print_summary(
     analysis: Analysis, growth: Growth, page: Path, console: Console, swept: Conditions | None = None
 ) -> None:
     """
-    Print what the run found, its traps, findings, noise, and where the results lie.
+    Print the results of a run: headline, tables, traps, findings, noise, and the paths of the results.
 
     :param page: the page of the run, in its folder.
-    :param swept: what conditions make of strategies; None of a run with but one.
+    :param swept: the run under each of its conditions; None if it has only one.
     """
     console.print()
     console.print(Text(printable(headline(analysis)), style="bold"))
@@ -53,7 +54,7 @@ def print_summary(
     for sentence in alarms(analysis):
         console.print(Text(sentence, style="bold red"))
     quiet = analysis.noise.verdict == "quiet"
-    console.print(Text(noise_sentence(analysis), style="" if quiet else "bold yellow"))
+    console.print(Text(noise_text(analysis.noise), style="" if quiet else "bold yellow"))
     # Not wrapped, so that a path can be copied whole.
     console.print(Text(f"Results: {page.parent}"), soft_wrap=True)
     console.print(Text(f"Report:  {page}"), soft_wrap=True)
@@ -74,7 +75,7 @@ def _print_table(rows: list[tuple[str, ...]], console: Console) -> None:
 
 
 def _print_conditions(swept: Conditions, console: Console) -> None:
-    """Print the sentences, and of the tables that of costs where a line has room for it; the page has all."""
+    """Print the sentences, and the table of costs if it fits; the page has all tables."""
     rows = conditions_words.cost_table(swept)
     console.print()
     if fits(rows, console):

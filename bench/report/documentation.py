@@ -14,12 +14,12 @@ import numpy as np
 
 from bench.analysis import statistics
 from bench.analysis.conditions import under_conditions
-from bench.analysis.fidelity import columns_of, probe_table
 from bench.analysis.ranking import Analysis, analyse
 from bench.report import conditions_text
+from bench.report.findings_text import noise_text
 from bench.report.formatting import headline, significant
 from bench.report.markdown import strategy_lines, trap_lines
-from bench.report.report_tables import in_order, noise_sentence
+from bench.report.report_tables import probe_table, probed
 from bench.report.tables import bullets, escaped, markdown_table
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
@@ -110,7 +110,7 @@ def _results() -> Iterator[str]:
     yield "The traps, with what each declares and what happened:"
     yield ""
     yield from trap_lines(analysis)
-    yield f"**{escaped(noise_sentence(analysis))}**"
+    yield f"**{escaped(noise_text(analysis.noise))}**"
     yield ""
     yield f"Made by `{analysis.run.command}`."
 
@@ -131,8 +131,7 @@ def _probes() -> Iterator[str]:
 
 
 def _outcomes() -> Iterator[str]:
-    analysis = reference()
-    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    columns = probed(reference())
     yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
 
 

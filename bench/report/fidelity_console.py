@@ -1,4 +1,4 @@
-"""What the probes saw, in the terminal: the counts by family, contradicted declarations, the detail of one outcome."""
+"""Print the outcomes of probes on a terminal: counts by family, contradicted declarations, one outcome in detail."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,36 +6,36 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.analysis.fidelity import columns_of, complaints, declaration, family_table, sight_of
+from bench.analysis.fidelity import columns_of, contradictions, sight_of
 from bench.report.charts.heatmap import picture
+from bench.report.findings_text import contradiction_text
+from bench.report.report_tables import SIGHTS, family_table
 from bench.report.tables import print_figures
 from bench.results.errors import UserError
 from bench.results.paths import typed
 from bench.results.printable import printable
 from bench.results.records import Fidelity, StrategyFacts
-from bench.strategy.probe_catalogue import Probe
+from bench.strategy.probe_catalogue import CONTROL, Probe
 
 
 def print_check(
     strategies: Sequence[StrategyFacts], outcomes: Mapping[str, Fidelity], folder: Path, console: Console
 ) -> bool:
     """
-    Print what was seen and which declarations it contradicts, and draw the heat map into `folder`.
+    Print the outcomes and the declarations that they contradict, and draw the heat map into `folder`.
 
-    :param outcomes: by strategy, the control's included.
+    :param outcomes: by strategy, including the control's.
     :returns: whether every outcome is as declared.
     """
     columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])
     _, png = picture(columns).write(folder)
     console.print()
-    print_figures("What tests see of a real Postgres", family_table(columns), console)
-    found = complaints(strategies, outcomes)
-    for complaint in found:
-        console.print(Text(f"FINDING: {printable(complaint)}", style="bold red"), soft_wrap=True)
-    for facts in strategies:
-        fidelity = outcomes[facts.name]
-        if complaints([facts], {facts.name: fidelity}):
-            console.print(Text(f"What {facts.name} should declare: {declaration(fidelity)}"), soft_wrap=True)
+    print_figures(SIGHTS, family_table(columns), console)
+    found = [*contradictions(strategies, outcomes)]
+    for one in found:
+        console.print(Text(f"FINDING: {printable(contradiction_text(one))}", style="bold red"), soft_wrap=True)
+    for name in dict.fromkeys(one.strategy for one in found if one.strategy != CONTROL):
+        console.print(Text(f"What {name} should declare: {_declaration(outcomes[name])}"), soft_wrap=True)
     if not found:
         console.print("All as declared.")
     console.print(
@@ -46,12 +46,18 @@ def print_check(
     return not found
 
 
+def _declaration(fidelity: Fidelity) -> str:
+    """Return the line of a strategy's file that declares what the probes found."""
+    probes = (f"Probe.{result.probe.upper()}" for result in fidelity.sights if result.outcome != "sees")
+    return f"hides={{{', '.join(probes)}}},"
+
+
 def print_outcome(fidelity: Fidelity, probe: Probe, folder: Path, console: Console) -> None:
     """
-    Print the outcome of a probe in detail.
+    Print the outcome of one probe in detail.
 
-    :param folder: where the outcomes are from.
-    :raises UserError: the probe did not run there.
+    :param folder: the folder that the outcomes were read from.
+    :raises UserError: the folder has no outcome of this probe.
     """
     sight = sight_of(fidelity, probe)
     if sight is None:
@@ -60,7 +66,7 @@ def print_outcome(fidelity: Fidelity, probe: Probe, folder: Path, console: Conso
         )
     console.print(Text(f"{fidelity.strategy} {sight.outcome} {probe}", style="bold"))
     console.print(f"A real Postgres: {probe.sees}", markup=False)
-    console.print(f"Where it is not seen: {probe.lost}", markup=False)
+    console.print(f"If tests do not see it: {probe.lost}", markup=False)
     console.print(Text(probe.link), soft_wrap=True)
     if sight.detail:
         console.print()

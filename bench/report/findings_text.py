@@ -1,15 +1,29 @@
-"""The English of what analyses conclude, in one place for each finding."""
+"""The English of what analyses conclude; each finding is worded only here."""
 
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.analysis.findings import Deviation, ErrorKind, NotRanked, Reason, StoppedCell, TrapFinding
+from bench.analysis.findings import (
+    Contradiction,
+    Deviation,
+    ErrorKind,
+    NoiseFinding,
+    NoiseKind,
+    NotRanked,
+    ProbeContradiction,
+    Reason,
+    StoppedCell,
+    TrapFinding,
+)
+from bench.analysis.noise import RESIDUAL_SHARE, Noise
 from bench.analysis.ranking import StrategyResult
+from bench.analysis.statistics import EXACT_ROUNDS, LEAST_ROUNDS
 from bench.analysis.traps import TrapResult
 from bench.report.formatting import listed
 from bench.results.printable import printable
 from bench.results.records import ERROR, FAILED, WARM_UP, Run, StrategyFacts
+from bench.strategy.declaration import FLOOR, TWIN
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 FIRST_OUTCOMES = 12
@@ -19,6 +33,30 @@ _SHOULD_FAIL = {
     "all fail": "every test to fail",
     "first passes": "the first test to pass and all others to fail",
     "alternates": "every other test to pass, starting with the first",
+}
+
+_TWIN_RATIO = f"{TWIN} / {FLOOR} = {{0.twin.value:.3f}} ({{0.twin.low:.3f}} to {{0.twin.high:.3f}})"
+_NOISE = {
+    NoiseKind.NO_INTERVAL: f"Finished timed rounds: {{0.rounds}}; an interval needs {LEAST_ROUNDS}.",
+    NoiseKind.FEW_ROUNDS: (
+        f"Finished timed rounds: {{0.rounds}}; with fewer than {EXACT_ROUNDS}, intervals assume a normal distribution."
+    ),
+    NoiseKind.NO_TWIN: f"{FLOOR} and {TWIN} did not both finish two timed rounds, so there is no A/A check.",
+    NoiseKind.WIDE_TWIN: f"{_TWIN_RATIO}: the same code, measured twice; ignore differences up to {{0.share:.0%}}.",
+    NoiseKind.TWIN_DIFFERS: f"{_TWIN_RATIO}: the same code is significantly different, which is more than chance.",
+    NoiseKind.DRIFT: "The cost per test drifted by {0.share:+.0%} from the first cell to the last.",
+    NoiseKind.CORRELATED: (
+        "Consecutive cells vary together (correlation {0.correlation:.2f}, spread {0.share:.0%}): the machine's speed "
+        "changes; trust ratios more than costs."
+    ),
+    NoiseKind.LOAD: (
+        "Other processes used the machine: its load was {0.load:.1f} on {0.cores} cores; a run causes about 1."
+    ),
+    NoiseKind.STEAL: "The hypervisor gave {0.share:.0%} of the processor time to others.",
+    NoiseKind.UNEXPLAINED: (
+        f"{{0.cells}} of {{0.of}} cells have more than {RESIDUAL_SHARE:.0%} of their time unexplained; the most, "
+        "{0.share:.0%}, is in {0.strategy} in round {0.round}."
+    ),
 }
 
 
@@ -64,6 +102,30 @@ def deviation_text(trap: TrapResult) -> str:
     if not any(one.deviation not in {Deviation.NOT_RUN, Deviation.STOPPED} for one in trap.deviations):
         return found
     return f"{found}: {'the run has too few tests for it' if trap.too_few_tests else 'a library has changed'}"
+
+
+def noise_text(noise: Noise) -> str:
+    """Return how far the clock can be trusted, and why, in a few sentences."""
+    return printable(f"Noise: {noise.verdict}. {' '.join(noise_texts(noise))}")
+
+
+def noise_texts(noise: Noise) -> list[str]:
+    """Return what makes a run less than quiet, a sentence each; for a quiet run, one that gives the A/A ratio."""
+    if noise.findings:
+        return [printable(_NOISE[found.kind].format(found)) for found in noise.findings]
+    quiet = NoiseFinding(NoiseKind.WIDE_TWIN, twin=noise.twin_ratio)
+    return [f"{_TWIN_RATIO.format(quiet)}; no drift, no other load, little unexplained time."]
+
+
+def contradiction_text(found: ProbeContradiction) -> str:
+    """Return how a probe's outcome contradicts a declaration, as a sentence."""
+    match found.contradiction:
+        case Contradiction.BROKEN_PROBE:
+            return f"the probe {found.probe} is broken: with real commits on plain connections it {found.outcome}."
+        case Contradiction.SEEN:
+            return f"{found.strategy} declares to hide {found.probe}, but its tests see it: remove it from `hides`."
+        case Contradiction.UNDECLARED:
+            return f"{found.strategy} {found.outcome} {found.probe} without declaring it: add it to `hides`."
 
 
 def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[ErrorKind, int]]) -> list[tuple[str, int]]:

@@ -1,14 +1,14 @@
 """
-The words that chart, report, comparison and growth share, so that all say the same of the same figure.
+How figures read in every report: significant digits, milliseconds, durations, lists of names, the headline.
 
-From records of the analysis to text: numbers with three significant digits, milliseconds, the headline, what a trap
-did. Change how something is said here, and it is said so everywhere; the charts of the reference run change with it.
+Charts, console, Markdown and page share this module, so that they show the same figure in the same way.
 """
 
 import math
 from collections.abc import Sequence
 
 from bench.analysis.estimates import Estimate
+from bench.analysis.findings import RankingOutcome
 from bench.analysis.ranking import Analysis, StrategyResult
 
 MOST_NAMES = 3
@@ -18,53 +18,49 @@ MOST_LISTED = 4
 
 
 def headline(analysis: Analysis) -> str:
-    """Say in one sentence what the run found, never a rank without its ties."""
-    return f"{_where(analysis)}{_cheapest(analysis)}"
+    """Return the main result of a run in one sentence, without a full stop; no rank without its ties."""
+    return where_needed(analysis, _cheapest(analysis))
 
 
-def where_needed(analysis: Analysis, said: str) -> str:
-    """Return what holds of the ranked strategies, begun in lower case, as a sentence that says what was needed."""
-    return f"{_where(analysis)}{said}" if analysis.need else said[0].upper() + said[1:]
-
-
-def _where(analysis: Analysis) -> str:
-    return f"Where tests must see {listed(analysis.need)}: " if analysis.need else ""
+def where_needed(analysis: Analysis, clause: str) -> str:
+    """Return what holds for the ranked strategies, after the probes that they had to pass."""
+    return f"Where tests must see {listed(analysis.need)}: {clause}" if analysis.need else clause
 
 
 def _cheapest(analysis: Analysis) -> str:
-    ranked = [result for result in analysis.strategies if result.ranked]
-    if not ranked:
-        seen = " and sees all of that" if analysis.need else ""
-        return f"No strategy is ranked: none passed all tests in a timed round{seen}"
-    best, others = ranked[0], ranked[1:]
-    cost = f"{milliseconds(best.per_test)} per test"
-    if not others:
-        return f"{best.facts.name} costs {cost}"
-    if best.per_test is None or best.per_test.low is None:
-        return f"{best.facts.name} measured {cost}, but one round cannot tell strategies apart"
-    if analysis.noise.verdict == "unusable":
-        return f"Too noisy to compare strategies: {best.facts.name} measured {cost}, which may be wrong"
+    if analysis.outcome is RankingOutcome.NONE_RANKED:
+        needed = " and passed all of these probes" if analysis.need else ""
+        return f"No strategy is ranked: none passed all tests in a timed round{needed}"
+    best, *others = analysis.ranked
+    name, cost = best.facts.name, f"{milliseconds(best.per_test)} per test"
+    match analysis.outcome:
+        case RankingOutcome.ONE_RANKED:
+            return f"{name} costs {cost}"
+        case RankingOutcome.NO_INTERVAL:
+            return f"{name} measured {cost}, but one round cannot tell strategies apart"
+        case RankingOutcome.TOO_NOISY:
+            return f"Too noisy to compare strategies: {name} measured {cost}, which may be wrong"
+        case RankingOutcome.ALL_TIED:
+            dearest = milliseconds(others[-1].per_test)
+            return f"All {len(others) + 1} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
     tied = tied_with(best, others)
-    if len(tied) == len(others):
-        dearest = milliseconds(others[-1].per_test)
-        return f"All {len(ranked)} strategies tie, at {milliseconds(best.per_test)} to {dearest} per test"
     dearer = [result for result in others if result.facts.name not in tied]
     next_and_last = " and ".join(map(_less_than, dearer[:1] + dearer[1:][-1:]))
-    return f"{best.facts.name}{in_ties(tied)} costs {cost}, {next_and_last}"
+    return f"{name}{in_ties(tied)} costs {cost}, {next_and_last}"
 
 
 def tied_with(result: StrategyResult, others: Sequence[StrategyResult]) -> list[str]:
-    """Return the names of those that a strategy is tied with."""
-    return [other.facts.name for other in others if set(other.letters) & set(result.letters)]
+    """Return the names of the others that a strategy is tied with."""
+    return [other.facts.name for other in result.tied_with(others)]
 
 
 def in_ties(tied: Sequence[str]) -> str:
-    """Return what stands behind a strategy's name of those that it is tied with: ` (tied with null_pool)`."""
+    """Return what follows a strategy's name about its ties, such as ` (tied with null_pool)`."""
     return f" (tied with {tied[0] if len(tied) == 1 else f'{len(tied)} others'})" if tied else ""
 
 
 def few(names: Sequence[str]) -> str:
-    """Return names as `a, b and c`, or, of more than three, how many strategies they are."""
+    """Return names as `a, b and c`; of more than three only their number, as `4 strategies`."""
     return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} strategies"
 
 
@@ -75,13 +71,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def caution(analysis: Analysis) -> str:
-    """Say what keeps a run from comparing strategies; empty where nothing does, or there is but one."""
-    ranked = [result for result in analysis.strategies if result.ranked]
-    if len(ranked) <= 1:
-        return ""
-    if ranked[0].per_test is None or ranked[0].per_test.low is None:
-        return "One round cannot tell strategies apart"
-    return "Too noisy to compare strategies" if analysis.noise.verdict == "unusable" else ""
+    """Return why the strategies of a run cannot be compared; empty where they can, or where there is only one."""
+    cautions = {
+        RankingOutcome.NO_INTERVAL: "One round cannot tell strategies apart",
+        RankingOutcome.TOO_NOISY: "Too noisy to compare strategies",
+    }
+    return cautions.get(analysis.outcome, "")
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -1,14 +1,14 @@
-"""From an analysis to `summary.md`, in GitHub's Markdown, for a pull request."""
+"""Write `summary.md`, in GitHub's Markdown, which suits a pull request."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.analysis.conditions import Conditions
-from bench.analysis.fidelity import columns_of, probe_table
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
 from bench.report import conditions_text as conditions_words
 from bench.report.answers import answers
+from bench.report.findings_text import noise_text
 from bench.report.formatting import headline
 from bench.report.report_tables import (
     PROBES,
@@ -18,9 +18,9 @@ from bench.report.report_tables import (
     alarms,
     caveats,
     figures,
-    in_order,
-    noise_sentence,
     not_ranked,
+    probe_table,
+    probed,
     table,
     trap_table,
 )
@@ -35,7 +35,7 @@ def write_summary(analysis: Analysis, growth: Growth, folder: Path, swept: Condi
     """
     Write `summary.md`, in GitHub's Markdown, into `folder`.
 
-    :param swept: what conditions make of strategies; None of a run with but one.
+    :param swept: the run under each of its conditions; None if it has only one.
     """
     path = folder / SUMMARY
     path.write_text("\n".join(_markdown(analysis, growth, swept)) + "\n", encoding="utf-8")
@@ -43,12 +43,12 @@ def write_summary(analysis: Analysis, growth: Growth, folder: Path, swept: Condi
 
 
 def strategy_lines(analysis: Analysis) -> Iterator[str]:
-    """Yield the table of strategies as Markdown."""
+    """Yield the lines of the table of strategies."""
     yield from markdown_table(table(analysis), "lrrlrrrrr")
 
 
 def trap_lines(analysis: Analysis) -> Iterator[str]:
-    """Yield the table of traps as Markdown."""
+    """Yield the lines of the table of traps."""
     yield from markdown_table(trap_table(analysis), "llll")
 
 
@@ -56,7 +56,7 @@ def _markdown(analysis: Analysis, growth: Growth, swept: Conditions | None) -> I
     yield f"# {escaped(headline(analysis))}"
     yield ""
     yield from bullets([escaped(sentence) for sentence in answers(analysis)[1:]])
-    yield f"**{escaped(noise_sentence(analysis))}**"
+    yield f"**{escaped(noise_text(analysis.noise))}**"
     yield ""
     yield from bullets([f"**{escaped(sentence)}**" for sentence in alarms(analysis)])
     yield from strategy_lines(analysis)
@@ -77,7 +77,7 @@ def _markdown(analysis: Analysis, growth: Growth, swept: Conditions | None) -> I
     yield from bullets([escaped(sentence) for sentence in sentences(growth)])
     if swept:
         yield from _under_other_conditions(swept)
-    if columns := columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]):
+    if columns := probed(analysis):
         yield f"## {PROBES}"
         yield ""
         yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))

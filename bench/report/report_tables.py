@@ -1,65 +1,66 @@
 """
-What console, `summary.md` and page say alike: the tables and the sentences of a report.
+The tables and sentences that console, `summary.md` and page share.
 
-Tables are rows of texts, the first row is the header. Data are in seconds, what is shown is in milliseconds, with three
-significant digits. Whatever comes from strategies or errors is on one line, and not yet escaped.
+A table is a list of rows of text; the first row is the header. Data are in seconds; tables show milliseconds with three
+significant digits. Text from strategies and errors is on one line and not yet escaped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.fidelity import columns_of, complaints, family_table, seen
+from bench.analysis.fidelity import columns_of, contradictions, seen, sight_of
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.scaling import Growth
 from bench.analysis.traps import TrapResult
 from bench.report.decision_text import decision_text
 from bench.report.durability import what_is_given_up
-from bench.report.findings_text import frequent_errors, not_ranked_text, trap_text, unfinished_text
+from bench.report.findings_text import contradiction_text, frequent_errors, not_ranked_text, trap_text, unfinished_text
 from bench.report.formatting import significant, tests_and_rounds
 from bench.report.scaling_text import tables
 from bench.results.architecture import emulation
 from bench.results.printable import printable
-from bench.results.records import Machine, StrategyFacts
-from bench.strategy.probe_catalogue import Probe
+from bench.results.records import Fidelity, Machine, StrategyFacts
+from bench.strategy.probe_catalogue import Family, Probe
 
 NOTHING = "-"
-TIES = "Strategies that share a letter are tied: what differs between them may be noise."
+TIES = "Strategies that share a letter are tied: they are not significantly different."
 SIGHTS = "What tests see of a real Postgres"
 PHASES = "Where the time goes"
 WITNESSES = "Beside the clock, per test"
 WORDS = {
-    SIGHTS: "Behaviours of a real Postgres, by family. More is not better for everyone: docs/probes.md says which kind "
-    "of application needs which. Why one is not seen: `nox -s check -- --why STRATEGY PROBE`.",
-    PHASES: "Medians per test, so they need not add up. Fixed: start-up, imports, collection, session fixtures, "
-    "shutdown of a process. Unexplained: the largest share of a process's wall time that none of these holds.",
-    WITNESSES: "What SQLAlchemy sent and opened; the server's write-ahead log; the processor time of the test process, "
-    "without Postgres's own; the most memory that the test process ever had.",
+    SIGHTS: "How many behaviours of a real Postgres tests see, by family. Not every application needs all of them: "
+    "docs/probes.md says which need which. To see why a probe fails: `nox -s check -- --why STRATEGY PROBE`.",
+    PHASES: "Medians per test, so the phases need not add up to the total. Fixed: start-up, imports, collection, "
+    "session fixtures and shutdown of the process. Unexplained: the largest share of a process's wall time that is in "
+    "no phase.",
+    WITNESSES: "Statements, transactions and connections of SQLAlchemy; the server's write-ahead log; processor time "
+    "of the test process, without Postgres; peak memory of the test process.",
 }
 PROBES = "Probe by probe"
 TRAPS = "Traps: people write them, and they fail"
 
 
 def table(analysis: Analysis) -> list[tuple[str, ...]]:
-    """Return the table of strategies, cheapest first; its first row is the header."""
+    """Return the table of strategies, cheapest first."""
     tests = analysis.run.workload.size.tests
     header = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", f"{tests} tests", "sees")
     return [header, *(_row(result, tests) for result in analysis.strategies)]
 
 
 def phase_table(analysis: Analysis) -> list[tuple[str, ...]]:
-    """Return where the time of each strategy goes; its first row is the header."""
+    """Return the time of each strategy by phase."""
     header = ("strategy", "setup ms", "call ms", "teardown ms", "fixed s", "unexplained")
     return [header, *(_phase_row(result) for result in analysis.strategies if result.rounds)]
 
 
 def witness_table(analysis: Analysis) -> list[tuple[str, ...]]:
-    """Return what was counted beside the clock; its first row is the header."""
+    """Return what was counted for each strategy beside the clock."""
     header = ("strategy", "statements", "transactions", "connections", "WAL kB", "CPU ms", "memory MB")
     return [header, *(_witness_row(result) for result in analysis.strategies if result.rounds)]
 
 
 def trap_table(analysis: Analysis) -> list[tuple[str, ...]]:
-    """Return the table of traps: what each declared and what happened; its first row is the header."""
+    """Return what each trap declared and what happened."""
     return [("trap", "declared", "happened", "errors"), *(_trap_row(trap) for trap in analysis.traps)]
 
 
@@ -79,15 +80,45 @@ def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
 
 
 def figures(analysis: Analysis, growth: Growth) -> dict[str, list[tuple[str, ...]]]:
-    """Return the tables of a name and figures in each row by their titles, those without a row left out."""
-    sights = family_table(columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)]))
-    found = {SIGHTS: sights, PHASES: phase_table(analysis), WITNESSES: witness_table(analysis), **tables(growth)}
+    """Return by title the tables whose rows are a name and figures; empty tables are left out."""
+    found = {
+        SIGHTS: family_table(probed(analysis)),
+        PHASES: phase_table(analysis),
+        WITNESSES: witness_table(analysis),
+        **tables(growth),
+    }
     return {title: rows for title, rows in found.items() if len(rows) > 1}
 
 
 def in_order(analysis: Analysis) -> list[StrategyFacts]:
-    """Return what every table begins with: the strategies, cheapest first, then the traps."""
+    """Return the strategies, cheapest first, then the traps."""
     return [*(result.facts for result in analysis.strategies), *(trap.facts for trap in analysis.traps)]
+
+
+def probed(analysis: Analysis) -> list[Fidelity]:
+    """Return the outcomes of all strategies and traps that were probed, in the order of the tables."""
+    return columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+
+
+def family_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
+    """Return how many probes of each family the tests of each strategy pass."""
+    header = ("strategy", *(family.replace("_", " ") for family in Family), f"all {len(Probe)}")
+    return [header, *((fidelity.strategy, *_family_counts(fidelity)) for fidelity in columns)]
+
+
+def _family_counts(fidelity: Fidelity) -> list[str]:
+    groups = [[probe for probe in Probe if probe.family == family] for family in Family]
+    counts = [f"{len(seen(fidelity, group))}/{len(group)}" for group in groups]
+    return [*counts, str(len(seen(fidelity)))]
+
+
+def probe_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
+    """Return the outcome of each probe under each strategy: a row for each probe, a column for each strategy."""
+    rows = [("probe", *(fidelity.strategy for fidelity in columns))]
+    for probe in Probe:
+        results = (sight_of(fidelity, probe) for fidelity in columns)
+        rows.append((probe.value, *(result.outcome if result else NOTHING for result in results)))
+    return rows
 
 
 def _phase_row(result: StrategyResult) -> tuple[str, ...]:
@@ -112,7 +143,7 @@ def _witness_row(result: StrategyResult) -> tuple[str, ...]:
 
 
 def _share(probability: float | None) -> str:
-    """Return a probability in percent, never as a certainty."""
+    """Return a probability in percent, but never 0 % or 100 %: it is an estimate."""
     if probability is None:
         return NOTHING
     percent = round(probability * 100)
@@ -120,7 +151,7 @@ def _share(probability: float | None) -> str:
 
 
 def interval(estimate: Estimate | None) -> str:
-    """Return the ends of an interval in milliseconds."""
+    """Return the ends of a 95 % interval in milliseconds."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return NOTHING
     return f"{significant(estimate.low * 1000)} to {significant(estimate.high * 1000)}"
@@ -141,7 +172,7 @@ def _trap_row(trap: TrapResult) -> tuple[str, ...]:
 
 
 def not_ranked(analysis: Analysis) -> Iterator[str]:
-    """Say of every strategy that is not ranked why; with the errors of its tests, where the reason has but one."""
+    """Return why each unranked strategy is not ranked, with all of its errors if there are several."""
     for result in analysis.strategies:
         if not result.ranked:
             seen = f" ({errors_of(result)})" if len(result.failures) > 1 else ""
@@ -149,39 +180,35 @@ def not_ranked(analysis: Analysis) -> Iterator[str]:
 
 
 def errors_of(result: StrategyResult | TrapResult) -> str:
-    """Return the most frequent errors of its tests, and in how many tests each came."""
+    """Return the most frequent errors of its tests, each with the number of tests that had it."""
     return "; ".join(f"{count} x {error}" for error, count in frequent_errors(result.facts, result.failures))
 
 
 def alarms(analysis: Analysis) -> list[str]:
-    """Say what must not be missed: traps and probes that were not as declared, and cells that did not finish."""
+    """Return what must not be missed: traps and probes that were not as declared, and cells that did not finish."""
     findings = [f"FINDING: {trap.facts.name} {trap_text(trap)}" for trap in analysis.traps if trap.is_finding]
     if analysis.run.client.is_declared_for:
-        findings += [f"FINDING: {complaint}" for complaint in complaints(analysis.run.strategies, analysis.outcomes)]
+        found = contradictions(analysis.run.strategies, analysis.outcomes)
+        findings += [f"FINDING: {contradiction_text(one)}" for one in found]
     unfinished = (f"UNFINISHED: {unfinished_text(cell, analysis.run)}" for cell in analysis.unfinished)
     return [printable(text) for text in (*findings, *unfinished)]
 
 
-def noise_sentence(analysis: Analysis) -> str:
-    """Say how far the clock is to be believed, and why."""
-    return printable(f"Noise: {analysis.noise.verdict}. {' '.join(analysis.noise.reasons)}")
-
-
 def caveats(analysis: Analysis) -> Iterator[str]:
-    """Say where, on what and how it was measured, and what that means for the figures."""
+    """Return where and how the figures were measured, and what that means for them."""
     run = analysis.run
     machine, server = run.machine, run.server
     yield (
         f"Measured on {machine.cpu}, {machine.cores} cores, {significant(machine.memory_bytes / 2**30, 2)} GiB, "
-        f"{machine.system}{_around(machine)}, Python {machine.python}; another machine gives other figures."
+        f"{machine.system}{_around(machine)}, Python {machine.python}; other machines give other figures."
     )
     where = f"{server.kind}, {server.transport}" + (f", {server.filesystem}" if server.filesystem else "")
     yield f"Postgres {server.version} ({where}), {', '.join(f'{key}={it}' for key, it in server.settings.items())}."
     if emulated := emulation(server.architecture, machine.architecture):
         yield emulated
     if server.settings.get("fsync") == "off" or server.settings.get("synchronous_commit") == "off":
-        yield "A commit did not wait for the disk here; where it does, strategies that commit cost more."
-    if not run.conditions:  # else it stands beside what is gained by it
+        yield "A commit did not wait for the disk here; if it does, strategies that commit cost more."
+    if not run.conditions:  # else the section on conditions says it
         yield from what_is_given_up([server])
     yield f"{tests_and_rounds(analysis)}, seed {run.seed}, workload {run.workload.fingerprint}."
     yield from map(decision_text, run.decisions)
@@ -190,10 +217,10 @@ def caveats(analysis: Analysis) -> Iterator[str]:
         share = significant(marked.residual * 100, 2)
         yield f"At most {share} % of a cell's time is unexplained ({marked.facts.name})."
     if not analysis.outcomes:
-        yield "Not probed: what the strategies hide is not known; nox -s check finds out."
+        yield "Not probed: run nox -s check to see what the strategies hide."
 
 
 def _around(machine: Machine) -> str:
-    """Say what else decides how fast the machine is, as far as it is known."""
+    """Return what else decides how fast the machine is, if it is known."""
     virtual = f" in {machine.virtualisation}" if machine.virtualisation not in {"", "none"} else ""
     return virtual + (f", governor {machine.governor}" if machine.governor else "")

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.analysis.conditions import Conditions, under_conditions
-from bench.analysis.fidelity import columns_of
 from bench.analysis.ranking import Analysis, analyse
 from bench.analysis.scaling import Growth, grow
 from bench.report.benchmark_json import write_benchmark_json
@@ -27,7 +26,7 @@ from bench.report.charts import (
 from bench.report.console import print_summary
 from bench.report.markdown import write_summary
 from bench.report.page import write_page
-from bench.report.report_tables import in_order
+from bench.report.report_tables import in_order, probed
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.printable import printable
@@ -66,7 +65,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
 
 def draw(analysis: Analysis, growth: Growth, swept: Conditions | None) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
-    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    columns = probed(analysis)
     drawn = [
         cost.picture(analysis),
         tradeoff.picture(analysis),

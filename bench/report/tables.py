@@ -1,8 +1,7 @@
 """
-Tables and sentences as a console and as GitHub's Markdown show them.
+Tables and lists on a console and in GitHub's Markdown.
 
-Rows are texts, the first row is the header. Whatever comes from strategies or errors is escaped for Markdown, and never
-read as markup by rich.
+The first row of a table is the header. Text is escaped for Markdown, and rich never reads it as markup.
 """
 
 import re
@@ -16,7 +15,7 @@ from rich.text import Text
 from bench.results.printable import printable
 
 NAME_WIDTH = 28
-"""A name of this length stays whole, whatever else has to fold."""
+"""Names up to this length are never folded."""
 
 
 def markdown_table(rows: Sequence[Sequence[str]], alignment: str) -> Iterator[str]:
@@ -40,24 +39,23 @@ def bullets(sentences: Sequence[str]) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """Escape what Markdown would read as markup; an underscore within a word is none."""
+    """Escape what Markdown would read as markup; an underscore within a word is not markup."""
     special = r"[\\`*\[\]<>|~&#$]|\b_+|_+\b"
     return re.sub(special, lambda found: "".join(f"\\{char}" for char in found[0]), printable(text))
 
 
 def fits(rows: Sequence[Sequence[str]], console: Console) -> bool:
-    """Whether the console is wide enough for a table without folding any of its texts."""
+    """Whether the console is wide enough for a table without folding any text."""
     return sum(max(map(len, column)) + 1 for column in zip(*rows, strict=True)) <= console.width
 
 
 def print_figures(title: str, rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Print a table of one name and figures a row."""
+    """Print a table whose rows are a name and figures."""
     console.print(Text(title, style="bold"))
     shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     longest = max(len(row[0]) for row in rows)
     whole_table = fits(rows, console)
     for number, head in enumerate(rows[0]):
-        # A name of usual length stays whole, whatever else has to fold.
         whole = number == 0 and longest <= NAME_WIDTH
         side: Literal["left", "right"] = "left" if number == 0 else "right"
         shown.add_column(

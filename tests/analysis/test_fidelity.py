@@ -4,15 +4,15 @@ import pytest
 
 from bench.analysis.fidelity import (
     columns_of,
-    complaints,
-    family_table,
+    contradictions,
     lacking,
-    probe_table,
     seen,
     sight_of,
 )
 from bench.probes.protocol import Outcome
+from bench.report.findings_text import contradiction_text
 from bench.report.formatting import listed
+from bench.report.report_tables import family_table, probe_table
 from bench.results.errors import UserError
 from bench.results.records import Fidelity, ProbeResult, StrategyFacts
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe, parse_probes, probe_named
@@ -32,34 +32,34 @@ def facts(name: str, *hides: str) -> StrategyFacts:
     return StrategyFacts(name, "", "session", "session", hides)
 
 
-def test_declaration_that_holds_is_no_complaint() -> None:
+def test_declaration_that_holds_is_no_contradiction() -> None:
     """What is declared hidden and hides or breaks, and all else seen, is as it should be."""
     found = {"mine": outcomes_of("mine", notify="hides", same_key="breaks")}
-    assert complaints([facts("mine", "notify", "same_key")], found) == []
+    assert [*contradictions([facts("mine", "notify", "same_key")], found)] == []
 
 
-def test_declared_probe_that_passes_is_a_complaint() -> None:
+def test_declared_probe_that_passes_is_a_contradiction() -> None:
     """A strategy that declares to hide what its tests see is told so."""
-    (complaint,) = complaints([facts("mine", "notify")], {"mine": outcomes_of("mine")})
-    assert complaint == "mine declares to hide notify, but its tests see it: take it out of `hides`."
+    (found,) = contradictions([facts("mine", "notify")], {"mine": outcomes_of("mine")})
+    assert contradiction_text(found) == "mine declares to hide notify, but its tests see it: remove it from `hides`."
 
 
 @pytest.mark.parametrize("outcome", ["hides", "breaks"])
-def test_undeclared_probe_that_fails_is_a_complaint(outcome: Outcome) -> None:
+def test_undeclared_probe_that_fails_is_a_contradiction(outcome: Outcome) -> None:
     """A strategy that does not declare what its tests do not see is told so, and in which of the two ways."""
-    (complaint,) = complaints([facts("mine")], {"mine": outcomes_of("mine", notify=outcome)})
-    assert complaint == f"mine {outcome} notify without declaring it: add it to `hides`."
+    (found,) = contradictions([facts("mine")], {"mine": outcomes_of("mine", notify=outcome)})
+    assert contradiction_text(found) == f"mine {outcome} notify without declaring it: add it to `hides`."
 
 
 def test_probe_that_the_control_fails_is_broken() -> None:
     """Where real commits on plain connections do not pass, the probe is complained about, whatever strategies do."""
-    (complaint,) = complaints([], {CONTROL: outcomes_of(CONTROL, notify="hides")})
-    assert "the probe notify is broken" in complaint
+    (found,) = contradictions([], {CONTROL: outcomes_of(CONTROL, notify="hides")})
+    assert "the probe notify is broken" in contradiction_text(found)
 
 
-def test_strategy_without_outcomes_is_no_complaint() -> None:
+def test_strategy_without_outcomes_is_no_contradiction() -> None:
     """What was not probed is not judged."""
-    assert complaints([facts("mine", "notify")], {}) == []
+    assert [*contradictions([facts("mine", "notify")], {})] == []
 
 
 def test_needs_are_probes_and_families() -> None:

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bench.analysis.findings import NoiseFinding, NoiseKind
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import analyse
+from bench.report.findings_text import noise_text
 from bench.results.records import (
     Cell,
 )
@@ -43,38 +45,38 @@ def test_a_quiet_run_says_what_was_looked_at() -> None:
     assert noise.verdict == "quiet"
     assert noise.twin_ratio is not None
     assert noise.twin_ratio.value == pytest.approx(1, abs=0.01)
-    (sentence,) = noise.reasons
-    assert sentence.startswith(f"none_twin costs {noise.twin_ratio.value:.3f} times none, its equal (")
+    assert noise.findings == ()
+    assert noise_text(noise).startswith(f"Noise: quiet. none_twin / none = {noise.twin_ratio.value:.3f} (")
 
 
 @pytest.mark.parametrize(
     ("verdict", "words", "cause"),
     [
-        ("noisy", "are noise", {"scale": 0.08}),
-        ("unusable", "are noise", {"scale": 0.4}),
-        ("noisy", "equals are told apart", {"twin": 1.03}),
+        ("noisy", "ignore differences up to", {"scale": 0.08}),
+        ("unusable", "ignore differences up to", {"scale": 0.4}),
+        ("noisy", "the same code is significantly different", {"twin": 1.03}),
         ("noisy", "drifted by +26% from the first cell to the last", {"slope": 0.25}),
-        ("noisy", "Neighbouring cells vary together", {"slope": 0.25}),
+        ("noisy", "Consecutive cells vary together", {"slope": 0.25}),
         ("noisy", "28 of 28 cells have more than 5% of their time unexplained", {"residual": 0.2}),
-        ("noisy", "3 timed rounds finished", {"rounds": 3}),
-        ("unusable", "1 timed round finished: it takes 2", {"rounds": 1}),
+        ("noisy", "Finished timed rounds: 3; with fewer than 6", {"rounds": 3}),
+        ("unusable", "Finished timed rounds: 1; an interval needs 2", {"rounds": 1}),
     ],
 )
 def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[str, float]) -> None:
     """Each cause alone takes the verdict from quiet, and its sentence gives the figure."""
     noise = noise_of(**cause)
     assert noise.verdict == verdict
-    assert any(words in reason for reason in noise.reasons)
+    assert words in noise_text(noise)
 
 
 @pytest.mark.parametrize(
     ("field", "value", "verdict", "words"),
     [
         ("load", 2.5, "noisy", "its load was 2.5 on 2 cores"),
-        ("load", 2.0, "quiet", "no load of others"),
-        ("steal", 0.05, "noisy", "gave 5% of the processors' time to others"),
-        ("steal", 0.3, "unusable", "gave 30% of the processors' time to others"),
-        ("steal", None, "quiet", "none_twin costs"),
+        ("load", 2.0, "quiet", "no other load"),
+        ("steal", 0.05, "noisy", "gave 5% of the processor time to others"),
+        ("steal", 0.3, "unusable", "gave 30% of the processor time to others"),
+        ("steal", None, "quiet", "none_twin / none"),
     ],
 )
 def test_others_on_the_machine_make_noise(field: str, value: float | None, verdict: str, words: str) -> None:
@@ -83,7 +85,7 @@ def test_others_on_the_machine_make_noise(field: str, value: float | None, verdi
     busy = [dataclasses.replace(cell, **{field: value}) for cell in cells]  # type: ignore[arg-type] # the case's own
     noise = analyse(a_run(NONE, TWIN, FAST), busy).noise
     assert noise.verdict == verdict, noise
-    assert any(words in reason for reason in noise.reasons), noise
+    assert words in noise_text(noise)
 
 
 def test_a_run_without_the_twin_is_not_called_quiet() -> None:
@@ -91,6 +93,4 @@ def test_a_run_without_the_twin_is_not_called_quiet() -> None:
     noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
     assert noise.verdict == "noisy"
     assert noise.twin_ratio is None
-    assert noise.reasons == (
-        "none and none_twin did not both finish two timed rounds: how far equals differ is not known.",
-    )
+    assert noise.findings == (NoiseFinding(NoiseKind.NO_TWIN),)

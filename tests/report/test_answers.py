@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.findings import NotRanked, Reason
+from bench.analysis.findings import NoiseFinding, NoiseKind, NotRanked, Reason
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.report.answers import answers, choices
@@ -52,8 +52,8 @@ def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> 
             "sequences_restart, second_connection and notify."
         ),
         (
-            "Where tests must see commits of another connection, the cheapest is delete_all, at 4.00 ms per test. "
-            "Where they must see all 44, there is only template_clone, at 40.0 ms per test."
+            "If tests must see commits of another connection, the cheapest is delete_all, at 4.00 ms per test. "
+            "If they must see all 44, the only one is template_clone, at 40.0 ms per test."
         ),
     ]
 
@@ -61,15 +61,15 @@ def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> 
 def test_nobody_is_called_cheapest_without_those_that_tie() -> None:
     """Who shares a letter is named beside whoever is cheapest, and who of them sees more is said."""
     said = answers(probed("savepoint_rollback", "delete_all", "template_clone"))
-    assert said[1].endswith("Of those that it ties with, template_clone sees most: 44.")
+    assert said[1].endswith("Of the strategies tied with it, template_clone sees most: 44.")
     assert "the cheapest is delete_all (tied with template_clone), at 4.00 ms per test." in said[2]
 
 
 def test_noise_that_drowns_the_costs_leaves_only_what_is_seen() -> None:
     """In an unusable run no strategy is called cheapest; who sees what is needed is still known."""
-    said = answers(probed(noise=Noise("unusable", ("1 timed round finished.",), None)))
+    said = answers(probed(noise=Noise("unusable", (NoiseFinding(NoiseKind.NO_INTERVAL, rounds=1),), None)))
     assert "Too noisy" in said[0]
-    assert said[2].startswith("Where tests must see commits of another connection: delete_all and template_clone.")
+    assert said[2].startswith("If tests must see commits of another connection: delete_all and template_clone.")
 
 
 def test_what_was_not_probed_is_not_claimed() -> None:

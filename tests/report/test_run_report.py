@@ -14,11 +14,21 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis.findings import Deviation, ErrorKind, NotRanked, Reason, StoppedCell, TrapFinding
+from bench.analysis.findings import (
+    Deviation,
+    ErrorKind,
+    NoiseFinding,
+    NoiseKind,
+    NotRanked,
+    Reason,
+    StoppedCell,
+    TrapFinding,
+)
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
 from bench.report.console import print_summary
+from bench.report.findings_text import noise_text
 from bench.report.markdown import write_summary
 from bench.report.report_tables import phase_table, table, trap_table, witness_table
 from bench.report.run_report import report_run
@@ -197,12 +207,17 @@ def test_traps_show_what_was_declared_and_what_happened() -> None:
 
 @pytest.mark.parametrize(
     "noise",
-    [QUIET, Noise("noisy", ("Load was 3.2.", "A/A is off."), None), Noise("unusable", ("Steal was 30 %.",), None)],
+    [
+        QUIET,
+        Noise("noisy", (NoiseFinding(NoiseKind.LOAD, load=3.2, cores=2), NoiseFinding(NoiseKind.NO_TWIN)), None),
+        Noise("unusable", (NoiseFinding(NoiseKind.STEAL, share=0.3),), None),
+    ],
 )
 def test_the_noise_verdict_stands_in_both(noise: Noise, tmp_path: Path) -> None:
     """The verdict and every reason for it are on the console and in the Markdown."""
     analysis = analysis_of(noise=noise)
-    verdict = f"Noise: {noise.verdict}. {' '.join(noise.reasons)}"
+    verdict = noise_text(noise)
+    assert verdict.startswith(f"Noise: {noise.verdict}. ")
     assert verdict in unwrapped(printed(analysis, 80))
     assert any(
         plain(token) == verdict

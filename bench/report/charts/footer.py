@@ -4,6 +4,7 @@ from bench.analysis.ranking import Analysis
 from bench.report.charts.board import Board
 from bench.report.charts.sheet import Sheet
 from bench.report.charts.typesetting import LOUD, MUTED
+from bench.report.findings_text import noise_text
 from bench.report.formatting import tests_and_rounds
 
 
@@ -13,7 +14,7 @@ def place_footer(sheet: Sheet | Board, analysis: Analysis) -> None:
     sheet.y += 6
     sheet.foot = sheet.y
     look = MUTED if noise.verdict == "quiet" else LOUD
-    sheet.write(f"Noise: {noise.verdict}. {' '.join(noise.reasons)}", 8, look)
+    sheet.write(noise_text(noise), 8, look)
     if analysis.unfinished:
         sheet.write(f"Cells that did not finish: {len(analysis.unfinished)}.", 8, LOUD)
     sheet.y += 3

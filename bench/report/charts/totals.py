@@ -101,7 +101,7 @@ def sentence(analysis: Analysis, growth: Growth) -> str:
     ]
     if turns or len(totals) == 1:
         return where_needed(analysis, "; ".join([f"{took} {best}{in_ties(tied)}{other}", *turns]))
-    alone = f"up to {MOST_TESTS:,} tests no strategy beats {best}: {took} it{in_ties(tied)}{other}"
+    alone = f"Up to {MOST_TESTS:,} tests no strategy beats {best}: {took} it{in_ties(tied)}{other}"
     return where_needed(analysis, alone)
 
 

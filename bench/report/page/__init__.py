@@ -17,20 +17,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench.analysis.conditions import Conditions
-from bench.analysis.fidelity import columns_of, seen
-from bench.analysis.noise import Noise
+from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import FACTORS, Growth
 from bench.analysis.traps import TrapResult
 from bench.report.answers import Choice, answers, choices
 from bench.report.charts import Picture, heatmap, timeline, typesetting
 from bench.report.charts import conditions as conditions_picture
-from bench.report.findings_text import trap_text
+from bench.report.findings_text import noise_texts, trap_text
 from bench.report.formatting import headline, significant, tests_and_rounds
 from bench.report.page.conditions import section
 from bench.report.page.drawing import drawing
 from bench.report.page.home import homes, marked_up
-from bench.report.report_tables import TIES, WORDS, alarms, caveats, errors_of, figures, in_order, interval
+from bench.report.report_tables import TIES, WORDS, alarms, caveats, errors_of, figures, interval, probed
 from bench.report.scaling_text import sentences
 from bench.results.printable import printable
 from bench.results.records import Fidelity, Run
@@ -88,8 +87,7 @@ def write_page(
 def _content(
     analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path, swept: Conditions | None
 ) -> dict[str, Any]:
-    run, probed = analysis.run, bool(analysis.outcomes)
-    columns = columns_of(analysis.outcomes, [facts.name for facts in in_order(analysis)])
+    run, is_probed = analysis.run, bool(analysis.outcomes)
     sight = next((picture for picture in pictures if picture.stem == heatmap.STEM), None)
     drawings = {picture.stem: drawing(picture, folder) for picture in pictures if picture is not sight}
     loops = {stem.removeprefix(timeline.STEM): one for stem, one in drawings.items() if stem.startswith(timeline.STEM)}
@@ -102,10 +100,10 @@ def _content(
         "amount": tests_and_rounds(analysis),
         "answers": answers(analysis),
         "alarms": alarms(analysis),
-        "noise": Noise(analysis.noise.verdict, tuple(map(printable, analysis.noise.reasons)), None),
+        "noise": {"verdict": analysis.noise.verdict, "reasons": noise_texts(analysis.noise)},
         "ties": TIES,
-        "probed": probed,
-        "heads": [head for head in _HEADS if probed or head[0] != "sees"],
+        "probed": is_probed,
+        "heads": [head for head in _HEADS if is_probed or head[0] != "sees"],
         "rows": [_row(choice) for choice in choices(analysis)],
         "probes_in_all": len(Probe),
         "families": [_family(family) for family in Family],
@@ -119,7 +117,7 @@ def _content(
         "notes": sentences(growth),
         "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in growth.courses],
         "sight_sentence": sight.sentence if sight else "",
-        "columns": [_column(column) for column in columns],
+        "columns": [_column(column) for column in probed(analysis)],
         "homes": [*homes(analysis)],
         "caveats": [*caveats(analysis)],
         "facts": [*_everything(run)],
@@ -139,7 +137,7 @@ def _content(
 def _trap_and_cure(analysis: Analysis, traced: Collection[str]) -> list[str]:
     """Name a trap with errors and the cheapest strategy, whose pictures of loops are looked at side by side."""
     traps = [trap.facts.name for trap in analysis.traps if trap.facts.expected_errors and trap.facts.name in traced]
-    cures = [result.facts.name for result in analysis.strategies if result.ranked and result.facts.name in traced]
+    cures = [result.facts.name for result in analysis.ranked if result.facts.name in traced]
     return [*traps[:1], *cures[:1]]
 
 

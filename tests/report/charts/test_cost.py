@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.findings import Deviation, ErrorKind, NotRanked, Reason, StoppedCell, TrapFinding
+from bench.analysis.findings import (
+    Deviation,
+    ErrorKind,
+    NoiseFinding,
+    NoiseKind,
+    NotRanked,
+    Reason,
+    StoppedCell,
+    TrapFinding,
+)
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.traps import TrapResult
@@ -137,7 +146,8 @@ RESULTS = (
     result_of("none", 3.52, why=NotRanked(Reason.FLOOR)),
 )
 UNFINISHED = StoppedCell("create_drop", Size(100, 5, 0), 4, "crashed", "")
-QUIET = Noise("quiet", ("Load, steal, A/A interval and drift were looked at.",), Estimate(1.004, 0.981, 1.03))
+QUIET = Noise("quiet", (), Estimate(1.004, 0.981, 1.03))
+NO_TWIN = Noise("noisy", (NoiseFinding(NoiseKind.NO_TWIN),), None)
 
 
 def analysis_of(
@@ -203,13 +213,15 @@ WIDE_INTERVALS = [
 ]
 ANALYSES = {
     "usual": analysis_of(),
-    "one strategy": analysis_of(RESULTS[:1], (), replace(QUIET, twin_ratio=None)),
+    "one strategy": analysis_of(RESULTS[:1], (), NO_TWIN),
     "eight, one unfinished": analysis_of([*RESULTS, *FAILS_AND_ABSENT]),
     "25 with long names": analysis_of([*many(22), RESULTS[-1], *FAILS_AND_ABSENT]),
     "all alike": analysis_of([replace(r, facts=replace(r.facts, name=f"s{i}")) for i, r in enumerate(RESULTS[:1] * 4)]),
     "all tied": analysis_of([replace(result, letters="abcdefgh") for result in many(8)]),
     "one round": analysis_of(
-        one_round(RESULTS), TRAPS, Noise("unusable", ("There is one round.",), Estimate(1, None, None))
+        one_round(RESULTS),
+        TRAPS,
+        Noise("unusable", (NoiseFinding(NoiseKind.NO_INTERVAL, rounds=1),), Estimate(1, None, None)),
     ),
     "intervals of two rounds": analysis_of(WIDE_INTERVALS),
     "floor only": analysis_of([RESULTS[-1]]),
@@ -273,7 +285,7 @@ def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
 def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
     """The reference line and the shaded band say what they are; without a twin there is no band to speak of."""
     assert "dashed: the floor (none), 3.52 ms; shaded: A/A band" in words_in(picture(analysis_of()).write(tmp_path)[0])
-    alone = analysis_of(noise=replace(QUIET, twin_ratio=None))
+    alone = analysis_of(noise=NO_TWIN)
     assert "shaded" not in words_in(picture(alone).write(tmp_path)[0])
 
 
