@@ -79,12 +79,15 @@ def caution(analysis: Analysis) -> str:
     return cautions.get(analysis.outcome, "")
 
 
+def rounded(value: float, digits: int = 3) -> float:
+    """Return a number rounded to significant digits."""
+    return float(f"{value:.{digits - 1}e}")
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits, and never an exponent."""
-    rounded = float(f"{value:.{digits - 1}e}")
-    if rounded == 0:
-        return "0"
-    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
+    value = rounded(value, digits)
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}" if value else "0"
 
 
 def milliseconds(estimate: Estimate | None) -> str:

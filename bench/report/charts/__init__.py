@@ -1,8 +1,8 @@
 """
-The pictures of a run, one module each: from statements about a run to a figure, and a sentence that says what to see.
+The charts of a run, one module each: every module turns an analysis into a figure and a sentence with its main result.
 
-Nothing here measures, reads files or keeps global state of matplotlib. A figure drawn twice from one run must stay the
-same to the byte: charts are committed.
+Charts measure nothing, read no files and leave matplotlib's global state alone. They are committed, so drawing one
+twice gives the same bytes.
 """
 
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ from matplotlib.figure import Figure
 from bench.report.charts.typesetting import save_png, save_svg
 
 FOLDER = "charts"
-"""Of the pictures in the folder of a run."""
+"""The folder of the charts in the folder of a run."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, and what to see in it."""
+    """A figure with its title and its main result."""
 
     stem: str
-    """The name of its files."""
+    """The name of its files, without extension."""
     title: str
-    """What it shows, in a few words, the same for every run."""
+    """What it shows in a few words, the same for every run."""
     sentence: str
-    """What to see in it, computed from the run; the figure's headline."""
+    """Its main result in this run; the headline of the figure."""
     figure: Figure
     body: tuple[float, float]
-    """Points from the top where the headline ends and the foot begins: a page that says both shows what is between."""
+    """Where the headline ends and the footer begins, in points from the top: the page shows only the part between."""
 
     def svg(self, folder: Path) -> Path:
-        """Return where its SVG is written in the folder of a run."""
+        """Return the path of its SVG in the folder of a run."""
         return folder / FOLDER / f"{self.stem}.svg"
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write it as SVG and PNG into `folder`, which is made, and return their paths."""
+        """Write it as SVG and PNG into `folder`, which is created if needed, and return the paths."""
         return self.write_svg(folder), save_png(self.figure, folder / f"{self.stem}.png")
 
     def write_svg(self, folder: Path) -> Path:
-        """Write it as SVG alone, which takes a fraction of the time."""
+        """Write only the SVG, which is much faster."""
         return save_svg(self.figure, self.sentence, folder / f"{self.stem}.svg")

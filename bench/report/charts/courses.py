@@ -1,8 +1,4 @@
-"""
-How the cost per test runs over the number of tables, or of rows: a curve for each strategy, where a sweep was made.
-
-Which costs grow and which stay flat is judged as `docs/growth.md` says. Looks may change freely.
-"""
+"""Cost per test by number of tables or rows: a curve for each strategy of a run that swept them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +7,6 @@ from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Course, Factor, Growth, kind_of_growth
 from bench.report.charts import Picture
 from bench.report.charts.axis import ticks
-from bench.report.charts.footer import place_footer
 from bench.report.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
 from bench.report.charts.sheet import Sheet
 from bench.report.charts.typesetting import MUTED
@@ -19,7 +14,7 @@ from bench.report.formatting import MOST_NAMES, few, listed, significant
 
 
 def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | None:
-    """Draw the cost per test over what was swept; None where it was not, or no strategy has a figure."""
+    """Draw the cost per test over a swept factor; None if it was not swept, or no strategy has a figure."""
     courses = [course for course in growth.courses.get(factor, ()) if any(point.per_test for point in course.points)]
     if not courses:
         return None
@@ -38,39 +33,39 @@ def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | Non
             for course, look in zip(courses, looks, strict=True)
         ],
         Plot(
-            x_label=f"{factor} (log scale{', but for 0' if 0 in values else ''})",
+            x_label=f"{factor} (log scale{', except at 0' if 0 in values else ''})",
             y_label="milliseconds per test (log scale)",
             ticks=lambda low, high: {tick: f"{tick:g}" for tick in ticks(low, high)},
             x_ticks={value: f"{value:,}" for value in values},
             x_limits=(values[0], values[-1]),
-            # Logarithmic from the smallest value above 0 on.
+            # Logarithmic above the smallest value that is not 0.
             x_scale={"value": "symlog", "linthresh": next(value for value in values if value), "linscale": 0.5},
             dots=True,
         ),
     )
     names = [course.strategy for course in growth.courses[factor]]
     if without := [name for name in names if name not in {course.strategy for course in courses}]:
-        sheet.write(f"Without a figure: {listed(without)}.", 8, MUTED)
-    place_footer(sheet, analysis)
-    return sheet.picture(f"courses-{factor}", f"Cost per test over the number of {factor}")
+        sheet.write(f"Not shown, because they have no figure: {listed(without)}.", 8, MUTED)
+    sheet.footer(analysis)
+    return sheet.picture(f"courses-{factor}", f"Cost per test by number of {factor}")
 
 
 def sentence(analysis: Analysis, growth: Growth, factor: Factor) -> str:
-    """Say with which ranked strategies the cost per test grows, and with which it stays flat, over a sweep."""
+    """State under which ranked strategies the cost per test grows over a sweep, and under which it stays flat."""
     points = growth.courses[factor][0].points
     span = f"From {points[0].value:,} to {points[-1].value:,} {factor}"
     kinds: dict[str, dict[str, float]] = {"grows": {}, "falls": {}, "flat": {}, "not known": {}}
     for course in _competing(analysis, growth.courses[factor]):
         if ratio := course.points[-1].ratio:
             kinds[kind_of_growth(ratio, growth.noise)][course.strategy] = ratio.value
-    said = [f"{kind} with {_times(kinds[kind])}" for kind in ("grows", "falls") if kinds[kind]]
-    said += [f"stays flat with {few([*kinds['flat']])}"] if kinds["flat"] else []
+    said = [f"{kind} under {_times(kinds[kind])}" for kind in ("grows", "falls") if kinds[kind]]
+    said += [f"stays flat under {few([*kinds['flat']])}"] if kinds["flat"] else []
     unknown = few([*kinds["not known"]])
     if said:
-        return f"{span} the cost per test {', '.join(said)}{f'; of {unknown} it is not known' if unknown else ''}"
+        return f"{span}, the cost per test {' and '.join(said)}{f'; unknown for {unknown}' if unknown else ''}"
     if unknown:
-        return f"{span} this run cannot tell whether the cost per test grows with {unknown}"
-    return f"{span} no ranked strategy has figures at both ends"
+        return f"{span}, this run cannot show whether the cost per test grows under {unknown}"
+    return f"{span}, no ranked strategy has figures at both ends"
 
 
 def _competing(analysis: Analysis, courses: Sequence[Course]) -> list[Course]:
@@ -79,14 +74,14 @@ def _competing(analysis: Analysis, courses: Sequence[Course]) -> list[Course]:
 
 
 def _times(ratios: Mapping[str, float]) -> str:
-    """Return the strategies with the factor of each, the farthest from 1 first; of many, how many and the farthest."""
+    """Return strategies with their factors, largest change first; of many, only their number and the largest."""
     order = sorted(ratios, key=lambda name: -abs(math.log(ratios[name])))
     each = [f"{name} (x {significant(ratios[name])})" for name in order]
     return listed(each) if len(each) <= MOST_NAMES else f"{len(each)} strategies, most with {each[0]}"
 
 
 def _full(courses: Sequence[Course]) -> list[str]:
-    """Return those to show in colour: at the largest value the cheapest and the dearest, and those that grow most."""
+    """Return the strategies in colour: at the largest value the cheapest, the dearest, and those that grow most."""
     ends = {course.strategy: course.points[-1] for course in courses}
     known = {name: end.per_test.value for name, end in ends.items() if end.per_test}
     grown = {name: end.ratio.value for name, end in ends.items() if end.ratio}
@@ -96,11 +91,11 @@ def _full(courses: Sequence[Course]) -> list[str]:
 
 
 def _how_to_read(courses: Sequence[Course], looks: Sequence[Emphasis]) -> str:
-    said = ["Dot: median over tests, then rounds."]
+    said = ["Milliseconds per test (median over tests, then over rounds)."]
     intervals = any(point.per_test and point.per_test.low is not None for point in courses[0].points)
-    said += ["Shaded: 95 % interval."] if intervals else []
+    said += ["Shaded: 95 % confidence interval."] if intervals else []
     said += ["Dashed: not ranked."] if "floor" in looks else []
-    said += ["In colour: the cheapest, the dearest and those that grow most."] if "thin" in looks else []
+    said += ["In colour: the cheapest, the most expensive and those that grow most."] if "thin" in looks else []
     return " ".join(said)
 
 

@@ -1,5 +1,5 @@
 """
-Places for the labels of dots: each as near to its dot as the others let it be, and where that is not near, with a line.
+Places labels near their dots without overlaps; a label that is not near its dot gets a line to it.
 
 All lengths are points from the bottom left corner of a panel. The same dots always get the same places.
 """
@@ -17,49 +17,49 @@ Flags = npt.NDArray[np.bool_]
 Point = tuple[float, float]
 
 BESIDE, NEAR = 7.0, 9.0
-"""Between the middle of a dot and its label; a label no farther away than the second needs no line to its dot."""
+"""The usual distance between a dot's centre and its label, and the largest one without a line."""
 DOT, CLEAR = 4.5, 1.5
-"""Half the width that a dot keeps free, and what a label keeps free around it."""
+"""Half the width of the space reserved for a dot, and the margin reserved around a label."""
 STEP, SHIFTS = 4.0, (0.0, 20.0, 45.0, 80.0, 130.0)
-"""Places are tried so far apart, up and down, and so far aside."""
+"""The vertical distance between the places that are tried, and their horizontal offsets."""
 COMPARED = 200
-"""How many of the nearest free places are compared."""
+"""The number of nearest free places that are compared."""
 ON_A_LINE, OVER_A_DOT, OVER_A_LABEL = 1.5, 6.0, 20.0
-"""How much farther away a place may be for each point of a line that it leaves uncovered, and for each point by which
-the line to it leaves other dots, and labels, uncovered."""
+"""The penalty, in points of distance, for each sample of a line that a label covers, and for each sample of the label's
+own line that lies on another dot, or on another label."""
 SAMPLES = np.linspace(0, 1, 40)[:, None]
-"""Where the line from a dot to its label is looked at."""
+"""Positions along the line from a dot to its label that are tested."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a label stands."""
+    """The position of a label."""
 
     left: float
     bottom: float
     line: tuple[Point, Point] | None
-    """From the dot to the label; None where the label is near."""
+    """From the dot to the label; None if the label is near."""
 
 
 def places(dots: Sequence[Point], sizes: Sequence[Point], page: Point, drawn: Sequence[Point]) -> list[Place] | None:
     """
-    Return a place for the label of each dot, or None where the page has no room for all of them.
+    Return a place for the label of each dot, or None if the page has no room for all of them.
 
-    :param sizes: width and height of each label; the first ones come to stand nearest.
-    :param page: width and height of what labels may stand on.
-    :param drawn: points on the lines of the picture, which labels keep off if they can.
+    :param sizes: width and height of each label; the first ones are placed first, so nearest.
+    :param page: width and height of the area for labels.
+    :param drawn: points on the lines of the chart, which labels avoid where possible.
     """
     around = np.array([(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots])
     on_lines, labels, found = np.array(drawn).reshape(-1, 2), np.empty((0, 4)), []
     for dot, size in zip(dots, sizes, strict=True):
-        boxes = _nearest(dot, _free(_tried(dot, size, page), np.vstack([around, labels])))
+        boxes = _nearest(dot, _free(_candidates(dot, size, page), np.vstack([around, labels])))
         if not len(boxes):
             return None
         ends = np.clip(dot, boxes[:, :2], boxes[:, 2:])
         lines = dot + SAMPLES * (ends - dot)[:, None]
         badness = _distances(dot, boxes) + ON_A_LINE * _covered(boxes, on_lines)
-        badness += OVER_A_DOT * _run_over(lines, _free(around, np.array([[*dot, *dot]])))
-        badness += OVER_A_LABEL * _run_over(lines, labels)
+        badness += OVER_A_DOT * _crossings(lines, _free(around, np.array([[*dot, *dot]])))
+        badness += OVER_A_LABEL * _crossings(lines, labels)
         best = int(np.argmin(badness))
         (left, bottom, *_), (x, y) = boxes[best].tolist(), ends[best].tolist()
         found.append(Place(left, bottom, None if math.dist(dot, (x, y)) <= NEAR else (dot, (x, y))))
@@ -68,8 +68,8 @@ def places(dots: Sequence[Point], sizes: Sequence[Point], page: Point, drawn: Se
     return found
 
 
-def _tried(dot: Point, size: Point, page: Point) -> Array:
-    """Return boxes for a label that lie on the page: on both sides of its dot, higher and lower."""
+def _candidates(dot: Point, size: Point, page: Point) -> Array:
+    """Return candidate boxes for a label within the page, on both sides of its dot, above and below."""
     (x, y), (width, height), (right, top) = dot, size, page
     lefts = [*(x + BESIDE + by for by in SHIFTS), *(x - BESIDE - width - by for by in SHIFTS)]
     bottoms = y - height / 2 + np.arange(-top // STEP, top // STEP + 1) * STEP
@@ -78,7 +78,7 @@ def _tried(dot: Point, size: Point, page: Point) -> Array:
 
 
 def _free(boxes: Array, others: Array) -> Array:
-    """Return those of the boxes that overlap none of the others."""
+    """Return the boxes that overlap none of the others."""
     overlap = [((boxes[:, :2] <= other[2:]) & (other[:2] <= boxes[:, 2:])).all(axis=1) for other in others]
     free: Array = boxes[~np.any(overlap, axis=0)]
     return free
@@ -89,22 +89,22 @@ def _nearest(dot: Point, boxes: Array) -> Array:
 
 
 def _distances(dot: Point, boxes: Array) -> Array:
-    """Return how far each box is from the dot."""
+    """Return the distance of each box from the dot."""
     aside: Array = np.clip(dot, boxes[:, :2], boxes[:, 2:]) - dot
     return np.hypot(aside[:, 0], aside[:, 1])
 
 
 def _on(points: Array, boxes: Array) -> Flags:
-    """Say of each point whether it lies on one of the boxes."""
+    """Return for each point whether it lies on one of the boxes."""
     hits = [((box[:2] <= points) & (points <= box[2:])).all(axis=-1) for box in boxes]
     return np.any(hits, axis=0) if hits else np.zeros(points.shape[:-1], bool)
 
 
-def _run_over(lines: Array, boxes: Array) -> Counts:
-    """Return how many points of each line lie on the boxes."""
+def _crossings(lines: Array, boxes: Array) -> Counts:
+    """Return the number of points of each line that lie on the boxes."""
     return np.array([np.count_nonzero(hits) for hits in _on(lines, boxes)])
 
 
 def _covered(boxes: Array, points: Array) -> Counts:
-    """Return how many of the points each box covers."""
+    """Return the number of points that each box covers."""
     return np.array([np.count_nonzero(_on(points, box[None])) for box in boxes])

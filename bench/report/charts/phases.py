@@ -1,10 +1,6 @@
-"""
-Where the time of a test goes: a bar of setup, call and teardown for each strategy, on one linear axis.
+"""Setup, call and teardown of a test: a stacked bar for each strategy, on one linear axis."""
 
-All lengths are points. Looks may change freely.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Literal
@@ -13,9 +9,8 @@ from matplotlib.axes import Axes
 
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.charts import Picture
-from bench.report.charts.axis import even_ticks, frame, write_beside
-from bench.report.charts.footer import place_footer
-from bench.report.charts.rows import Row, names_width, place_left_out, place_names
+from bench.report.charts.axis import even_ticks, frame, set_ticks, write_beside
+from bench.report.charts.rows import names_width, place_left_out, place_names
 from bench.report.charts.sheet import WIDTH, Sheet
 from bench.report.charts.typesetting import (
     BLUE,
@@ -30,20 +25,24 @@ from bench.report.charts.typesetting import (
     PLAIN,
     text_width,
 )
-from bench.report.formatting import caution, few, significant
+from bench.report.formatting import caution, few, rounded, significant
 
 Phase = Literal["setup", "call", "teardown"]
 LOOKS: dict[Phase, tuple[str, str]] = {"setup": (BLUE, PAPER), "call": (LIGHT, INK), "teardown": (ORANGE, INK)}
-"""Colour of each phase, and of words on it; they differ in grey print too."""
+"""The colour of each phase and of text on it; the phases differ in grey print too."""
 
 HOW_TO_READ = (
-    "Medians over the tests of a process, then over rounds, so they need not add up to the cost. Figures beside a bar: "
-    "its phases in ms. Hollow: not ranked. Fixed: seconds of a process, however many tests it runs."
+    "Milliseconds per test in setup, call and teardown, written beside the bar: medians over tests, then over rounds, "
+    "which need not add up to the cost per test. Fixed: seconds per process, independent of the number of tests. "
+    "Hollow bars are not ranked."
 )
-CUT = "// cuts a phase that is longer than {limit} ms: from there on read the figures, not the axis."
+CUT = "// marks a phase that is longer than {limit} ms and is not drawn to scale."
 
 LONG, SHORTENED = 4, 1.2
-"""A phase is cut when it is longer than so many times the usual longest one; how far it then passes the others."""
+"""
+A phase is cut if it is longer than this multiple of the usual longest one, and then drawn longer than all others by the
+second factor.
+"""
 BAR, VALUE_SIZE, FIXED = 11.0, 8.0, 40.0
 """Height of a bar, size of the figures, width of the column of fixed costs."""
 CHIP_PADDING = 3.0
@@ -52,8 +51,8 @@ BREAK: dict[str, Any] = {"weight": "bold", "ha": "center", "va": "center_baselin
 
 
 def picture(analysis: Analysis) -> Picture | None:
-    """Draw the median milliseconds of each phase, with the fixed seconds; None where no timed round finished."""
-    shown = _shown(analysis)
+    """Draw the median milliseconds of each phase and the fixed seconds; None if no timed round finished."""
+    shown = [result for result in analysis.strategies if result.rounds]
     if not shown:
         return None
     scale = _scale(shown)
@@ -62,12 +61,8 @@ def picture(analysis: Analysis) -> Picture | None:
     sheet.head(sentence(analysis), f"{HOW_TO_READ} {cut}".strip())
     _place_bars(sheet, shown, scale)
     place_left_out(sheet, analysis, shown)
-    place_footer(sheet, analysis)
-    return sheet.picture("phases", "Where the time of a test goes")
-
-
-def _shown(analysis: Analysis) -> list[StrategyResult]:
-    return [result for result in analysis.strategies if result.rounds]
+    sheet.footer(analysis)
+    return sheet.picture("phases", "Setup, call and teardown of a test")
 
 
 # --- the sentence
@@ -75,22 +70,23 @@ def _shown(analysis: Analysis) -> list[StrategyResult]:
 
 def sentence(analysis: Analysis) -> str:
     """
-    Say which phase differs most between strategies, and how long all take.
+    Say which phase differs most between strategies, and how long each phase takes.
 
-    :param analysis: with one timed round at least.
+    :param analysis: with at least one timed round.
     """
-    shown = _shown(analysis)
+    shown = [result for result in analysis.strategies if result.rounds]
     compared = [result for result in shown if result.ranked] or shown
     ends = {phase: _ends(compared, phase) for phase in LOOKS}
-    first, second, third = sorted(LOOKS, key=lambda phase: float(ends[phase][0]) - float(ends[phase][-1]))
-    ranges = {phase: f"{' to '.join(ends[phase])} ms" for phase in LOOKS}
-    if len(ends[first]) == 1:
+    first, second, third = sorted(LOOKS, key=lambda phase: ends[phase][0] - ends[phase][1])
+    ranges = {phase: f"{' to '.join(map(significant, dict.fromkeys(ends[phase])))} ms" for phase in LOOKS}
+    low, high = ends[first]
+    if low == high:
         under = compared[0].facts.name if len(compared) == 1 else "every strategy"
         setup, call, teardown = ranges.values()
-        return f"Under {under} setup takes {setup}, call {call} and teardown {teardown} per test"
+        return f"Under {under}, setup takes {setup}, call {call} and teardown {teardown} per test"
     others = f"{ranges[second]}, {third} {ranges[third]}"
     if doubt := caution(analysis):
-        return f"{doubt}: per test {first} takes {ranges[first]}, {second} {others}"
+        return f"{doubt}: per test, {first} takes {ranges[first]}, {second} {others}"
     most = f"{first.capitalize()} differs most, {ranges[first]} per test{_longest(compared, first)}"
     return f"{most}; {second} takes {others}"
 
@@ -99,14 +95,14 @@ def _milliseconds(result: StrategyResult) -> dict[Phase, float]:
     return {phase: result.phases[phase] * 1000 for phase in LOOKS}
 
 
-def _ends(results: Sequence[StrategyResult], phase: Phase) -> list[str]:
-    """Return the least and the most milliseconds of a phase, or the one figure that both show."""
+def _ends(results: Sequence[StrategyResult], phase: Phase) -> tuple[float, float]:
+    """Return the least and the most milliseconds of a phase, rounded as they are shown."""
     values = [_milliseconds(result)[phase] for result in results]
-    return list(dict.fromkeys((significant(min(values)), significant(max(values)))))
+    return rounded(min(values)), rounded(max(values))
 
 
 def _longest(results: Sequence[StrategyResult], phase: Phase) -> str:
-    """Name where a phase takes longest, with all that come within a factor of two, for medians have no interval."""
+    """Name the strategies with the longest phase: all within a factor of two, as medians here have no interval."""
     half = max(result.phases[phase] for result in results) / 2
     names = [result.facts.name for result in results if result.phases[phase] >= half]
     return f", longest under {few(names)}" if len(names) < len(results) else ""
@@ -120,13 +116,13 @@ class _Scale:
     """How long phases are drawn, in milliseconds."""
 
     longest: float
-    """Of those that are drawn in full."""
+    """The longest phase that is drawn to scale."""
     cuts: bool
     """Whether there are longer ones."""
 
     def shown(self, ms: float) -> float:
         """Return the length of a phase on the axis."""
-        return min(ms, self.longest * SHORTENED) if self.cut(ms) else ms
+        return min(ms, self.longest * SHORTENED)
 
     def cut(self, ms: float) -> bool:
         """Say whether a phase is longer than it is drawn."""
@@ -140,60 +136,44 @@ def _scale(shown: Sequence[StrategyResult]) -> _Scale:
     return _Scale(max(whole), max(longest) > usual)
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """The bars, in rows of the sheet."""
-
-    rows: Sequence[Row]
-    scale: _Scale
-    top: float
-    bottom: float
-    reach: float
-    """Milliseconds at the right end of the axis, beyond the longest bar and its figures."""
-
-    def draw(self, axes: Axes) -> None:
-        axes.set(xlim=(0, self.reach), ylim=(self.bottom, self.top), yticks=[])
-        shown = even_ticks(self.reach)
-        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
-        frame(axes, "milliseconds per test", "x")
-        for row in self.rows:
-            self._draw_row(axes, row)
-
-    def _draw_row(self, axes: Axes, row: Row) -> None:
-        left, values = 0.0, _milliseconds(row.result)
-        for phase, ms in values.items():
-            (face, ink), edge = LOOKS[phase], PAPER
-            if not row.result.ranked:
-                face, ink, edge = PAPER, INK, GREY
-            width = self.scale.shown(ms)
-            look: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.8}
-            axes.barh(row.middle, width, BAR, left, clip_on=False, zorder=3, **look)
-            if self.scale.cut(ms):
-                axes.text(left + width * BREAK_AT, row.middle, CUT_MARK, size=BAR, color=ink, **BREAK)
-            left += width
-        write_beside(axes, _figures(row.result), (left, row.middle), 6, size=VALUE_SIZE, zorder=4)
-
-
-def _figures(result: StrategyResult) -> str:
-    return " + ".join(significant(ms) for ms in _milliseconds(result).values())
-
-
 def _place_bars(sheet: Sheet, shown: Sequence[StrategyResult], scale: _Scale) -> None:
     names = names_width(shown)
     left, right = MARGIN + names + GAP, WIDTH - MARGIN - FIXED
     _place_heads(sheet, left)
-    top = sheet.y
     rows = place_names(sheet, shown, names)
-    for row in rows:
-        words = f"{significant(row.result.fixed)} s"
-        x = WIDTH - MARGIN - text_width(words, VALUE_SIZE)
-        sheet.lines.append((x, row.middle + VALUE_SIZE / 2 - 1, words, {"size": VALUE_SIZE, **PLAIN}))
+    for result, y in rows.rows:
+        fixed = f"{significant(result.fixed)} s"
+        x = WIDTH - MARGIN - text_width(fixed, VALUE_SIZE)
+        sheet.lines.append((x, y + VALUE_SIZE / 2 - 1, fixed, {"size": VALUE_SIZE, **PLAIN}))
     room = max(text_width(_figures(result), VALUE_SIZE) for result in shown) + GAP
     longest = max(sum(map(scale.shown, _milliseconds(result).values())) for result in shown)
     reach = (longest or 1) * (right - left) / (right - left - room)
-    panel = _Panel(rows, scale, top, sheet.y, reach)
-    sheet.panels.append((left, top, right - left, sheet.y - top, panel.draw))
-    sheet.y += 40
+
+    def draw(axes: Axes) -> None:
+        axes.set(xlim=(0, reach))
+        set_ticks(axes, even_ticks(reach))
+        frame(axes, "milliseconds per test", "x")
+        for result, y in rows.rows:
+            _draw_bar(axes, result, y, scale)
+
+    rows.panel(left, right - left, draw)
+
+
+def _draw_bar(axes: Axes, result: StrategyResult, y: float, scale: _Scale) -> None:
+    left = 0.0
+    for phase, ms in _milliseconds(result).items():
+        (face, ink), edge = LOOKS[phase] if result.ranked else (PAPER, INK), PAPER if result.ranked else GREY
+        width = scale.shown(ms)
+        look: Mapping[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": 0.8}
+        axes.barh(y, width, BAR, left, clip_on=False, zorder=3, **look)
+        if scale.cut(ms):
+            axes.text(left + width * BREAK_AT, y, CUT_MARK, size=BAR, color=ink, **BREAK)
+        left += width
+    write_beside(axes, _figures(result), (left, y), 6, size=VALUE_SIZE, zorder=4)
+
+
+def _figures(result: StrategyResult) -> str:
+    return " + ".join(significant(ms) for ms in _milliseconds(result).values())
 
 
 def _place_heads(sheet: Sheet, left: float) -> None:

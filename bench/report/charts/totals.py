@@ -1,8 +1,7 @@
 """
-How long a suite takes over its number of tests: a curve for each strategy, and where two break even.
+Duration of a suite by its number of tests: a curve for each strategy, with the points where two break even.
 
-Beyond the numbers of tests that were measured it is a straight line's; `docs/growth.md` says how it is fitted. Looks
-may change freely.
+Between and beyond the measured numbers of tests, the curves are fitted straight lines.
 """
 
 import math
@@ -15,26 +14,25 @@ from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import Growth
 from bench.analysis.totals import MOST_TESTS, BreakEven, Total
 from bench.report.charts import Picture
-from bench.report.charts.footer import place_footer
 from bench.report.charts.lines import MOST_FULL, Plot, curve, place, spread
 from bench.report.charts.sheet import Sheet
 from bench.report.charts.typesetting import GREY, INK, MUTED, PAPER, text_width
-from bench.report.formatting import caution, duration, few, in_ties, listed, significant, where_needed
+from bench.report.formatting import caution, duration, few, in_ties, listed, rounded, where_needed
 
 TYPICAL = 1000
-"""The number of tests for which the headline gives figures."""
+"""The number of tests that the headline refers to."""
 UNITS = {"ms": (0.001, (1, 2, 5, 10, 20, 50, 100, 200, 500)), "s": (1, (1, 2, 5, 10, 20, 30))}
 UNITS |= {"min": (60, (1, 2, 5, 10, 20, 30)), "h": (3600, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))}
-"""Round times: how many seconds a unit has, and how many of it are round."""
+"""Units of time: their seconds, and the multiples that serve as ticks."""
 FEW_TICKS = 3
 MOST_MARKS = 8
-"""Beyond so many break-evens, only those between strategies in colour are marked."""
+"""If there are more break-evens, only those between coloured curves are marked."""
 MARK_SIZE, FOOT = 8.0, 22.0
-HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # keeps lines from crossing the figures
+HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # covers lines behind a figure
 
 
 def picture(analysis: Analysis, growth: Growth) -> Picture | None:
-    """Draw the total time of suites of 1 to 100,000 tests; None where no ranked strategy has one."""
+    """Draw the duration of suites of 1 to 100,000 tests; None if it is known for no ranked strategy."""
     totals = _in_order(analysis, growth)
     if not totals:
         return None
@@ -59,8 +57,8 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
             for name, total in totals.items()
         ],
         Plot(
-            x_label=f"tests in the suite (log scale); dotted: measured with {figures}",
-            y_label="time of the suite (log scale)",
+            x_label=f"tests in the suite (log scale); dotted lines: measured ({figures})",
+            y_label="duration of the suite (log scale)",
             ticks=_ticks,
             x_ticks={10.0**power: f"{10**power:,}" for power in range(6)},
             x_limits=(1, MOST_TESTS),
@@ -71,16 +69,16 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
     )
     names = [result.facts.name for result in analysis.strategies if result.ranked]
     if without := [name for name in names if name not in totals]:
-        sheet.write(f"Without a curve, for their lines run below 0 or a size failed: {listed(without)}.", 8, MUTED)
-    place_footer(sheet, analysis)
-    return sheet.picture("totals", "Time of a suite over its number of tests")
+        sheet.write(f"Not shown, because the fitted line falls below 0 or a size failed: {listed(without)}.", 8, MUTED)
+    sheet.footer(analysis)
+    return sheet.picture("totals", "Duration of a suite by number of tests")
 
 
 def sentence(analysis: Analysis, growth: Growth) -> str:
     """
-    Say how long a suite of 1,000 tests takes under the fastest strategy and the slowest, and where another is faster.
+    State how long 1,000 tests take under the fastest and the slowest strategy, and where another one is faster.
 
-    :param growth: with the total of a ranked strategy at least.
+    :param growth: with the total of at least one ranked strategy.
     """
     totals = _in_order(analysis, growth)
     tests = next(iter(totals.values())).tests
@@ -96,54 +94,54 @@ def sentence(analysis: Analysis, growth: Growth) -> str:
     shorter = [(f"up to {_tests(math.floor(number))}", names) for number, names in beaten if number < TYPICAL and names]
     longer = [(f"from {_tests(math.ceil(number))} on", names) for number, names in beaten if number > TYPICAL and names]
     turns = [
-        f"{where} {few([name for name in totals if name in names])} {'takes' if len(names) == 1 else 'take'} less time"
+        f"{where}, {few([name for name in totals if name in names])} {'is' if len(names) == 1 else 'are'} faster"
         for where, names in (*shorter[-1:], *longer[:1])
     ]
     if turns or len(totals) == 1:
         return where_needed(analysis, "; ".join([f"{took} {best}{in_ties(tied)}{other}", *turns]))
-    alone = f"Up to {MOST_TESTS:,} tests no strategy beats {best}: {took} it{in_ties(tied)}{other}"
+    alone = f"No strategy is faster than {best} for up to {MOST_TESTS:,} tests: {took} it{in_ties(tied)}{other}"
     return where_needed(analysis, alone)
 
 
 def _how_to_read(totals: Mapping[str, Total], *, thin: bool, even: bool) -> str:
-    said = ["Lower is faster; away from the dotted lines, extrapolated."]
+    said = ["Durations away from the dotted lines come from fitted straight lines."]
     if any(total.seconds[0].low is not None for total in totals.values()):
-        said.append("Shaded: 95 % interval.")
+        said.append("Shaded: 95 % confidence interval.")
     if even:
-        said.append("Circle: two take the same time, with so many tests.")
+        said.append("Circles mark the number of tests at which two strategies break even.")
     if thin:
-        others = f"up to {MOST_FULL - 2} that break even or are fastest somewhere"
+        others = f"up to {MOST_FULL - 2} that break even or are fastest for some number of tests"
         said.append(f"In colour: the fastest, the slowest, and {others}.")
     return " ".join(said)
 
 
 def _ticks(low: float, high: float) -> dict[float, str]:
-    """Return round times between two, and how they are written."""
-    times = {
-        count * seconds: f"{count} {unit}"
+    """Return round times between two, with their labels: powers of ten of each unit, or more if these are few."""
+    times = [
+        (count * seconds, count, unit)
         for unit, (seconds, counts) in UNITS.items()
         for count in counts
         if low <= count * seconds <= high
-    }
-    tens = {time: text for time, text in times.items() if text.split()[0].strip("0") == "1"}
-    return tens if len(tens) >= FEW_TICKS else times
+    ]
+    tens = [one for one in times if math.log10(one[1]).is_integer()]
+    return {time: f"{count} {unit}" for time, count, unit in (tens if len(tens) >= FEW_TICKS else times)}
 
 
 def _in_order(analysis: Analysis, growth: Growth) -> dict[str, Total]:
-    """Return the totals of ranked strategies by their names, in the order of the analysis."""
+    """Return the totals of ranked strategies by their names, cheapest first."""
     totals = {total.strategy: total for total in growth.totals}
     names = [result.facts.name for result in analysis.strategies if result.ranked]
     return {name: totals[name] for name in names if name in totals}
 
 
 def _first(totals: Mapping[str, Total], place: int) -> list[str]:
-    """Return the strategies than which none is told apart as faster; where pairs go in a circle, the fastest."""
+    """Return the strategies that no other is significantly faster than; if there is none, the fastest."""
     first = [name for name, total in totals.items() if not total.faster[place] & totals.keys()]
     return first or [min(totals, key=lambda name: totals[name].seconds[place].value)]
 
 
 def _full(totals: Mapping[str, Total], even: Iterable[BreakEven]) -> list[str]:
-    """Return those to show in colour: the fastest, the slowest, those that are fastest somewhere or break even."""
+    """Return the strategies to show in colour: fastest, slowest, those that break even or are fastest somewhere."""
     places = range(len(next(iter(totals.values())).tests))
     slowest = max(totals, key=lambda name: totals[name].seconds[-1].value)
     somewhere = [name for place in places for name in _first(totals, place)]
@@ -163,24 +161,21 @@ def _tests(number: int) -> str:
 def _draw_break_evens(
     axes: Axes, size: tuple[float, float], even: Sequence[BreakEven], totals: Mapping[str, Total]
 ) -> None:
-    """Mark where two take the same time, with the number of tests at the foot as far as there is room."""
+    """Mark break-evens, with their numbers of tests at the foot of the panel as far as there is room."""
     width, height = size
-    spots = {_rounded(one.tests.value): _spot(one, totals) for one in reversed(even)}
-    widths = np.array([text_width(text, MARK_SIZE) + 6 for text in spots])
+    spots = {rounded(round(one.tests.value), 2): _spot(one, totals) for one in reversed(even)}
+    widths = np.array([text_width(f"{tests:,.0f}", MARK_SIZE) + 6 for tests in spots])
     room = int((np.cumsum(widths) <= width).sum())
     wanted = np.array([width * math.log(x) / math.log(MOST_TESTS) for x, _ in spots.values()])
     to_shares = axes.transData - axes.transAxes
-    for text, centre in zip(spots, spread(wanted[:room], widths[:room], width), strict=False):
-        x, y = to_shares.transform(spots[text])
+    for tests, centre in zip(spots, spread(wanted[:room], widths[:room], width), strict=False):
+        x, y = to_shares.transform(spots[tests])
         at, above = centre / width, (MARK_SIZE + 7) / height
         axes.plot((x, at), (y, above), color=GREY, lw=0.5, transform=axes.transAxes, zorder=5)
+        text = f"{tests:,.0f}"
         axes.text(at, 5 / height, text, size=MARK_SIZE, color=INK, ha="center", transform=axes.transAxes, bbox=HALO)
     for x, y in (_spot(one, totals) for one in even):
         axes.plot(x, y, "o", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=6)
-
-
-def _rounded(tests: float) -> str:
-    return f"{float(significant(round(tests), 2)):,.0f}"
 
 
 def _spot(even: BreakEven, totals: Mapping[str, Total]) -> tuple[float, float]:

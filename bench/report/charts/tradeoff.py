@@ -1,8 +1,8 @@
 """
-What tests see of a real Postgres against what a test costs: a dot for each strategy, and the frontier.
+Fidelity against cost per test: a dot for each strategy, and the Pareto frontier.
 
-All lengths are points. Every artist of a strategy has an id in the SVG, so that a page can say which of them a reader
-can use. Looks may change freely.
+All lengths are points. Everything that belongs to a strategy has an id in the SVG, so that the page can fade those that
+do not suit the reader's application.
 """
 
 import math
@@ -17,8 +17,7 @@ from bench.analysis.estimates import Estimate
 from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.charts import Picture
-from bench.report.charts.axis import frame, milliseconds_reached, place, ticks
-from bench.report.charts.footer import place_footer
+from bench.report.charts.axis import frame, milliseconds_reached, place, set_ticks, ticks
 from bench.report.charts.labels import Place, Point, places
 from bench.report.charts.rows import place_left_out
 from bench.report.charts.sheet import FULL, Sheet
@@ -30,6 +29,7 @@ from bench.report.charts.typesetting import (
     MARGIN,
     MUTED,
     PAPER,
+    ROUNDING,
     Look,
     text_width,
     wrap,
@@ -38,32 +38,31 @@ from bench.report.formatting import caution, few, listed, milliseconds, signific
 from bench.strategy.probe_catalogue import Probe
 
 HOW_TO_READ = (
-    "Higher sees more, farther left costs less. Blue, bold: the frontier, where no strategy that is told apart as "
-    "cheaper sees as many. Line across a dot: 95 % interval. Hollow: not ranked. More is not better for everyone."
+    "Probes passed against milliseconds per test; bars are 95 % confidence intervals. Blue and bold: the Pareto "
+    "frontier; no significantly cheaper strategy passes as many probes. Hollow dots are not ranked. Which probes "
+    "matter depends on the application."
 )
 ALL = len(Probe)
 
 LEFT, BELOW = 36.0, 36.0
-"""Room for the words of the axes."""
+"""Space for the labels of the axes."""
 WIDE = FULL - LEFT
-"""Width of the panel."""
+"""The width of the panel."""
 INSET = 14.0
 """Between the outermost dots and the edges of the panel."""
 LOWEST, CROWD, GROWTH = 290.0, 4.0, 1.2
-"""Least height of the panel; how many times the labels' area it has at least; its growth until all find a place."""
+"""The least height of the panel, its least area relative to that of the labels, and its growth until all labels fit."""
 NAME_SIZE, NAME_MAX = 8.5, 180.0
-ROUNDING = 1.04
-"""By how much letters on whole pixels may be wider than measured."""
 TICKS_APART = 5
 """Probes."""
 SPACING = 4.0
 """Between points that stand for a line."""
 TWICE = 1.95
-"""From this ratio on it is said as a multiple, below as a percentage."""
+"""A ratio from this on is written as a multiple, a smaller one as a percentage."""
 
 
 def picture(analysis: Analysis) -> Picture | None:
-    """Draw how many probes the tests of each strategy see over milliseconds per test; None where none has both."""
+    """Draw the probes that the tests of each strategy pass against its cost; None if no strategy has both figures."""
     shown = _shown(analysis)
     if not shown:
         return None
@@ -73,18 +72,17 @@ def picture(analysis: Analysis) -> Picture | None:
     sheet.panel(panel.scale.height, panel.draw, MARGIN + LEFT, WIDE)
     sheet.y += BELOW
     place_left_out(sheet, analysis, shown)
-    place_footer(sheet, analysis)
-    return sheet.picture("tradeoff", "What tests see, and what it costs")
+    sheet.footer(analysis)
+    return sheet.picture("tradeoff", "Fidelity against cost per test")
 
 
 def frontier(results: Sequence[StrategyResult]) -> list[StrategyResult]:
     """
-    Return the ranked strategies than which none is both cheaper and sees as many probes, or more.
+    Return the Pareto frontier: the ranked strategies for which no cheaper one passes at least as many probes.
 
-    Cheaper is what comes before in the order of the analysis and shares no letter: a strategy that ties with a cheaper
-    one may be as cheap, so it stays. Probes are counted; which ones a reader needs, only the reader knows.
+    A strategy is cheaper only if the difference is significant; a tie removes no strategy from the frontier.
 
-    :param results: probed, in the order of the analysis.
+    :param results: probed strategies, cheapest first.
     """
     ranked = [result for result in results if result.ranked]
     return [
@@ -106,54 +104,52 @@ def _count(result: StrategyResult) -> int:
 
 
 def sentence(analysis: Analysis) -> str:
-    """Say what the cheapest strategies see, and what it costs to see the most."""
+    """State how many probes the cheapest strategies pass, and what it costs to pass the most."""
     shown, among = _shown(analysis), ""
     if analysis.need:
         among = f"Where tests must see {listed(analysis.need)}: "
     elif any(result.ranked and result not in shown for result in analysis.strategies):
-        among = "Of those probed: "
+        among = "Of the probed strategies: "
     return among + _finding([result for result in shown if result.ranked], analysis)
 
 
 def _finding(ranked: Sequence[StrategyResult], analysis: Analysis) -> str:
     if not ranked:
-        return "No strategy that was probed is ranked"
+        return "No probed strategy is ranked"
     best, most = ranked[0], max(map(_count, ranked))
     if len(ranked) == 1:
-        return f"{best.facts.name} costs {milliseconds(best.per_test)} per test and sees {most} of {ALL}"
+        return f"{best.facts.name} costs {milliseconds(best.per_test)} per test and passes {most} of {ALL} probes"
     if doubt := caution(analysis):
-        return f"{doubt}: {_seeing(most, ranked)} most, {most} of {ALL}"
+        return f"{doubt}: {_passing_most(most, ranked)}"
     tied = tied_with(best, ranked[1:])
     cheap = [result for result in ranked if result is best or result.facts.name in tied]
     most_of_cheap = max(map(_count, cheap))
-    if len(cheap) == 1:
-        found = f"{best.facts.name} costs least and sees {'most, ' if most == most_of_cheap else ''}{most_of_cheap}"
-    elif all(_count(result) == most_of_cheap for result in cheap):
-        found = f"{len(cheap)} strategies tie for the least cost, and each sees {most_of_cheap}"
+    if all(_count(result) == most_of_cheap for result in cheap):
+        one, several = f"{best.facts.name} is cheapest and", f"{len(cheap)} strategies tie as cheapest, and each"
+        share = f"the most probes, {most} of {ALL}" if most == most_of_cheap else f"{most_of_cheap} of {ALL} probes"
+        found = f"{one if len(cheap) == 1 else several} passes {share}"
     else:
-        tie = f"Of {len(cheap)} strategies that tie for the least cost, {_seeing(most_of_cheap, cheap)} most"
-        found = f"{tie}, {most_of_cheap}"
-    dearer = "" if most == most_of_cheap else f"; {_price_of_most(ranked, most, analysis)}"
-    return f"{found} of {ALL}{dearer}"
+        found = f"Of {len(cheap)} strategies that tie as cheapest, {_passing_most(most_of_cheap, cheap)}"
+    return found if most == most_of_cheap else f"{found}; {_price_of_most(ranked, most, analysis)}"
 
 
-def _seeing(count: int, results: Sequence[StrategyResult]) -> str:
-    """Name those whose tests see so many probes."""
+def _passing_most(count: int, results: Sequence[StrategyResult]) -> str:
+    """Name the strategies that pass that number of probes, which is the largest."""
     names = [result.facts.name for result in results if _count(result) == count]
-    return f"{few(names)} {'sees' if len(names) == 1 else 'see'}"
+    return f"{few(names)} {'passes' if len(names) == 1 else 'pass'} the most probes, {count} of {ALL}"
 
 
 def _price_of_most(ranked: Sequence[StrategyResult], most: int, analysis: Analysis) -> str:
-    """Say what it costs to see the most, with the cheapest strategy that does and those that tie with it."""
+    """State the cost of the cheapest strategy that passes the most probes, and which strategies tie with it."""
     able, *others = [result for result in ranked if _count(result) == most]
     names = few([able.facts.name, *tied_with(able, others)])
-    what = f"all {ALL} cost" if most == ALL else f"the most, {most}, cost"
+    what = f"passing all {ALL} costs" if most == ALL else f"passing {most}, the most, costs"
     ratio, cheapest = able.to_best, next(result.facts.name for result in analysis.strategies if result.ranked)
     if ratio is None:
-        return f"{what} {milliseconds(able.per_test)} per test, with {names}"
+        return f"{what} {milliseconds(able.per_test)} per test, under {names}"
     more = f"{100 * ratio.value - 100:.0f} % more than"
     times = f"{significant(ratio.value, 2)}x as much as" if ratio.value >= TWICE else more
-    return f"{what} {times} {cheapest}, with {names}"
+    return f"{what} {times} {cheapest}, under {names}"
 
 
 # --- the panel
@@ -161,21 +157,21 @@ def _price_of_most(ranked: Sequence[StrategyResult], most: int, analysis: Analys
 
 @dataclass(frozen=True)
 class _Scale:
-    """From figures to points from the panel's bottom left corner."""
+    """Converts figures to points from the bottom left corner of the panel."""
 
     limits: tuple[float, float]
-    """Of the axis, in milliseconds."""
+    """Of the cost axis, in milliseconds."""
     fewest: int
-    """Probes seen where the axis begins."""
+    """The number of probes at which the axis begins."""
     height: float
 
     def x(self, seconds: float) -> float:
-        """Return the place of a cost; an interval may run off the axis."""
+        """Return the position of a cost, clipped to the axis."""
         low, high = self.limits
         return INSET + place(min(max(seconds * 1000, low), high), self.limits, WIDE - 2 * INSET)
 
     def y(self, probes: int) -> float:
-        """Return the place of so many probes."""
+        """Return the position of a number of probes."""
         return INSET + (probes - self.fewest) / (ALL - self.fewest) * (self.height - 2 * INSET)
 
 
@@ -188,11 +184,11 @@ class _Dot:
     on_frontier: bool
     at: Point
     interval: tuple[float, float]
-    """Left and right end; both are the dot's where there is none."""
+    """Left and right end; without an interval, both are the position of the dot."""
 
     @property
     def lines(self) -> list[str]:
-        """Return the words of its label."""
+        """Return the lines of its label."""
         name = wrap(self.name, NAME_MAX, NAME_SIZE, self.look.get("weight", "normal"))
         return name if self.ranked else [*name, "not ranked"]
 
@@ -204,7 +200,7 @@ class _Dot:
 
     @property
     def look(self) -> Look:
-        """Return how its label is set."""
+        """Return the style of its label."""
         if self.on_frontier:
             return BOLD
         return MUTED if self.ranked else {**MUTED, "style": "italic"}
@@ -212,7 +208,7 @@ class _Dot:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Everything that stands between the axes."""
+    """Everything that is drawn between the axes."""
 
     scale: _Scale
     dots: Sequence[_Dot]
@@ -223,11 +219,11 @@ class _Panel:
         scale = self.scale
         axes.set(xlim=(0, WIDE), ylim=(0, scale.height))
         shown = ticks(*scale.limits)
-        axes.set_xticks([scale.x(tick / 1000) for tick in shown], [f"{tick:g}" for tick in shown])
+        set_ticks(axes, shown, [scale.x(tick / 1000) for tick in shown])
         counts = [*range(scale.fewest, ALL - 1, TICKS_APART), ALL]
         axes.set_yticks([scale.y(count) for count in counts], [str(count) for count in counts])
         frame(axes, "milliseconds per test (log scale)", "both")
-        axes.set_ylabel(f"probes that tests see, of {ALL}", size=8.5, color=GREY)
+        axes.set_ylabel(f"probes passed, of {ALL}", size=8.5, color=GREY)
         if steps := _steps(self.dots):
             axes.plot(*zip(*steps, strict=True), color=BLUE, linewidth=0.9, zorder=2, gid="tradeoff-frontier")
         for dot, label in zip(self.dots, self.labels, strict=True):
@@ -236,8 +232,8 @@ class _Panel:
 
 
 def _panel(shown: Sequence[StrategyResult], height: float = LOWEST) -> _Panel:
-    """Make a panel of that height, or as much higher as the labels need it."""
-    # An axis that began above half would make a few probes look like a gulf.
+    """Return a panel of that height, or a higher one if the labels need more space."""
+    # An axis that begins above half would exaggerate a difference of a few probes.
     fewest = min(ALL // 2, *map(_count, shown)) // TICKS_APART * TICKS_APART
     costs = {result.facts.name: result.per_test for result in shown if result.per_test}
     scale = _Scale(milliseconds_reached([*costs.values()]), fewest, height)
@@ -260,7 +256,7 @@ def _dot(result: StrategyResult, cost: Estimate, scale: _Scale, *, on_frontier: 
 
 
 def _steps(dots: Sequence[_Dot]) -> list[Point]:
-    """Return the corners of the frontier: from its cheapest dot up and to the right, never down."""
+    """Return the corners of the frontier, from its cheapest dot to the upper right."""
     corners: list[Point] = []
     for x, y in sorted(dot.at for dot in dots if dot.on_frontier):
         level = corners[-1][1] if corners else y
@@ -269,7 +265,7 @@ def _steps(dots: Sequence[_Dot]) -> list[Point]:
 
 
 def _labels(dots: Sequence[_Dot], height: float) -> list[Place] | None:
-    """Place the labels, those of the frontier first; None where they need a higher panel."""
+    """Place the labels, those of the frontier first; return None if they need a higher panel."""
     sizes = [dot.size for dot in dots]
     if CROWD * sum(width * high for width, high in sizes) > WIDE * height:
         return None
@@ -279,7 +275,7 @@ def _labels(dots: Sequence[_Dot], height: float) -> list[Place] | None:
 
 
 def _along(start: Point, end: Point) -> list[Point]:
-    """Return points on a line, for labels to keep off."""
+    """Return points along a line, which labels avoid."""
     steps = max(1, round(math.dist(start, end) / SPACING))
     return [(float(x), float(y)) for x, y in np.linspace(start, end, steps + 1)]
 

@@ -1,7 +1,7 @@
 """
-What all pictures share: colours, the looks of text, how wide a text is and where its lines break, and the files.
+What all charts share: colours, text styles, text widths, line breaks, and saving as SVG and PNG.
 
-All lengths are points. What is drawn twice from one input is the same to the byte, for pictures are committed.
+All lengths are points. Charts are committed, so drawing one twice gives the same bytes.
 """
 
 import re
@@ -21,9 +21,9 @@ from bench.results.printable import printable
 
 PAPER, INK, GREY, LIGHT = "#ffffff", "#1f1f1f", "#595959", "#dcdcdc"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"  # Okabe and Ito's colour-blind safe palette
-PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: their vermilion, dark enough for white words
-AMBER, RUST = "#e69f01", "#8f3a01"  # orange and brown of lines and dots, behind which no words stand
-ON_BROWN = "#fffffe"  # white words, which stay white where the paper turns dark
+PALE, BROWN, BAND = "#e6f1f9", "#8f3a00", "#e3e3e3"  # brown: their vermilion, darkened for white text
+AMBER, RUST = "#e69f01", "#8f3a01"  # orange and brown for lines and dots without text on them
+ON_BROWN = "#fffffe"  # white text, which stays white on dark screens
 
 DARK = {
     PAPER: "#15171a",
@@ -40,15 +40,17 @@ DARK = {
     AMBER: "#f0b429",
     RUST: "#e2703a",
 }
-"""What each colour turns into on a screen that is set to dark; every colour of a picture is one of these."""
+"""The replacement for each colour on a dark screen; charts use only these colours."""
 SKY, DEEP, SAND = "#9cccec", "#005f96", "#fbe3b8"
 SCALE = {SKY: "#1f4f73", DEEP: "#1d6fa8", SAND: "#3d2f12"}
-"""The same of the colours between blue and brown that only a scale has: pictures without one do not mention them."""
+"""Further colours and their replacements, for the scale from blue to brown; a chart without it omits them."""
 FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at the same words
 
 MARGIN, GAP = 18.0, 14.0
 LINE_HEIGHT = 1.32
-"""Of the size of a text."""
+"""Relative to the size of a text."""
+ROUNDING = 1.04
+"""Letters are placed on whole pixels, so that a line can be this much wider than its outlines."""
 
 Look = Mapping[str, Any]
 PLAIN: Look = {"color": INK}
@@ -61,23 +63,23 @@ _STYLE = {"font.family": FONT, "svg.fonttype": "none", "svg.hashsalt": "looptrap
 
 
 def context() -> AbstractContextManager[None]:
-    """Return what figures are made and saved in, whatever the user's matplotlib is set to."""
+    """Return the style in which figures are made and saved, independent of the user's matplotlib settings."""
     return style.context(["default", _STYLE])
 
 
 def save_svg(figure: Figure, title: str, path: Path) -> Path:
-    """Write a figure as SVG, and return the path; folders are made."""
+    """Write a figure as SVG and return the path; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = StringIO()
     with context():
-        # A date or matplotlib's version in the file would change the picture of an unchanged run.
+        # A date or matplotlib's version in the file would change the chart of an unchanged run.
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": "looptrap", "Title": printable(title)})
     path.write_text(drawn.getvalue().replace("</style>", f"{looks(drawn.getvalue())}</style>", 1), encoding="utf-8")
     return path
 
 
 def save_png(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, and return the path; folders are made."""
+    """Write a figure as PNG and return the path; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with context():
         figure.savefig(path, dpi=200, metadata={"Software": None})
@@ -86,9 +88,9 @@ def save_png(figure: Figure, path: Path) -> Path:
 
 def looks(drawn: str = "") -> str:
     """
-    Return what an SVG says of itself beyond its own attributes, for viewers that know the screen's colours.
+    Return the style sheet of an SVG: its font, and its colours on a dark screen.
 
-    :param drawn: the SVG, or several.
+    :param drawn: the text of one SVG or of several, whose colours are covered.
     """
     colours = DARK | {light: dark for light, dark in SCALE.items() if light in drawn}
     dark = "".join(
@@ -102,7 +104,7 @@ def looks(drawn: str = "") -> str:
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Break text into lines of at most `width`; a word that is longer is broken too."""
+    """Break text into lines of at most `width`, a longer word included."""
     lines = [""]
     for word in re.split(r" (?!ms\b|%|x )", drawable(text)):  # a figure stays with its unit
         longer = f"{lines[-1]} {word}".lstrip()
@@ -120,13 +122,13 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[s
 
 @cache
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Return how wide a line is in letters that are drawn as outlines; on whole pixels it may be 4 % wider."""
+    """Return the width of a line in outlines; on screen it can be wider by the factor `ROUNDING`."""
     font = FontProperties(family=FONT, size=size, weight=weight)
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
 
 
 def drawable(text: str) -> str:
-    """Replace what the font has no glyph for: matplotlib would warn and draw a box."""
+    """Replace characters without a glyph in the font, for which matplotlib would warn and draw a box."""
     return "".join(char if ord(char) in _glyphs() else "\ufffd" for char in printable(text))
 
 

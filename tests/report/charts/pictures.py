@@ -1,4 +1,4 @@
-"""What the tests of all pictures look at: the words on them, and whether these can be read."""
+"""Checks for all charts: which texts they have, and whether these overlap or are cut off."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -17,27 +17,27 @@ from bench.report.charts.typesetting import MARGIN
 
 
 def words_in(svg: Path) -> str:
-    """Return all text of a picture, line by line, with single spaces between."""
+    """Return all text of a chart, line by line, separated by single spaces."""
     lines = (" ".join(element.itertext()) for element in ET.parse(svg).iter("{http://www.w3.org/2000/svg}text"))  # noqa: S314 - our own
     return " ".join(" ".join(lines).split())
 
 
 def boxes_in(figure: Figure) -> list[tuple[str, Bbox]]:
-    """Draw a figure and return every text on it with the box that it fills."""
+    """Draw a figure and return every text on it with its bounding box."""
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
     return [(text.get_text(), text.get_window_extent()) for text in texts]
 
 
 def check_layout(figure: Figure, boxes: list[tuple[str, Bbox]]) -> None:
-    """Fail where a text covers another, or leaves the page."""
+    """Fail if a text overlaps another or leaves the page."""
     assert [(a, b) for (a, box_a), (b, box_b) in combinations(boxes, 2) if box_a.overlaps(box_b)] == []
     page = figure.bbox
     assert [text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > page.x1 or box.y1 > page.y1] == []
 
 
 def corners(text: Text) -> npt.NDArray[np.float64]:
-    """Return the four corners of the rectangle that a text fills, a slanted one where the text is slanted."""
+    """Return the four corners of a text's bounding rectangle, which is slanted if the text is."""
     slant = text.get_rotation()
     text.set_rotation(0)
     level = text.get_window_extent()
@@ -48,7 +48,7 @@ def corners(text: Text) -> npt.NDArray[np.float64]:
 
 
 def colliding(texts: Sequence[Text]) -> list[tuple[str, str]]:
-    """Return the pairs of texts, slanted ones among them, of which one covers the other."""
+    """Return the pairs of texts that overlap, slanted ones included."""
     areas = np.array([corners(text) for text in texts])
     low, high = areas.min(axis=1), areas.max(axis=1)
     near = (low[:, None] < high[None]).all(axis=2)
@@ -58,6 +58,6 @@ def colliding(texts: Sequence[Text]) -> list[tuple[str, str]]:
 
 
 def cut_off(figure: Figure, texts: Sequence[Text]) -> list[str]:
-    """Return the texts, slanted ones among them, that leave the space between the margins."""
+    """Return the texts that leave the space between the margins, slanted ones included."""
     page = figure.bbox.padded(-(MARGIN - 1) * figure.dpi / 72)
     return [text.get_text() for text in texts if not all(page.contains(x, y) for x, y in corners(text))]

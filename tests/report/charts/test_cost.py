@@ -1,4 +1,4 @@
-"""The chart of a run: everything that a reader needs stands on it, nothing collides, and drawing is reproducible."""
+"""The chart of costs: it is complete by itself, nothing overlaps, and drawing is reproducible."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,7 +54,7 @@ SUMMARIES = {
 
 
 def facts_of(name: str, *, errors: Sequence[tuple[str, str]] = ()) -> StrategyFacts:
-    """Return what a strategy declared; with errors it is a trap."""
+    """Return the declaration of a strategy; with errors, of a trap."""
     return StrategyFacts(
         name=name,
         summary=SUMMARIES.get(name, f"What {name} does to give each test a clean database, in one sentence."),
@@ -75,7 +75,7 @@ def result_of(
     ratio: float | None = None,
     why: NotRanked | None = None,
 ) -> StrategyResult:
-    """Return the result of a strategy that costs so many milliseconds; one with a reason in `why` is not ranked."""
+    """Return the result of a strategy that costs `ms` milliseconds; with a reason in `why`, it is not ranked."""
     floor = name == "none"
     return StrategyResult(
         facts=facts_of(name),
@@ -240,13 +240,13 @@ def drawn(name: str) -> tuple[Figure, list[tuple[str, Bbox]]]:
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_no_two_texts_overlap_and_none_leaves_the_page(name: str) -> None:
-    """No label covers another and none is cut off, however many strategies there are and however long their names."""
+    """No text overlaps another or is cut off, for many strategies and long names too."""
     check_layout(*drawn(name))
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_no_dot_lies_under_a_text_or_off_the_axis(name: str) -> None:
-    """Every strategy that was timed has a dot within the axis, and no text hides it."""
+    """Every timed strategy has a dot within the axis, and no text covers it."""
     figure, boxes = drawn(name)
     (axes,) = figure.axes
     points = [np.asarray(line.get_xydata())[0] for line in axes.lines if line.get_marker() == "o"]
@@ -258,13 +258,13 @@ def test_no_dot_lies_under_a_text_or_off_the_axis(name: str) -> None:
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_the_axis_has_ticks(name: str) -> None:
-    """At least two ticks stand on the axis, so that its scale can be read."""
+    """The axis has at least two ticks."""
     (axes,) = drawn(name)[0].axes
     assert len(axes.get_xticks()) >= 2
 
 
 @pytest.mark.parametrize("name", ANALYSES)
-def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
+def test_the_chart_is_complete_by_itself(name: str, tmp_path: Path) -> None:
     """The SVG holds as text every strategy, its summary and its value, and the noise, machine, server and seed."""
     analysis = ANALYSES[name]
     words = words_in(picture(analysis).write(tmp_path)[0])
@@ -283,14 +283,16 @@ def test_the_chart_says_all_without_help(name: str, tmp_path: Path) -> None:
 
 
 def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
-    """The reference line and the shaded band say what they are; without a twin there is no band to speak of."""
-    assert "dashed: the floor (none), 3.52 ms; shaded: A/A band" in words_in(picture(analysis_of()).write(tmp_path)[0])
+    """The chart explains the dashed line and the shaded band; without a twin there is no band."""
+    assert "dashed: the floor (none), 3.52 ms; shaded: noise in the A/A test" in words_in(
+        picture(analysis_of()).write(tmp_path)[0]
+    )
     alone = analysis_of(noise=NO_TWIN)
     assert "shaded" not in words_in(picture(alone).write(tmp_path)[0])
 
 
 def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
-    """Of a run that was stopped, the footer says how many rounds there are of how many that were planned."""
+    """The footer of a run that was stopped states its rounds and the planned number."""
     stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
     stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=(UNFINISHED,))
     words = words_in(picture(stopped).write(tmp_path)[0])
@@ -305,7 +307,7 @@ def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> None:
-    """A matplotlibrc that changes fonts and colours does not change the chart, and drawing leaves no trace in it."""
+    """A matplotlibrc that changes fonts and colours does not change the chart, and drawing does not change it."""
     first = picture(analysis_of()).write(tmp_path / "one")
     with rc_context({"font.size": 20, "axes.facecolor": "black", "svg.fonttype": "path"}):
         second = picture(analysis_of()).write(tmp_path / "two")
@@ -314,7 +316,7 @@ def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> N
 
 
 def test_strange_text_is_drawn_as_text(tmp_path: Path) -> None:
-    """An error with formulas, markup, terminal codes or unknown characters neither breaks nor alters the chart."""
+    """An error with formulas, markup, terminal codes or unknown characters does not break the chart."""
     strange = result_of(
         "strange", 5, why=NotRanked(Reason.CANNOT_RUN, cause="$x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c")
     )

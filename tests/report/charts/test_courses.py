@@ -1,4 +1,4 @@
-"""The picture of costs over tables or rows: what its sentence claims, and that every curve has its name."""
+"""The chart of costs by number of tables or rows: its sentence, and a name beside every curve."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ def said_of(name: str, factor: Factor) -> str:
     [("usual", "rows"), ("one strategy", "tables"), ("25 with long names", "tables"), ("noisy", "rows")],
 )
 def test_every_curve_has_its_name_and_nothing_overlaps(name: str, factor: Factor, tmp_path: Path) -> None:
-    """All strategies stand beside their curves, the floor as what it is; no text covers another or leaves the sheet."""
+    """Each curve has its strategy's name, the floor is marked, and no text overlaps another or leaves the sheet."""
     run = drawn_run(name)
     drawn = picture(run.analysis, run.growth, factor)
     assert drawn
@@ -35,44 +35,45 @@ def test_every_curve_has_its_name_and_nothing_overlaps(name: str, factor: Factor
     assert drawn.sentence.replace(" ", "") in words.replace(" ", "")
 
 
-def test_the_sentence_tells_who_grows_from_who_stays_flat() -> None:
-    """A strategy that pays 1 microsecond per row grows with rows, two others stay flat; the floor is not spoken of."""
+def test_the_sentence_says_which_costs_grow_and_which_stay_flat() -> None:
+    """A strategy that costs 1 microsecond per row grows with rows, two others stay flat; the floor is not mentioned."""
     said = said_of("usual", "rows")
-    assert said.startswith("From 0 to 100,000 rows the cost per test grows with steep (x 4.2")
-    assert said.endswith("), stays flat with flat and early")
+    assert said.startswith("From 0 to 100,000 rows, the cost per test grows under steep (x 4.2")
+    assert said.endswith(") and stays flat under flat and early")
 
 
-def test_one_round_does_not_tell_who_grows() -> None:
-    """Without an interval nothing is called flat, and nothing is said to grow."""
+def test_one_round_does_not_show_which_costs_grow() -> None:
+    """Without a confidence interval, no cost is said to grow or to stay flat."""
     said = said_of("one round", "rows")
     assert (
-        said == "From 0 to 100,000 rows this run cannot tell whether the cost per test grows with flat, early and steep"
+        said
+        == "From 0 to 100,000 rows, this run cannot show whether the cost per test grows under flat, early and steep"
     )
 
 
 def test_many_strategies_are_counted() -> None:
-    """Of more than three, a sentence says how many they are."""
-    assert "stays flat with 24 strategies" in sentence(
+    """A sentence names at most three strategies; of more, it states their number."""
+    assert "stays flat under 24 strategies" in sentence(
         drawn_run("25 with long names").analysis, drawn_run("25 with long names").growth, "tables"
     )
 
 
 def test_a_strategy_that_is_not_ranked_is_shown_as_such(tmp_path: Path) -> None:
-    """It stays out of the sentence, and its curve says why it is dashed."""
+    """The sentence leaves it out, and the name of its dashed curve says that it is not ranked."""
     run = drawn_run("usual")
     strategies = tuple(
         replace(one, not_ranked=() if one.facts.name == "flat" else (NotRanked(Reason.NO_ROUND),))
         for one in run.analysis.strategies
     )
     analysis = replace(run.analysis, strategies=strategies)
-    assert sentence(analysis, run.growth, "rows") == "From 0 to 100,000 rows the cost per test stays flat with flat"
+    assert sentence(analysis, run.growth, "rows") == "From 0 to 100,000 rows, the cost per test stays flat under flat"
     drawn = picture(analysis, run.growth, "rows")
     assert drawn
     assert "steep (not ranked)" in words_in(drawn.write(tmp_path)[0])
 
 
-def test_values_that_lie_close_keep_their_figures_apart() -> None:
-    """Of figures that would touch, those farther right stay."""
+def test_tick_labels_of_close_values_do_not_touch() -> None:
+    """Of tick labels that would touch, those farther right stay."""
     run = drawn_run("usual")
     courses = tuple(
         replace(course, points=tuple(replace(point, value=198 + n) for n, point in enumerate(course.points)))
@@ -83,15 +84,15 @@ def test_values_that_lie_close_keep_their_figures_apart() -> None:
     check_layout(drawn.figure, boxes_in(drawn.figure))
 
 
-def test_what_was_not_swept_has_no_picture() -> None:
-    """A run without a sweep over rows has none over rows; nor has one in which nothing finished."""
+def test_a_factor_that_was_not_swept_has_no_chart() -> None:
+    """There is no chart without a sweep over the factor, nor if nothing finished."""
     run = drawn_run("25 with long names")
     assert picture(run.analysis, run.growth, "rows") is None
     assert picture(run.analysis, Growth((), {"rows": ()}, (), 1, ()), "rows") is None
 
 
 def test_a_strategy_without_figures_at_one_end_is_left_out_of_the_sentence(tmp_path: Path) -> None:
-    """Its curve ends where its figures end; with no figure at all its name stands below the panel."""
+    """Its curve ends where its figures end; a strategy without any figure is named below the panel."""
     run = drawn_run("usual")
     courses = run.growth.courses["rows"]
     gone = replace(courses[0], points=tuple(replace(point, per_test=None, ratio=None) for point in courses[0].points))
@@ -102,11 +103,11 @@ def test_a_strategy_without_figures_at_one_end_is_left_out_of_the_sentence(tmp_p
     drawn = picture(run.analysis, growth, "rows")
     assert drawn
     words = words_in(drawn.write(tmp_path)[0])
-    assert f"Without a figure: {courses[0].strategy}." in words
+    assert f"Not shown, because they have no figure: {courses[0].strategy}." in words
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A committed picture does not change when it is drawn again."""
+    """A committed chart does not change when it is drawn again."""
     run = drawn_run("usual")
     drawn = [picture(run.analysis, run.growth, "tables") for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)

@@ -1,4 +1,4 @@
-"""The heat map of what tests see: every outcome is there in words, nothing collides, and drawing is reproducible."""
+"""The heat map of fidelity: every outcome is written out, nothing overlaps, and drawing is reproducible."""
 
 from collections import Counter
 from dataclasses import replace
@@ -40,13 +40,13 @@ STRANGE = ("$x_{y}", "$x^2$", "<b>&amp;", "\x1b[31mred\x00", "two\nlines", "\u65
 
 
 def mixed(name: str, shift: int, missing: int = 0) -> Fidelity:
-    """Return a record of all kinds of outcomes; an older one is missing the last few probes."""
+    """Return a record with all kinds of outcomes, without the last few probes if some are `missing`."""
     sights = (ProbeResult(probe, OUTCOMES[(number * 3 + shift) % 5], "") for number, probe in enumerate(Probe))
     return Fidelity(name, "", EMBEDDED, tuple(sights)[: len(Probe) - missing])
 
 
 def seeing(name: str, count: int) -> Fidelity:
-    """Return a record of which so many probes passed."""
+    """Return a record in which that number of probes passed."""
     return Fidelity(
         name, "", EMBEDDED, tuple(ProbeResult(p, "sees" if n < count else "hides", "") for n, p in enumerate(Probe))
     )
@@ -65,11 +65,11 @@ HEAT_MAPS = {
     "long headline": tuple(seeing(f"a_strategy_of_a_long_name_{n}", 20) for n in range(9)),
 }
 DPI = (100, 200)
-"""Of a screen, and of the PNG: letters stand on whole pixels, so their widths differ."""
+"""The resolutions of a screen and of the PNG, at which letters have different widths."""
 
 
 def texts_in(svg: Path) -> list[str]:
-    """Return every text of a figure, in the order in which it was drawn."""
+    """Return every text of a figure, in drawing order."""
     return ["".join(element.itertext()) for element in ET.parse(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
 
 
@@ -79,13 +79,12 @@ def drawn(name: str, dpi: int) -> tuple[Figure, list[Text]]:
     figure = picture(HEAT_MAPS[name]).figure
     figure.set_dpi(dpi)
     FigureCanvasAgg(figure)
-    (axes,) = figure.axes
-    return figure, list(axes.texts)
+    return figure, figure.texts
 
 
 def boxes_of(figure: Figure) -> list[Rectangle]:
     """Return the coloured boxes of a figure."""
-    return [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return [shape for shape in figure.artists if isinstance(shape, Rectangle)]
 
 
 def words_and_boxes(name: str, dpi: int) -> list[tuple[Text, Rectangle]]:
@@ -115,7 +114,7 @@ def contrast(one: ColorType, other: ColorType) -> float:
 
 @pytest.mark.parametrize("name", ["usual", "one", "older records"])
 def test_every_outcome_is_a_word_in_a_cell_of_its_own(name: str, tmp_path: Path) -> None:
-    """The SVG holds the word of each outcome once per cell, and a dash for each probe that a record lacks."""
+    """The SVG has one word per outcome, and a dash for each probe that a record lacks."""
     columns = HEAT_MAPS[name]
     expected = Counter(sight.outcome for column in columns for sight in column.sights)
     found = Counter(texts_in(picture(columns).write(tmp_path)[0]))
@@ -124,7 +123,7 @@ def test_every_outcome_is_a_word_in_a_cell_of_its_own(name: str, tmp_path: Path)
 
 
 def test_a_cell_stands_in_its_probes_row_and_its_strategys_column() -> None:
-    """Each word has its probe at the left, its strategy above it, and the colour of its outcome under it."""
+    """Each word is in the row of its probe and the column of its strategy, on the colour of its outcome."""
     for name in ("usual", "older records"):
         cells = [(text, box) for text, box in words_and_boxes(name, 100) if text.get_text() in COLOURS]
         texts = {text.get_text(): text for text in drawn(name, 100)[1]}
@@ -140,14 +139,14 @@ def test_a_cell_stands_in_its_probes_row_and_its_strategys_column() -> None:
 
 
 def test_a_probe_that_a_record_lacks_is_explained(tmp_path: Path) -> None:
-    """Only a heat map that has a dash says what a dash means."""
+    """Only a heat map that has a dash explains the dash."""
     explanation = '"-": not probed, counted as not seen.'
     assert explanation in " ".join(texts_in(picture(OLDER).write(tmp_path)[0]))
     assert explanation not in " ".join(texts_in(picture(USUAL[:2]).write(tmp_path)[0]))
 
 
 def test_rows_follow_the_catalogue() -> None:
-    """Each family's heading stands above its probes; families and probes come in the catalogue's order."""
+    """Each family's heading is above its probes; families and probes are in the order of the catalogue."""
     labels = {text.get_text(): text.get_position()[1] for text in drawn("usual", 100)[1]}
     expected: list[str] = []
     for family in Family:
@@ -156,13 +155,13 @@ def test_rows_follow_the_catalogue() -> None:
 
 
 def test_columns_stand_in_the_order_given() -> None:
-    """From left to right the strategies are those that were given, in that order."""
+    """The columns are the given strategies, in the given order."""
     places = {text.get_text(): text.get_position()[0] for text in drawn("usual", 100)[1]}
     assert sorted(NAMES, key=places.__getitem__) == list(NAMES)
 
 
 def test_counts_stand_in_the_headings(tmp_path: Path) -> None:
-    """A strategy's column says how many of all probes its tests see, and of each family's."""
+    """Each column states how many probes its tests see, in all and by family."""
     texts = texts_in(picture([seeing("some", 10)]).write(tmp_path)[0])
     families = [[probe for probe in Probe if probe.family == family] for family in Family]
     seen = [len({*list(Probe)[:10]} & {*family}) for family in families]
@@ -175,7 +174,7 @@ def test_counts_stand_in_the_headings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dpi", DPI)
 @pytest.mark.parametrize("name", HEAT_MAPS)
 def test_no_text_is_cut_off(name: str, dpi: int) -> None:
-    """Every text lies between the margins, however many strategies there are and however long their names."""
+    """Every text lies between the margins, for many strategies and long names too."""
     figure, texts = drawn(name, dpi)
     assert cut_off(figure, texts) == []
 
@@ -183,14 +182,14 @@ def test_no_text_is_cut_off(name: str, dpi: int) -> None:
 @pytest.mark.parametrize("dpi", DPI)
 @pytest.mark.parametrize("name", HEAT_MAPS)
 def test_no_two_texts_overlap(name: str, dpi: int) -> None:
-    """No text covers another, slanted heads of neighbouring columns included."""
+    """No text overlaps another, slanted heads of neighbouring columns included."""
     assert colliding(drawn(name, dpi)[1]) == []
 
 
 @pytest.mark.parametrize("dpi", DPI)
 @pytest.mark.parametrize("name", HEAT_MAPS)
 def test_words_keep_to_their_cells(name: str, dpi: int) -> None:
-    """A word and a count lie within their box, so none reaches into a neighbour."""
+    """Words and counts lie within their boxes."""
     found = words_and_boxes(name, dpi)
     assert len(found) == len(HEAT_MAPS[name]) * (len(Probe) + len(Family) + 1) + len(Family) + 1
     for text, box in found:
@@ -199,7 +198,7 @@ def test_words_keep_to_their_cells(name: str, dpi: int) -> None:
 
 
 def test_words_can_be_read_on_their_colours() -> None:
-    """Text has a contrast of at least 4.5 to what it stands on, as WCAG 2 asks for, on light screens and dark ones."""
+    """Text has the contrast of at least 4.5 that WCAG 2 requires, on light and dark screens."""
     for name in ("usual", "older records"):
         for text, box in words_and_boxes(name, 100):
             word, ground = str(text.get_color()), to_hex(box.get_facecolor())
@@ -211,7 +210,7 @@ def test_words_can_be_read_on_their_colours() -> None:
 
 
 def test_outcomes_differ_in_grey_print() -> None:
-    """By lightness alone, sees, hides and breaks can be told apart, and what is missing is darker."""
+    """The outcomes differ in lightness; what tests do not see is darker."""
     sees, hides, breaks = (COLOURS[outcome][0] for outcome in ("sees", "hides", "breaks"))
     assert luminance(sees) > luminance(hides) > luminance(breaks)
     assert contrast(sees, hides) > 1.5
@@ -233,7 +232,7 @@ def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> None:
-    """A matplotlibrc that changes fonts and colours does not change the heat map, and drawing leaves no trace in it."""
+    """A matplotlibrc that changes fonts and colours does not change the heat map, and drawing does not change it."""
     first = picture(USUAL[:2]).write(tmp_path / "one")
     with rc_context(
         {"font.size": 20, "axes.facecolor": "black", "patch.force_edgecolor": True, "svg.fonttype": "path"}
@@ -244,41 +243,41 @@ def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> N
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
-    """A name with formulas, markup, terminal codes or unknown signs neither breaks nor alters the heat map."""
+    """A name with formulas, markup, terminal codes or unknown characters does not break the heat map."""
     texts = texts_in(picture(HEAT_MAPS["strange names"]).write(tmp_path)[0])
     shown = ("$x_{y}", "$x^2$", "<b>&amp;", "\ufffd[31mred\ufffd", "two lines", "\ufffd\ufffd")
     assert [text for text in texts if text in shown] == list(shown)
 
 
-def test_a_long_name_stands_in_one_piece(tmp_path: Path) -> None:
-    """A name of 80 characters is the head of its column, whole."""
+def test_a_long_name_is_not_broken(tmp_path: Path) -> None:
+    """The head of a column is never broken, not even a name of 80 characters."""
     columns = HEAT_MAPS["two with very long names"]
     texts = texts_in(picture(columns).write(tmp_path)[0])
     assert all(column.strategy in texts for column in columns)
 
 
-ALL = f"What tests see of {len(Probe)} behaviours of a real Postgres"
+ALL = f"Of {len(Probe)} behaviours of a real Postgres, tests see"
 HEADLINES = {
-    f"{ALL}: 33 under a down to 20 under c": [seeing("a", 33), seeing("b", 30), seeing("c", 20)],
-    f"{ALL}: 33 under a and b down to 0 under c, d and e": [
+    f"{ALL} 33 under a, and only 20 under c": [seeing("a", 33), seeing("b", 30), seeing("c", 20)],
+    f"{ALL} 33 under a and b, and only 0 under c, d and e": [
         *(seeing(name, 33) for name in "ab"),
         *(seeing(name, 0) for name in "cde"),
     ],
-    f"{ALL}: 9 under a": [seeing("a", 9)],
-    f"{ALL}: 9 under a, b, c, d and 3 more": [seeing(name, 9) for name in "abcdefg"],
+    f"{ALL} 9 under a": [seeing("a", 9)],
+    f"{ALL} 9 under a, b, c, d and 3 more": [seeing(name, 9) for name in "abcdefg"],
 }
 
 
 @pytest.mark.parametrize("expected", HEADLINES)
-def test_the_headline_names_the_fullest_and_the_least(expected: str, tmp_path: Path) -> None:
-    """The title names the strategies under which tests see the most and the least, with all that are equal."""
+def test_the_headline_names_the_most_and_the_fewest(expected: str, tmp_path: Path) -> None:
+    """The headline names all strategies under which tests see the most and the fewest behaviours."""
     columns = HEADLINES[expected]
     assert picture(columns).sentence == expected
     assert " ".join(texts_in(picture(columns).write(tmp_path)[0])).startswith(expected)
 
 
 def test_the_footer_names_the_servers(tmp_path: Path) -> None:
-    """The server stands at the foot once; where records are of several, all of them do."""
+    """The footer names each server once."""
     elsewhere = replace(USUAL[1], server="dsn, Postgres 16.2")
     one, several = (
         " ".join(texts_in(picture([*USUAL[:2], *more]).write(tmp_path)[0])) for more in ([], [elsewhere, elsewhere])

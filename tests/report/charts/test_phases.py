@@ -1,4 +1,4 @@
-"""The picture of where the time of a test goes: its sentence, its figures, and phases that are cut."""
+"""The chart of phases: its sentence, its figures, and phases that are cut."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.report.charts.test_cost import FAILS_AND_ABSENT, QUIET, RESULTS, anal
 
 
 def timed(result: StrategyResult, setup: float, call: float, teardown: float) -> StrategyResult:
-    """Return a result whose phases take so many milliseconds."""
+    """Return a result with phases of these lengths, in milliseconds."""
     return replace(result, phases={"setup": setup / 1000, "call": call / 1000, "teardown": teardown / 1000})
 
 
@@ -36,7 +36,7 @@ ANALYSES: Mapping[str, Analysis] = {
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path: Path) -> None:
-    """Names, phases and fixed seconds stand in words beside the bars; no text covers another or leaves the sheet."""
+    """Names, phases and fixed seconds are written beside the bars; no text overlaps another or leaves the sheet."""
     drawn = picture(ANALYSES[name])
     assert drawn
     check_layout(drawn.figure, [(text, box) for text, box in boxes_in(drawn.figure) if text != CUT_MARK])
@@ -46,7 +46,7 @@ def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path
 
 
 def test_figures_are_milliseconds(tmp_path: Path) -> None:
-    """Beside a bar stand setup, call and teardown; the floor says that it is not ranked."""
+    """Setup, call and teardown are written beside the bar; the floor is marked as not ranked."""
     drawn = picture(ANALYSES["usual"])
     assert drawn
     words = words_in(drawn.write(tmp_path)[0])
@@ -55,19 +55,19 @@ def test_figures_are_milliseconds(tmp_path: Path) -> None:
     assert "none not ranked" in words
 
 
-def test_a_phase_that_would_squeeze_the_others_is_cut_and_says_so(tmp_path: Path) -> None:
-    """One setup is many times as long as the usual longest phase: it is marked, and the head says from what on."""
+def test_a_phase_that_would_dwarf_the_others_is_cut_and_marked(tmp_path: Path) -> None:
+    """A setup that is many times the usual longest phase is marked, and the note states the limit."""
     drawn = picture(ANALYSES["usual"])
     assert drawn
     (axes,) = drawn.figure.axes
     assert [text.get_text() for text in axes.texts].count(CUT_MARK) == 1
     assert axes.get_xlim()[1] < 80
     words = words_in(drawn.write(tmp_path)[0])
-    assert "// cuts a phase that is longer than 8.00 ms" in words
+    assert "// marks a phase that is longer than 8.00 ms and is not drawn to scale." in words
 
 
 def test_bars_that_fit_are_not_cut(tmp_path: Path) -> None:
-    """Where no phase is much longer than the others, all are as long as the axis says."""
+    """If no phase is much longer than the others, all are drawn to scale."""
     drawn = picture(analysis_of(USUAL[:3], ()))
     assert drawn
     assert CUT_MARK not in words_in(drawn.write(tmp_path)[0])
@@ -81,16 +81,16 @@ SENTENCES = {
     "Setup differs most, 5.00 to 8.00 ms per test; call takes 5.00 to 5.10 ms, teardown 0.600 ms": (
         analysis_of(USUAL[1:3], ())
     ),
-    "Under savepoint_rollback setup takes 1.50 ms, call 4.00 ms and teardown 0.300 ms per test": (
+    "Under savepoint_rollback, setup takes 1.50 ms, call 4.00 ms and teardown 0.300 ms per test": (
         analysis_of([QUICK, NONE], ())
     ),
-    "Under every strategy setup takes 1.00 ms, call 1.00 ms and teardown 0.100 ms per test": analysis_of(),
+    "Under every strategy, setup takes 1.00 ms, call 1.00 ms and teardown 0.100 ms per test": analysis_of(),
     "One round cannot tell strategies apart: "
-    "per test setup takes 1.50 to 80.0 ms, call 4.00 to 6.00 ms, teardown 0.300 to 2.25 ms": (
+    "per test, setup takes 1.50 to 80.0 ms, call 4.00 to 6.00 ms, teardown 0.300 to 2.25 ms": (
         analysis_of(one_round([QUICK, SLOW]), ())
     ),
     "Too noisy to compare strategies: "
-    "per test setup takes 1.50 to 80.0 ms, call 4.00 to 6.00 ms, teardown 0.300 to 2.25 ms": (
+    "per test, setup takes 1.50 to 80.0 ms, call 4.00 to 6.00 ms, teardown 0.300 to 2.25 ms": (
         analysis_of([QUICK, SLOW], (), replace(QUIET, verdict="unusable"))
     ),
 }
@@ -98,17 +98,17 @@ SENTENCES = {
 
 @pytest.mark.parametrize("expected", SENTENCES)
 def test_the_sentence_says_what_differs(expected: str) -> None:
-    """It names the phase that differs most and where it is longest, unless one round or noise forbid comparing."""
+    """It names the phase that differs most and where it is longest, unless the run cannot compare strategies."""
     assert sentence(SENTENCES[expected]) == expected
 
 
-def test_without_a_timed_round_there_is_no_picture() -> None:
-    """Where nothing finished there is no time to show."""
+def test_without_a_timed_round_there_is_no_chart() -> None:
+    """If nothing finished, there is no time to show."""
     assert picture(analysis_of(FAILS_AND_ABSENT[1:], ())) is None
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A committed picture does not change when it is drawn again."""
+    """A committed chart does not change when it is drawn again."""
     drawn = [picture(ANALYSES["usual"]) for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]

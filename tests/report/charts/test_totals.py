@@ -1,4 +1,4 @@
-"""The picture of total times: what its sentence claims, that every curve has its name, and that all can be read."""
+"""The chart of suite durations: its sentence, a name beside every curve, and no overlaps."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ RUNS = ("usual", "one strategy", "25 with long names", "one round")
 
 @pytest.mark.parametrize("name", RUNS)
 def test_every_curve_has_its_name_and_nothing_overlaps(name: str, tmp_path: Path) -> None:
-    """All ranked strategies stand beside their curves, whole; no text covers another or leaves the sheet."""
+    """Each curve has its strategy's full name, and no text overlaps another or leaves the sheet."""
     run = drawn_run(name)
     drawn = picture(run.analysis, run.growth)
     assert drawn
@@ -32,40 +32,40 @@ def test_every_curve_has_its_name_and_nothing_overlaps(name: str, tmp_path: Path
 
 
 def test_a_break_even_is_marked_with_its_number_of_tests(tmp_path: Path) -> None:
-    """1 s and 20 ms per test against 3 s and 10 ms take the same time at about 200 tests, and the picture says so."""
+    """1 s plus 20 ms per test and 3 s plus 10 ms per test break even at about 200 tests, and the chart says so."""
     run = drawn_run("usual")
     drawn = picture(run.analysis, run.growth)
     assert drawn
     assert re.search(r" (190|200|210) ", words_in(drawn.write(tmp_path)[0]))
 
 
-def test_the_sentence_names_the_fastest_the_slowest_and_where_another_is_faster() -> None:
-    """It gives what 1,000 tests take, and up to how many tests another strategy takes less time."""
+def test_the_sentence_names_the_fastest_the_slowest_and_when_another_is_faster() -> None:
+    """It states the duration of 1,000 tests, and up to how many tests another strategy is faster."""
     said = sentence(drawn_run("usual").analysis, drawn_run("usual").growth)
     assert re.fullmatch(
-        r"1,000 tests take 1\d\.\d s with flat and \d\d\.\d s with steep; up to 1[5-9]\d tests early takes less time",
+        r"1,000 tests take 1\d\.\d s with flat and \d\d\.\d s with steep; up to 1[5-9]\d tests, early is faster",
         said,
     )
 
 
-def test_the_sentence_of_a_strategy_that_nobody_beats() -> None:
-    """Where no other is told apart as faster at any length, it says so, with how far it looked."""
+def test_the_sentence_if_no_other_strategy_is_faster() -> None:
+    """If no other strategy is significantly faster, it says so, and up to how many tests."""
     run = drawn_run("usual")
     alone = replace(run.growth, totals=tuple(total for total in run.growth.totals if total.strategy != "early"))
     said = sentence(run.analysis, alone)
-    assert said.startswith(f"Up to {MOST_TESTS:,} tests no strategy beats flat: 1,000 tests take ")
+    assert said.startswith(f"No strategy is faster than flat for up to {MOST_TESTS:,} tests: 1,000 tests take ")
     assert " with it and " in said
 
 
-def test_ties_stand_beside_the_fastest() -> None:
-    """Strategies of which none is told apart as faster at 1,000 tests are said to be tied."""
+def test_the_sentence_names_ties_with_the_fastest() -> None:
+    """Strategies that do not differ significantly at 1,000 tests are tied."""
     run = drawn_run("usual")
     tied = tuple(replace(total, faster=(frozenset(),) * len(total.tests)) for total in run.growth.totals)
     assert "with it (tied with 2 others) and" in sentence(run.analysis, replace(run.growth, totals=tied))
 
 
-def test_what_is_needed_opens_the_sentence() -> None:
-    """Of strategies that do not see what is needed nothing is said, and the sentence says for which need it holds."""
+def test_the_sentence_starts_with_needed_probes() -> None:
+    """The sentence names the needed probes, and leaves out strategies that do not pass them."""
     run = drawn_run("usual")
     strategies = [
         replace(one, not_ranked=() if one.facts.name == "steep" else (NotRanked(Reason.NOT_PROBED),))
@@ -75,8 +75,8 @@ def test_what_is_needed_opens_the_sentence() -> None:
     assert re.fullmatch(r"Where tests must see notify: 1,000 tests take \d\d\.\d s with steep", said)
 
 
-def test_one_strategy_is_compared_with_nobody() -> None:
-    """Its sentence is its time alone."""
+def test_a_single_strategy_is_not_compared() -> None:
+    """Its sentence states only its duration."""
     run = drawn_run("one strategy")
     assert re.fullmatch(r"1,000 tests take 1\d\.\d s with flat", sentence(run.analysis, run.growth))
 
@@ -89,35 +89,35 @@ def test_one_strategy_is_compared_with_nobody() -> None:
     ],
 )
 def test_a_run_that_cannot_compare_says_so_first(name: str, verdict: str, start: str) -> None:
-    """Neither one round nor an unusable clock makes a claim about who is faster."""
+    """With one round, or with too much noise, the sentence does not say which strategy is faster."""
     run = drawn_run(name)
     noise = replace(run.analysis.noise, verdict=verdict)  # type: ignore[arg-type] # one of its three words
     said = sentence(replace(run.analysis, noise=noise), run.growth)
     assert said.startswith(start)
-    assert "beats" not in said
-    assert "less" not in said
+    assert "faster" not in said
+    assert "tied" not in said
 
 
-def test_without_a_ranked_strategy_there_is_no_picture() -> None:
-    """The floor alone has no total that anybody could choose."""
+def test_without_a_ranked_strategy_there_is_no_chart() -> None:
+    """A run of only the floor has no chart of durations."""
     run = drawn_run(FLOOR_ALONE)
     assert picture(run.analysis, run.growth) is None
 
 
-def test_a_strategy_without_a_line_is_said(tmp_path: Path) -> None:
-    """One that is ranked, but whose line runs below 0, has no curve: its name stands below the panel."""
+def test_a_strategy_without_a_curve_is_named(tmp_path: Path) -> None:
+    """A ranked strategy whose fitted line falls below 0 has no curve; its name is below the panel."""
     run = drawn_run("usual")
     growth = replace(run.growth, totals=run.growth.totals[:-1])
     drawn = picture(run.analysis, growth)
     assert drawn
     missing = run.growth.totals[-1].strategy
-    assert f"Without a curve, for their lines run below 0 or a size failed: {missing}." in words_in(
+    assert f"Not shown, because the fitted line falls below 0 or a size failed: {missing}." in words_in(
         drawn.write(tmp_path)[0]
     )
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A committed picture does not change when it is drawn again."""
+    """A committed chart does not change when it is drawn again."""
     run = drawn_run("usual")
     drawn = [picture(run.analysis, run.growth) for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)

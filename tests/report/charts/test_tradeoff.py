@@ -1,4 +1,4 @@
-"""The picture of what tests see against what they cost: the frontier, its sentence, and labels that can be read."""
+"""The chart of fidelity against cost: the frontier, its sentence, and readable labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,13 +26,13 @@ from tests.report.charts.test_cost import (
 
 
 def seeing(result: StrategyResult, count: int) -> StrategyResult:
-    """Return a result whose tests see the first so many probes."""
+    """Return a result whose tests pass the first `count` probes."""
     sights = tuple(ProbeResult(probe, "sees" if n < count else "hides", "") for n, probe in enumerate(Probe))
     return replace(result, fidelity=Fidelity(result.facts.name, "", "embedded, Postgres 18.4", sights))
 
 
 def probed(results: Sequence[StrategyResult], counts: Sequence[int]) -> Analysis:
-    """Return the analysis of strategies that see so many probes each."""
+    """Return the analysis of strategies that pass these numbers of probes."""
     return analysis_of([seeing(result, count) for result, count in zip(results, counts, strict=True)], ())
 
 
@@ -55,8 +55,8 @@ ANALYSES: Mapping[str, Analysis] = {
 
 
 @pytest.mark.parametrize("name", ANALYSES)
-def test_every_label_can_be_read_and_every_dot_is_seen(name: str, tmp_path: Path) -> None:
-    """All names stand on the sheet, none over another, over a dot or off the sheet, however many and long they are."""
+def test_no_label_covers_another_or_a_dot(name: str, tmp_path: Path) -> None:
+    """Every strategy has its dot and its name; no text overlaps another, covers a dot or leaves the sheet."""
     drawn = picture(ANALYSES[name])
     assert drawn
     boxes = boxes_in(drawn.figure)
@@ -72,8 +72,8 @@ def test_every_label_can_be_read_and_every_dot_is_seen(name: str, tmp_path: Path
     assert all(result.facts.name in words for result in shown)
 
 
-def test_a_page_finds_all_that_belongs_to_a_strategy(tmp_path: Path) -> None:
-    """Dots, intervals, labels and the frontier are groups of the SVG with ids of their own."""
+def test_parts_of_the_chart_have_ids(tmp_path: Path) -> None:
+    """Dots, intervals, labels and the frontier are groups of the SVG with their own ids, which the page uses."""
     drawn = picture(USUAL)
     assert drawn
     svg = ET.parse(drawn.write(tmp_path)[0])  # noqa: S314 - our own
@@ -82,8 +82,8 @@ def test_a_page_finds_all_that_belongs_to_a_strategy(tmp_path: Path) -> None:
     assert {"tradeoff-frontier", *parts} <= ids
 
 
-def test_labels_that_would_collide_are_tied_to_their_dots() -> None:
-    """Where dots share a place, most labels are moved away, each with a line from its dot."""
+def test_labels_far_from_their_dots_have_lines() -> None:
+    """If dots share a place, most labels are moved away, each with a line from its dot."""
     drawn = picture(ANALYSES["25 in one place"])
     assert drawn
     lines = [line for line in drawn.figure.axes[0].lines if str(line.get_gid()).startswith("tradeoff-leader-")]
@@ -95,8 +95,8 @@ def names(results: Sequence[StrategyResult]) -> list[str]:
     return [result.facts.name for result in results]
 
 
-def test_the_frontier_leaves_out_what_a_cheaper_one_sees_too() -> None:
-    """A strategy that costs more and sees no more than another is dominated; the floor is not on the frontier."""
+def test_the_frontier_leaves_out_dominated_strategies() -> None:
+    """A strategy that costs more and passes no more probes is dominated; the floor is not on the frontier."""
     assert names(frontier(USUAL.strategies)) == [
         "savepoint_rollback",
         "engine_per_test",
@@ -105,8 +105,8 @@ def test_the_frontier_leaves_out_what_a_cheaper_one_sees_too() -> None:
     ]
 
 
-def test_a_tie_dominates_nobody() -> None:
-    """A strategy that sees less stays on the frontier as long as what sees more is not told apart as cheaper."""
+def test_ties_do_not_dominate() -> None:
+    """A strategy that passes fewer probes stays on the frontier unless the better one is significantly cheaper."""
     assert names(frontier(probed(TIED, [30, 20, 10]).strategies)) == names(TIED)
     apart = [replace(result, letters=letter) for result, letter in zip(TIED, "abc", strict=True)]
     assert names(frontier(probed(apart, [30, 30, 10]).strategies)) == names(TIED[:1])
@@ -118,32 +118,33 @@ DEARER = result_of("c", 12, "b", ratio=1.2)
 DEAREST = result_of("d", 200, "c", ratio=20.4)
 UNUSABLE = replace(QUIET, verdict="unusable")
 SENTENCES = {
-    "savepoint_rollback costs least and sees 20 of 44; "
-    "all 44 cost 56x as much as savepoint_rollback, with migrate_per_test": USUAL,
-    "a costs least and sees most, 44 of 44": probed([CHEAPEST, DEARER], [44, 20]),
-    "Of 2 strategies that tie for the least cost, b sees most, 38 of 44; all 44 cost 20x as much as a, with d": probed(
-        [CHEAPEST, SAME_COST, DEAREST], [20, 38, 44]
-    ),
-    "Of 2 strategies that tie for the least cost, b sees most, 38 of 44": probed([CHEAPEST, SAME_COST], [20, 38]),
-    "2 strategies tie for the least cost, and each sees 38 of 44; the most, 40, cost 20 % more than a, with c": probed(
-        [CHEAPEST, SAME_COST, DEARER], [38, 38, 40]
-    ),
-    "a costs least and sees 20 of 44; all 44 cost 20 % more than a, with c and d": probed(
+    "savepoint_rollback is cheapest and passes 20 of 44 probes; "
+    "passing all 44 costs 56x as much as savepoint_rollback, under migrate_per_test": USUAL,
+    "a is cheapest and passes the most probes, 44 of 44": probed([CHEAPEST, DEARER], [44, 20]),
+    "Of 2 strategies that tie as cheapest, b passes the most probes, 38 of 44; "
+    "passing all 44 costs 20x as much as a, under d": probed([CHEAPEST, SAME_COST, DEAREST], [20, 38, 44]),
+    "Of 2 strategies that tie as cheapest, b passes the most probes, 38 of 44": probed([CHEAPEST, SAME_COST], [20, 38]),
+    "2 strategies tie as cheapest, and each passes 38 of 44 probes; "
+    "passing 40, the most, costs 20 % more than a, under c": probed([CHEAPEST, SAME_COST, DEARER], [38, 38, 40]),
+    "a is cheapest and passes 20 of 44 probes; passing all 44 costs 20 % more than a, under c and d": probed(
         [CHEAPEST, DEARER, replace(DEAREST, letters="bc")], [20, 44, 44]
     ),
-    "a costs 10.0 ms per test and sees 20 of 44": probed([CHEAPEST, RESULTS[-1]], [20, 26]),
-    "No strategy that was probed is ranked": probed(RESULTS[-1:], [26]),
-    "One round cannot tell strategies apart: a and c see most, 30 of 44": probed(
+    "a costs 10.0 ms per test and passes 20 of 44 probes": probed([CHEAPEST, RESULTS[-1]], [20, 26]),
+    "No probed strategy is ranked": probed(RESULTS[-1:], [26]),
+    "One round cannot tell strategies apart: a and c pass the most probes, 30 of 44": probed(
         one_round([CHEAPEST, DEARER]), [30, 30]
     ),
-    "Too noisy to compare strategies: c sees most, 44 of 44": replace(
+    "Too noisy to compare strategies: c passes the most probes, 44 of 44": replace(
         probed([CHEAPEST, DEARER], [20, 44]), noise=UNUSABLE
     ),
-    "Of those probed: c costs 12.0 ms per test and sees 30 of 44": analysis_of([CHEAPEST, seeing(DEARER, 30)], ()),
-    "Of those probed: c costs least and sees 30 of 44; all 44 cost 20x as much as a, with d": analysis_of(
+    "Of the probed strategies: c costs 12.0 ms per test and passes 30 of 44 probes": analysis_of(
+        [CHEAPEST, seeing(DEARER, 30)], ()
+    ),
+    "Of the probed strategies: c is cheapest and passes 30 of 44 probes; "
+    "passing all 44 costs 20x as much as a, under d": analysis_of(
         [CHEAPEST, seeing(DEARER, 30), seeing(DEAREST, 44)], ()
     ),
-    "Where tests must see notify: c costs 12.0 ms per test and sees 44 of 44": replace(
+    "Where tests must see notify: c costs 12.0 ms per test and passes 44 of 44 probes": replace(
         probed([DEARER, replace(CHEAPEST, not_ranked=(NotRanked(Reason.NOT_PROBED),))], [44, 20]), need=("notify",)
     ),
 }
@@ -151,25 +152,25 @@ SENTENCES = {
 
 @pytest.mark.parametrize("expected", SENTENCES)
 def test_the_sentence_claims_no_more_than_the_run_shows(expected: str) -> None:
-    """It names the cheapest with its ties, and what the most costs, as far as noise and rounds allow."""
+    """It names the cheapest with its ties, and the cost of passing the most probes, if the run can compare costs."""
     assert sentence(SENTENCES[expected]) == expected
 
 
-def test_who_is_left_out_is_named(tmp_path: Path) -> None:
-    """A strategy without probes or without a cost has no dot, and the foot says which of both it lacks."""
+def test_strategies_that_are_not_shown_are_named(tmp_path: Path) -> None:
+    """A strategy without probes or without a cost has no dot, and the chart says which of them is missing."""
     drawn = picture(ANALYSES["some left out"])
     assert drawn
     words = words_in(drawn.write(tmp_path)[0])
     assert "engine_per_test (not probed), fails_often (not probed), never_finished (no timed round finished)." in words
 
 
-def test_without_probes_there_is_no_picture() -> None:
-    """A run that was not probed has nothing to set against its costs."""
+def test_without_probes_there_is_no_chart() -> None:
+    """A run without probes has no such chart."""
     assert picture(analysis_of()) is None
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A committed picture does not change when it is drawn again."""
+    """A committed chart does not change when it is drawn again."""
     drawn = [picture(USUAL) for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]

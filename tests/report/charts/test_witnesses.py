@@ -1,4 +1,4 @@
-"""The picture of write-ahead log and statements: its sentence, and a figure for each strategy."""
+"""The chart of write-ahead log and statements: its sentence, and a figure for each strategy."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.report.charts.test_cost import FAILS_AND_ABSENT, RESULTS, analysis_of
 
 
 def counted(result: StrategyResult, kilobytes: float | None, statements: float | None) -> StrategyResult:
-    """Return a result whose tests write so much log and send so many statements."""
+    """Return a result with this amount of log and number of statements per test."""
     return replace(result, wal_bytes=None if kilobytes is None else kilobytes * 1000, statements=statements)
 
 
@@ -36,7 +36,7 @@ ANALYSES: Mapping[str, Analysis] = {
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path: Path) -> None:
-    """Names stand at the left, figures beside the dots; no text covers another or leaves the sheet."""
+    """Every strategy has its name and figures; no text overlaps another or leaves the sheet."""
     drawn = picture(ANALYSES[name])
     assert drawn
     check_layout(drawn.figure, boxes_in(drawn.figure))
@@ -48,8 +48,8 @@ def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path
         assert len(axes.texts) == sum(result.rounds > 0 for result in ANALYSES[name].strategies)
 
 
-def test_what_is_not_known_has_no_dot() -> None:
-    """A figure that was not counted is a dash; zero has no place on a log axis, so its figure stands alone."""
+def test_an_unknown_figure_has_no_dot() -> None:
+    """An unknown figure is a dash; zero has no place on a log axis, so its figure has no dot."""
     drawn = picture(ANALYSES["one unknown, one writes nothing"])
     assert drawn
     log, statements = drawn.figure.axes
@@ -75,19 +75,19 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("expected", SENTENCES)
-def test_the_sentence_gives_the_least_and_the_most(expected: str) -> None:
-    """It names all that show the same figure, and leaves out what was not counted; the floor does not compete."""
+def test_the_sentence_states_the_least_and_the_most(expected: str) -> None:
+    """It names all strategies with the same rounded figure, and leaves out unknown figures and the floor."""
     assert sentence(SENTENCES[expected]) == expected
 
 
-def test_without_a_witness_there_is_no_picture() -> None:
-    """Where neither log nor statements are known, or nothing finished, there is nothing to show."""
+def test_without_a_witness_there_is_no_chart() -> None:
+    """If neither log nor statements are known, or nothing finished, there is nothing to show."""
     assert picture(analysis_of([UNKNOWN], ())) is None
     assert picture(analysis_of(FAILS_AND_ABSENT[1:], ())) is None
 
 
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A committed picture does not change when it is drawn again."""
+    """A committed chart does not change when it is drawn again."""
     drawn = [picture(ANALYSES["usual"]) for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
