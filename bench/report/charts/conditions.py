@@ -70,7 +70,7 @@ def _how_to_read(conditions: Conditions) -> str:
 
 def _notes(conditions: Conditions) -> Iterator[str]:
     if given := dict.fromkeys(what for analysis in conditions.analyses for what in given_up(analysis.run.server)):
-        yield f"{GIVES_UP} trades safety for speed: {listed([*given])}. docs/conditions.md says what can be lost."
+        yield f"{GIVES_UP} trades safety for speed: {listed([*given])}. See docs/servers-clients-conditions.md."
     if reasons := reason_sentences(conditions, without_figure(conditions)):
         yield f"No figure: {' '.join(reasons)}"
 
