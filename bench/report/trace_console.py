@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bench.analysis.loops import view_trace
 from bench.analysis.trace_view import LineKind, TraceLine, TraceView
-from bench.report.trace_text import column_title, headline, line_text, loop_name, loop_scope, not_shown
+from bench.report.trace_text import column_title, headline, how_it_ended, line_text, loop_name, loop_scope, not_shown
 from bench.results.printable import printable
 from bench.results.traces import Trace
 
@@ -31,8 +31,8 @@ def print_trace(trace: Trace, console: Console) -> None:
     console.print()
     for sentence in not_shown(view):
         console.print(Text(printable(sentence), style="dim"))
-    if trace.ended:
-        console.print(Text(f"How the process ended: {printable(trace.ended)}.", style="bold red"))
+    if ended := how_it_ended(trace):
+        console.print(Text(printable(ended), style="bold red"))
 
 
 def _line(line: TraceLine, view: TraceView) -> Text:

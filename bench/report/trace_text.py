@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.trace_view import BEFORE, Actor, LineKind, Loop, TraceError, TraceLine, TraceView, Usage
-from bench.results.traces import NO_LOOP
+from bench.results.traces import NO_LOOP, Trace
 
 LONGEST_ERROR = 160
 
@@ -121,6 +121,11 @@ def not_shown(view: TraceView) -> Iterator[str]:
     if view.handshake_statements:
         statements = counted(view.handshake_statements, "statement")
         yield f"Not shown: {statements} by which SQLAlchemy inspects the server on each new connection."
+
+
+def how_it_ended(trace: Trace) -> str:
+    """Say how the process ended; empty if it exited normally."""
+    return f"How the process ended: {trace.ended}." if trace.ended else ""
 
 
 def _actor(actor: Actor) -> str:

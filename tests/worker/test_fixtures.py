@@ -1,4 +1,4 @@
-"""The plugin of every measured process: what it gives to strategies, and what it refuses."""
+"""The plugin of every measured process: the fixtures that it provides, and the checks of the contract."""
 
 import pytest
 
@@ -29,7 +29,7 @@ SCOPES = ("-oasyncio_default_test_loop_scope=session", "-oasyncio_default_fixtur
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder of a user, from which the harness can be imported."""
+    """A user's folder from which the harness can be imported."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
@@ -37,7 +37,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in a process of its own, with the harness's plugins and the project's strategy."""
+    """Run pytest in a subprocess, with the harness's plugins and the project's strategy."""
     plugins = ("-p", "pytest_asyncio.plugin", "-p", "bench.worker.fixtures", "-p", "my_strategy")
     return project.runpytest_subprocess(*plugins, *arguments)
 
@@ -45,7 +45,7 @@ def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 def test_strategy_gets_a_database_and_tests_get_sessions(
     project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a URL a strategy makes sessions; from these the plugin makes `db_session`, and `client` with the app."""
+    """The strategy gets a URL; from its session factory the plugin derives `db_session` and `client`."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     project.makepyfile(
         my_strategy=STRATEGY,
@@ -63,8 +63,8 @@ def test_strategy_gets_a_database_and_tests_get_sessions(
     run(project, *SCOPES).assert_outcomes(passed=2)
 
 
-def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Pytester) -> None:
-    """A strategy under other loop scopes than it declares is stopped before the first test, with what to type."""
+def test_wrong_loop_scopes_are_refused_with_the_correct_command(project: pytest.Pytester) -> None:
+    """Under other loop scopes than the declared ones the process ends before the first test, and prints the command."""
     project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
     result = run(project)
     assert result.ret == CONTRACT_BROKEN
@@ -74,10 +74,10 @@ def test_wrong_loop_scopes_are_refused_with_the_right_command(project: pytest.Py
     assert f"Run: python -m pytest -p bench.worker.fixtures -p my_strategy {scopes} bench/workload" in said
 
 
-def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
+def test_conftest_must_not_override_the_strategys_fixture(
     project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A conftest's fixture wins over a plugin's of the same name, without a word from pytest; the plugin tells."""
+    """A conftest's fixture silently overrides a plugin's fixture of the same name; here that is an error."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     project.makeconftest("import pytest\n@pytest.fixture\ndef session_factory(): return None")
     project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
@@ -93,10 +93,10 @@ def test_fixture_of_a_conftest_does_not_pass_for_the_strategys(
         ("async_sessionmaker(db_engine)", "lacks expire_on_commit=False"),
     ],
 )
-def test_session_factory_must_be_one(
+def test_session_factory_is_checked(
     project: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch, factory: str, words: str
 ) -> None:
-    """A session factory that is none, or with other options than everybody's, is refused when it is first used."""
+    """A session factory of another type, or without the common option, is refused at first use."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     strategy = STRATEGY.replace("async_sessionmaker(db_engine, expire_on_commit=False)", factory)
     project.makepyfile(my_strategy=strategy, test_it="async def test_it(db_session): pass")
@@ -105,8 +105,8 @@ def test_session_factory_must_be_one(
     result.stdout.fnmatch_lines([f"*session_factory of my_strategy {words}*"])
 
 
-def test_database_of_somebody_else_is_refused(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strategies drop what they find, so a URL whose database is not named looptrap_* is not used."""
+def test_foreign_database_is_refused(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies drop everything, so a database whose name does not begin with looptrap_ is refused."""
     monkeypatch.setenv(DATABASE_URL, "postgresql+asyncpg://localhost/production")
     project.makepyfile(my_strategy=STRATEGY, test_it="async def test_it(db_session): pass")
     result = run(project, *SCOPES)
@@ -152,7 +152,7 @@ LOOPS = """
 
 
 def test_ini_lines_and_decorators_give_the_same_loops(project: pytest.Pytester) -> None:
-    """Three ini lines, or `loop_scope=` on every fixture and test: the same one loop for all of them."""
+    """Three ini lines have the same effect as `loop_scope=` on every fixture and test: one loop for all."""
     project.makepyfile(
         test_by_ini=LOOPS.format(
             imports="import pytest_asyncio",
@@ -176,8 +176,8 @@ def test_ini_lines_and_decorators_give_the_same_loops(project: pytest.Pytester) 
     by_decorator.assert_outcomes(passed=3)
 
 
-def test_without_either_the_loops_differ(project: pytest.Pytester) -> None:
-    """The same tests with neither: each test gets a loop of its own, which is where the trap begins."""
+def test_without_ini_lines_or_decorators_the_loops_differ(project: pytest.Pytester) -> None:
+    """The same tests with neither: each test gets its own loop, which is the cause of the trap."""
     project.makepyfile(
         test_it=LOOPS.format(
             imports="import pytest_asyncio",

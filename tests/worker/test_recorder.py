@@ -1,4 +1,4 @@
-"""The recorder: what it measures is billed to where it belongs."""
+"""The recorder: each phase, fixture and test is billed what it used."""
 
 import json
 import time
@@ -10,7 +10,7 @@ import pytest
 from bench.results.paths import ROOT
 from bench.worker.recorder import describe_failure
 
-# Far longer than anything else in these tests takes, so that a slow machine cannot blur where it was billed.
+# Far longer than anything else in these tests, so that a slow machine cannot hide what it was billed to.
 PAUSE = 1.0
 
 
@@ -34,7 +34,7 @@ def record(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_wide_fixtures_are_not_billed_to_tests(record: Any) -> None:  # noqa: ANN401 - a function
-    """Slow set-up and teardown of session and module fixtures, sync and async, stand on their own."""
+    """Setup and teardown of slow session and module fixtures, sync and async, are billed separately."""
     found = record(f"""
         import asyncio, time
         import pytest, pytest_asyncio
@@ -63,8 +63,8 @@ def test_wide_fixtures_are_not_billed_to_tests(record: Any) -> None:  # noqa: AN
     assert sum(found["setup"] + found["call"] + found["teardown"]) < PAUSE
 
 
-def test_phases_of_a_test_are_told_apart(record: Any) -> None:  # noqa: ANN401 - a function
-    """What a test's own fixture takes before and after is setup and teardown of that test, and of no other."""
+def test_phases_of_a_test_are_separate(record: Any) -> None:  # noqa: ANN401 - a function
+    """The time of a function-scoped fixture is setup and teardown of its own test, and of no other."""
     found = record(f"""
         import time
         import pytest
@@ -85,7 +85,7 @@ def test_phases_of_a_test_are_told_apart(record: Any) -> None:  # noqa: ANN401 -
 
 
 def test_outcomes_and_failures(record: Any) -> None:  # noqa: ANN401 - a function
-    """Each test has a letter; equal failures are kept once; a leak is told from a failure of the test's own work."""
+    """Each test has a letter, equal failures are stored once, and a leak differs from a failure of the test itself."""
     found = record("""
         import pytest
         from bench.workload.slate import LeakedRowsError
@@ -109,7 +109,7 @@ def test_outcomes_and_failures(record: Any) -> None:  # noqa: ANN401 - a functio
 
 
 def test_statements_and_connections_are_counted_per_test(record: Any) -> None:  # noqa: ANN401 - a function
-    """What SQLAlchemy sends and opens is billed to the test in which it came, what wide fixtures do is not."""
+    """SQLAlchemy's statements and connections are billed to the test that caused them, not those of wider fixtures."""
     found = record("""
         import pytest
         from sqlalchemy import create_engine, text
@@ -132,7 +132,7 @@ def test_statements_and_connections_are_counted_per_test(record: Any) -> None:  
 
 
 def test_processor_time_and_memory_per_test(record: Any) -> None:  # noqa: ANN401 - a function
-    """Work counts as processor time and waiting does not, nor what wide fixtures do; memory is the most so far."""
+    """Work counts as processor time; waiting and wider fixtures do not. Memory is the peak so far."""
     found = record(f"""
         import time
         import pytest
@@ -156,15 +156,15 @@ def test_processor_time_and_memory_per_test(record: Any) -> None:  # noqa: ANN40
 
 
 def test_idle_without_record(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that does not ask for a record gets none, and no hook."""
+    """Without `--record` the recorder is not registered."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile("def test_it(request): assert not request.config.pluginmanager.has_plugin('looptrap-recorder')")
     pytester.runpytest_subprocess("-p", "bench.worker.recorder").assert_outcomes(passed=1)
 
 
-def test_messages_of_the_trap_are_reduced_to_what_repeats() -> None:
-    """Two tasks that fail in the same way have different addresses, names and lines, and the same description."""
+def test_equal_failures_have_equal_descriptions() -> None:
+    """Two errors that differ only in task names, addresses and lines get the same description."""
     message = (
         "Task <Task pending name='Task-{0}' coro=<session_factory.<locals>.setup() running at /x/plugin.py:{0}> "
         "cb=[_run_until_complete_cb() at /usr/lib/python3.11/asyncio/base_events.py:181]> got Future "

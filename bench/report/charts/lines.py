@@ -1,8 +1,8 @@
 """
-A panel of curves with their names at the right end: what the pictures of growth and distribution share.
+A panel of curves with their names at the right end, shared by the charts of growth.
 
-The time axis is logarithmic. Names that would collide are moved apart, each tied to its curve by a thin line; a panel
-grows with its names. All lengths are points.
+The time axis is logarithmic. Names that would overlap are moved apart, and thin lines connect them with their curves.
+The panel is as high as its names need. All lengths are points.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,35 +37,35 @@ from bench.report.charts.typesetting import (
 
 COLOURS = (BLUE, GREEN, PURPLE, AMBER, INK, RUST)
 MOST_FULL = len(COLOURS)
-"""More curves in colour than this could not be told apart; the others are thin."""
+"""The greatest number of curves with colours of their own; others are thin and grey."""
 
 Emphasis = Literal["full", "thin", "floor"]
 
 SIZE, FOOT = 8.0, 34.0
 FAINT = 0.6
-"""Width of the lines behind curves and many dots."""
+"""Width of the lines behind the curves."""
 LEFT, LEADER, WIDEST_NAME = 44.0, 20.0, 190.0
-"""Room for the figures of the axis, for the thin lines, and for names."""
+"""Space for the numbers of the axis, for the connecting lines, and for the names."""
 LEAST_HEIGHT = 270.0
 AROUND = 1.05
-"""Between the outermost values and the ends of the axis."""
+"""Ratio between the outermost values and the ends of the axis."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve and its name. A value of NaN is a gap."""
+    """A curve and its name. NaN makes a gap."""
 
     name: str
     x: Floats
     y: Floats
     low: Floats
-    """Lower end of its interval; NaN where there is none."""
+    """Lower ends of the intervals; NaN where there is none."""
     high: Floats
     look: Emphasis
 
 
 def curve(name: str, x: Sequence[float], estimates: Sequence[Estimate | None], scale: float, look: Emphasis) -> Curve:
-    """Return the curve of estimates, times `scale`; None is a gap."""
+    """Return a curve of estimates multiplied by `scale`; None makes a gap."""
     values = [(np.nan,) * 3 if one is None else (one.value, *bounds(one)) for one in estimates]
     value, low, high = np.array(values).T * scale
     return Curve(name, np.array(x, float), value, low, high, look)
@@ -73,26 +73,26 @@ def curve(name: str, x: Sequence[float], estimates: Sequence[Estimate | None], s
 
 @dataclass(frozen=True)
 class Plot:
-    """What stands around the curves."""
+    """Axes, ticks and decoration of a panel."""
 
     x_label: str
     y_label: str
     ticks: Callable[[float, float], Mapping[float, str]]
-    """From the ends of the time axis to the figures on it."""
+    """Returns the labels of the time axis by position, given its two ends."""
     x_ticks: Mapping[float, str]
     x_limits: tuple[float, float]
     x_scale: Mapping[str, Any]
-    """What `Axes.set_xscale` takes."""
+    """Arguments of `Axes.set_xscale`."""
     dots: bool = False
-    """Whether each point of a curve was measured, and is shown as a dot."""
+    """Whether to draw a dot at each point, because it was measured."""
     foot: float = 0
-    """Points at the lower end of the panel that the curves leave free."""
+    """Height below the curves that stays free, in points."""
     decorate: Callable[[Axes, float, float], None] = field(default=lambda *_: None)
-    """Draws what else is on it; from its axes, width and height."""
+    """Draws anything else; receives axes, width and height."""
 
 
 def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
-    """Place a panel on a sheet, with one curve or more, each with a value at least, and go on below it."""
+    """Place a panel with one or more curves on a sheet and move below it. Each curve needs at least one value."""
     sheet.write(plot.y_label, 8.5, MUTED)
     sheet.y += 6
     column = min(WIDEST_NAME, max(text_width(curve.name, SIZE, "bold") for curve in curves) + 2)
@@ -111,7 +111,7 @@ def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
 
     def draw(axes: Axes) -> None:
         _draw_frame(axes, plot, (low, high))
-        thin_out(axes, plot.x_ticks, width)
+        _thin_out(axes, plot.x_ticks, width)
         plot.decorate(axes, width, height)
         colours = cycle(COLOURS)
         for curve, end, centre in zip(curves, ends, centres, strict=True):
@@ -126,10 +126,10 @@ def place(sheet: Sheet, curves: Sequence[Curve], plot: Plot) -> None:
 
 def spread(wanted: Floats, heights: Floats, room: float) -> Floats:
     """
-    Return the centres of labels in a column, moved apart as little as can be: the sum of squares is least.
+    Return the centres of labels in a column, moved apart with the least sum of squared distances.
 
-    :param wanted: their centres if there were room for all, from the top.
-    :param heights: of the labels; together not above `room`.
+    :param wanted: the centres that the labels would have without overlaps, from the top.
+    :param heights: of the labels; their sum is at most `room`.
     """
     order = np.argsort(wanted, kind="stable")
     above = np.cumsum(heights[order]) - heights[order]
@@ -158,10 +158,10 @@ def _last(curve: Curve) -> int:
 
 
 def _span(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Return the ends of the time axis."""
+    """Return the two ends of the time axis."""
     values = np.concatenate([curve.y for curve in curves])
     ends = np.concatenate([end for curve in curves for end in (curve.low, curve.high)])
-    # The interval of very few rounds would leave the curves no room, so it may run off the axis.
+    # The interval of very few rounds would leave no space for the curves, so it may exceed the axis.
     low = max(np.nanmin(np.append(values, ends)), np.nanmin(values) / 2)
     high = min(np.nanmax(np.append(values, ends)), np.nanmax(values) * 2)
     return widened(float(low) / AROUND, float(high) * AROUND)
@@ -177,8 +177,8 @@ def _draw_frame(axes: Axes, plot: Plot, limits: tuple[float, float]) -> None:
     frame(axes, plot.x_label, "both", line=FAINT)
 
 
-def thin_out(axes: Axes, figures: Mapping[float, str], width: float) -> None:
-    """Keep of the figures below the panel those that do not touch the one before, counted from the right."""
+def _thin_out(axes: Axes, figures: Mapping[float, str], width: float) -> None:
+    """Remove labels below the panel that would touch their neighbour on the right."""
     to_share = axes.transData - axes.transAxes
     places = to_share.transform([(value, axes.get_ylim()[0]) for value in figures])[:, 0] * width
     left, kept = np.inf, []

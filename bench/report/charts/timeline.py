@@ -38,7 +38,16 @@ from bench.report.charts.typesetting import (
     text_width,
     wrap,
 )
-from bench.report.trace_text import column_title, headline, line_text, loop_name, loop_scope, loop_state, not_shown
+from bench.report.trace_text import (
+    column_title,
+    headline,
+    how_it_ended,
+    line_text,
+    loop_name,
+    loop_scope,
+    loop_state,
+    not_shown,
+)
 from bench.results.traces import Trace
 
 STEM = "loops-"
@@ -74,8 +83,8 @@ def picture(trace: Trace) -> Picture:
     sheet.y += 8
     for sentence in not_shown(view):
         sheet.write(sentence, SIZE, MUTED)
-    if trace.ended:
-        sheet.write(f"How the process ended: {trace.ended}.", SIZE, LOUD)
+    if ended := how_it_ended(trace):
+        sheet.write(ended, SIZE, LOUD)
     sheet.write(f"Traced on: {trace.server}.", SIZE, MUTED)
     return sheet.picture(f"{STEM}{trace.strategy}", f"Loops and connections under {trace.strategy}")
 
