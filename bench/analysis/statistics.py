@@ -1,11 +1,12 @@
 """
-The statistics of a run: pure functions on arrays, without pandas and without a word about strategies' names.
+The statistics of a run: pure functions on arrays.
 
 `docs/internals/statistics.md` says why each method was chosen, and `tests/analysis/test_statistics.py` simulates how
 often its intervals cover the true value. Change a method only together with both.
 """
 
 import string
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -18,16 +19,16 @@ Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 EXACT_ROUNDS = 6
-"""From so many rounds on, ranks alone give a 95 % interval; below, it takes Student's t and the belief in a normal."""
+"""Fewest rounds for a 95 % interval from ranks alone; with fewer, Student's t assumes a normal distribution."""
 
 LEAST_ROUNDS = 2
-"""Without replication there is no interval."""
+"""Fewest rounds for any interval."""
 _DRAWS = 10_000
 """Draws for the probability of being first: its standard error is then 0.005 at most."""
 
 
 class Interval(NamedTuple):
-    """A figure and the ends of its 95 % interval, each of the shape that is left without the axis of the rounds."""
+    """A figure and the ends of its 95 % interval, each of the input's shape without the axis of the rounds."""
 
     value: Floats
     low: Floats
@@ -37,22 +38,22 @@ class Interval(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """How a series changes over the order in which it was measured."""
+    """How a series changes in the order in which it was measured."""
 
     change: float
     """From the first cell to the last along the Theil-Sen line, in the unit of the series."""
     p: float
-    """Of Spearman's rank correlation with the order: small when chance does not explain the change."""
+    """Of Spearman's rank correlation with the order."""
 
 
 def cost(seconds: Floats) -> Interval:
     """
     Median over rounds of a cost, with its interval.
 
-    From 6 rounds on the interval is the order-statistic interval of the median, interpolated to 95 % (Hettmansperger &
-    Sheather 1986): it needs no symmetry. With 2 to 5 rounds it is Student's t on the logarithms.
+    From 6 rounds on, the interval is the order-statistic interval of the median, interpolated to 95 % (Hettmansperger &
+    Sheather 1986), which needs no symmetry. With 2 to 5 rounds it is Student's t on the logarithms.
 
-    :param seconds: positive, of shape (..., rounds); every entry is a round's figure.
+    :param seconds: positive, of shape (..., rounds): one figure for each round.
     """
     logs = np.sort(np.log(seconds), axis=-1)
     median = np.median(logs, axis=-1)
@@ -65,9 +66,10 @@ def ratio(numerator: Floats, denominator: Floats) -> Interval:
     """
     Ratio of two costs, paired within rounds, with its interval.
 
-    The figure is the Hodges-Lehmann estimate of the log-ratio. From 6 rounds on the interval is the exact one of
-    Wilcoxon's signed ranks: two strategies that do the same have log-ratios symmetric about 0 whatever the noise, for
-    their order is random, so it tells them apart in at most 5 % of runs. With 2 to 5 rounds it is Student's t.
+    The figure is the Hodges-Lehmann estimate of the log-ratio. From 6 rounds on, the interval is the exact one of
+    Wilcoxon's signed-rank test. The order of strategies is random, so the log-ratios of two equal strategies are
+    symmetric about 0 whatever the noise, and at most 5 % of runs find them significantly different. With 2 to 5 rounds
+    it is Student's t.
 
     :param numerator: positive seconds, of shape (..., rounds).
     :param denominator: the same rounds of the other strategy, in the same order.
@@ -86,44 +88,48 @@ def ratio(numerator: Floats, denominator: Floats) -> Interval:
 
 def unpaired_ratio(numerator: Floats, denominator: Floats) -> Interval:
     """
-    Ratio of two costs of different runs, whose rounds do not belong together, with its interval.
+    Ratio of two costs of different runs, whose rounds are not paired, with its interval.
 
-    Yuen's (1974) Welch test on logarithms, turned into an interval: means without the lowest and the highest fifth of
-    the rounds, which a few slowed cells do not move, and a variance for each side. Below 6 rounds a side keeps all.
-    `docs/internals/comparison.md` has its coverage; it knows only what varied within the runs.
+    Yuen's (1974) trimmed Welch t test on logarithms, inverted: it drops the lowest and highest fifth of the rounds, so
+    a few slow cells do not matter; a run of fewer than 6 rounds keeps all. `docs/internals/comparison.md` has its
+    coverage. It covers only the variation within the runs.
 
     :param numerator: positive seconds, of shape (..., rounds).
-    :param denominator: as many runs, each of its own number of rounds.
+    :param denominator: as many runs, each with its own number of rounds.
     """
-    one, variance_of_one, freedom_of_one = _trimmed(np.log(numerator))
-    other, variance_of_other, freedom_of_other = _trimmed(np.log(denominator))
-    value, variance = one - other, variance_of_one + variance_of_other
-    sides = variance_of_one**2 / freedom_of_one + variance_of_other**2 / freedom_of_other
-    # Where nothing varied, any freedom will do.
-    freedom = np.divide(variance**2, sides, out=np.ones_like(variance), where=sides != 0)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance)
-    return Interval(np.exp(value), np.exp(value - half), np.exp(value + half))
+    one, other = np.log(numerator), np.log(denominator)
+    sizes = (one.shape[-1], other.shape[-1])
+    # scipy rounds the number to trim down, and a fifth of 5 rounds is 1: slightly less trims none.
+    trim = 0.1999 if EXACT_ROUNDS - 1 in sizes else 0.2
+    value = stats.trim_mean(one, trim, axis=-1) - stats.trim_mean(other, trim, axis=-1)
+    if min(sizes) < LEAST_ROUNDS:
+        return Interval(np.exp(value), np.full_like(value, np.nan), np.full_like(value, np.nan))
+    # Where nothing varies, scipy divides 0 by 0: the interval has no width.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = stats.ttest_ind(one, other, axis=-1, equal_var=False, trim=trim).confidence_interval(CONFIDENCE)
+    low, high = (np.where(np.isnan(end), value, end) for end in found)
+    return Interval(np.exp(value), np.exp(low), np.exp(high))
 
 
 def reach(low: float, high: float) -> float:
     """
-    Return the factor, at least 1, by which the interval of a ratio reaches away from 1 on its farther side.
+    Return the factor, at least 1, by which the interval of a ratio reaches from 1 on its farther side.
 
-    Which of two names is the numerator is arbitrary, so noise is judged by the farther side both ways. Without an
-    interval (NaN) it is 1.
+    Which of two strategies is the numerator is arbitrary, so both sides count. Without an interval (NaN) it is 1.
     """
     return max(1.0, high, 1 / low)
 
 
 def significantly_different(low: float, high: float, noise: float = 1.0) -> bool:
     """
-    Whether the interval of a ratio says that two costs differ.
+    Whether two costs differ significantly: the interval of their ratio excludes 1 and is not within the noise.
 
-    They do not where it covers 1, lies within the noise, or is not there.
+    Without an interval they are tied.
 
     :param low: lower end of the interval; NaN where there is none.
     :param high: upper end.
-    :param noise: reach of the A/A interval; differences from `1 / noise` to `noise` are noise.
+    :param noise: reach of the A/A interval; ratios from `1 / noise` to `noise` are noise.
     """
     outside_one = low > 1 or high < 1
     inside_noise = low >= 1 / noise and high <= noise
@@ -132,12 +138,12 @@ def significantly_different(low: float, high: float, noise: float = 1.0) -> bool
 
 def letters(count: int, differ: Callable[[int, int], bool]) -> list[str]:
     """
-    Give letters to items 0 to `count - 1` such that two share one exactly when they do not differ.
+    Return letters for items 0 to `count - 1`, such that two items share a letter exactly if they are tied.
 
     The insert-and-absorb algorithm of Piepho (2004) for compact letter displays. Letters follow the order of the items,
     so item 0 always has "a".
 
-    :param differ: whether items i < j are told apart.
+    :param differ: whether items i < j are significantly different.
     """
     columns: set[frozenset[int]] = {frozenset(range(count))}
     for i in range(count):
@@ -150,14 +156,14 @@ def letters(count: int, differ: Callable[[int, int], bool]) -> list[str]:
 
 def probability_first(seconds: Floats, seed: int) -> Floats | None:
     """
-    Probability of each strategy being the cheapest, given what the rounds say.
+    Return the probability that each strategy is the cheapest.
 
-    A bootstrap over whole rounds: each gets one random normal weight for all strategies, and all are scaled by one draw
-    of Student's factor. The plain cluster bootstrap resamples so few rounds too little variation: of two equal
-    strategies it is twice as often 95 % sure as it should be.
+    A bootstrap over whole rounds: each round gets one random normal weight for all strategies, and one draw of
+    Student's factor scales all of them. The plain cluster bootstrap underestimates the variation of so few rounds: for
+    two equal strategies it is 95 % sure twice as often as it should be.
 
     :param seconds: of shape (rounds, strategies); NaN where a strategy lacks a round.
-    :returns: shape (strategies,), with sum 1; None where a strategy has fewer than 2 rounds.
+    :returns: shape (strategies,), with sum 1; None if a strategy has fewer than 2 rounds.
     """
     rounds = (~np.isnan(seconds)).sum(axis=0)
     if rounds.size == 0 or rounds.min() < LEAST_ROUNDS:
@@ -174,9 +180,9 @@ def probability_first(seconds: Floats, seed: int) -> Floats | None:
 
 def additive_effects(seconds: Floats) -> tuple[Floats, Floats]:
     """
-    Split log costs into strategies' effects plus rounds' effects, by least squares.
+    Split log costs into effects of strategies plus effects of rounds, by least squares.
 
-    So a strategy that misses a slow round is not thought cheaper for it.
+    So a strategy does not look cheaper because it misses a slow round.
 
     :param seconds: of shape (rounds, strategies); NaN where there is no cell.
     :returns: effects of shape (strategies,), and of shape (rounds,), which sum to 0.
@@ -190,7 +196,7 @@ def additive_effects(seconds: Floats) -> tuple[Floats, Floats]:
 
 def drift(residuals: Floats) -> Drift:
     """
-    Change of residuals over the order of execution.
+    Return the change of residuals in the order of execution.
 
     :param residuals: of shape (cells,), in that order; 3 cells or more, not all equal.
     """
@@ -201,7 +207,7 @@ def drift(residuals: Floats) -> Drift:
 
 def lag_one(residuals: Floats) -> float:
     """
-    Autocorrelation of residuals with their predecessors, from -1 to 1.
+    Return the autocorrelation of residuals with their predecessors, from -1 to 1.
 
     :param residuals: of shape (cells,), in order of execution; not all equal.
     """
@@ -210,7 +216,7 @@ def lag_one(residuals: Floats) -> float:
 
 
 def spread(residuals: Floats) -> float:
-    """Robust standard deviation: the median absolute deviation, scaled to a normal's."""
+    """Return a robust standard deviation: the median absolute deviation, scaled to a normal's."""
     return float(stats.median_abs_deviation(residuals, scale="normal"))
 
 
@@ -223,20 +229,8 @@ def _student(logs: Floats) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
-def _trimmed(logs: Floats) -> tuple[Floats, Floats, float]:
-    """Return the mean without the outer fifths, its variance by winsorised rounds, and its degrees of freedom."""
-    rounds = logs.shape[-1]
-    cut = rounds // 5 if rounds >= EXACT_ROUNDS else 0
-    kept = np.sort(logs, axis=-1)[..., cut : rounds - cut]
-    mean, freedom = kept.mean(axis=-1), kept.shape[-1] - 1
-    if rounds < LEAST_ROUNDS:
-        return mean, np.full_like(mean, np.nan), np.nan
-    squares = np.clip(logs, kept[..., :1], kept[..., -1:]).var(axis=-1) * rounds
-    return mean, squares / (freedom * (freedom + 1)), freedom
-
-
 def _order_statistics(ordered: Floats) -> tuple[Floats, Floats]:
-    """Mix the two pairs of order statistics whose exact coverages lie on either side of 95 %."""
+    """Interpolate between the two pairs of order statistics whose exact coverages are just above and below 95 %."""
     rounds = ordered.shape[-1]
     tail = (1 - CONFIDENCE) / 2
     outer = int(stats.binom.ppf(tail, rounds, 0.5))
@@ -250,7 +244,7 @@ def _order_statistics(ordered: Floats) -> tuple[Floats, Floats]:
 
 @cache
 def _signed_ranks_outside(rounds: int) -> int:
-    """Return which Walsh average from either end bounds an interval of at least 95 %, exactly."""
+    """Return which Walsh average from either end bounds an exact interval of at least 95 %."""
     ways = np.ones(1)
     for rank in range(1, rounds + 1):
         ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
@@ -265,5 +259,5 @@ def _without_pair(columns: set[frozenset[int]], i: int, j: int) -> set[frozenset
 
 
 def _letter(number: int) -> str:
-    # Beyond both alphabets any single character will do; only a display of 53 or more tie groups has one.
+    # Beyond both alphabets, which takes 53 groups of ties, any single character will do.
     return string.ascii_letters[number] if number < len(string.ascii_letters) else chr(0x100 + number)
