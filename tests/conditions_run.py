@@ -1,4 +1,4 @@
-"""Runs over conditions, made of the real records: the truth that is to be found again is known."""
+"""Synthetic runs with several conditions, whose true costs are known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,15 +6,16 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from bench.analysis.conditions import Conditions, under_conditions
+from bench.analysis.conditions import Conditions, analyse_conditions
 from bench.measure.sweep import parse_sweep
+from bench.results.endpoints import Client
 from bench.results.records import Cell, Condition, Run, ServerFacts
 from tests.made_runs import a_cell, a_run, facts
 
 TRAP = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")
 FLOOR = {"none": 0.010, "none_twin": 0.010}
 Costs = Mapping[str, Mapping[str, float]]
-"""Seconds per test of each strategy, by the names of conditions; the first has none."""
+"""Seconds per test of each strategy, by the name of the condition; that of the first is empty."""
 
 USUAL: Costs = {
     "": {"dear": 0.040, "middle": 0.020, "cheap": 0.010, **FLOOR},
@@ -34,8 +35,8 @@ class Made:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """What comes of it."""
-        found = under_conditions(self.run, self.cells)
+        """The analysis."""
+        found = analyse_conditions(self.run, self.cells)
         assert found is not None
         return found
 
@@ -44,17 +45,17 @@ def made(
     costs: Costs, *, sweep: tuple[str, ...] = SWEEP, rounds: int = 8, noise: float = 0.01, differ: float = 0.2
 ) -> Made:
     """
-    Make whole rounds.
+    Make complete rounds.
 
     :param noise: by how much cells vary, as a share.
-    :param differ: by how much rounds differ as a whole.
+    :param differ: by how much whole rounds vary, as a share.
     """
     names = list(costs[""])
     run = a_run(*map(facts, names), TRAP)
     run = replace(
         run,
         configuration=replace(run.configuration, sweep=parse_sweep(sweep)),
-        conditions=tuple(Condition(name, _server(run.server, name), run.client) for name in costs if name),
+        conditions=tuple(Condition(name, _server(run.server, name), _client(name)) for name in costs if name),
     )
     random = np.random.default_rng(1)
     cells = [replace(a_cell("trap", 0, outcomes="F" * 20), condition=condition) for condition in costs]
@@ -67,8 +68,13 @@ def made(
     return Made(run, tuple(cells))
 
 
+def _client(name: str) -> Client:
+    """Return the client that the name of a condition describes."""
+    return Client(loop="uvloop") if name == "loop=uvloop" else Client()
+
+
 def _server(server: ServerFacts, name: str) -> ServerFacts:
-    """Return the server that a condition's name says."""
+    """Return the server that the name of a condition describes."""
     set_so = dict(part.split("=", 1) for part in name.split(", ") if "=" in part)
     filesystem = "tmpfs" if set_so.pop("tmpfs", "no") == "yes" else server.filesystem
     return replace(server, settings={**server.settings, **set_so}, filesystem=filesystem)
@@ -76,7 +82,7 @@ def _server(server: ServerFacts, name: str) -> ServerFacts:
 
 @cache
 def usual() -> Made:
-    """Return a run in which tuning, another strategy and both gain, and two strategies change places."""
+    """Return a run in which tuning, another strategy and both gain, and the order of two strategies reverses."""
     return made(USUAL)
 
 

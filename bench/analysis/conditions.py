@@ -1,12 +1,12 @@
 """
-From the cells of a sweep over conditions to what each condition makes of each strategy: costs, flips, gains, traps.
+How the conditions of a sweep change strategies: their costs, their order, what there is to gain, and traps.
 
-`docs/internals/conditions.md` gives the methods and their reasons: change both together.
-`bench/report/conditions_text.py` has the English.
+`docs/internals/conditions.md` explains the methods: change both together.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from itertools import permutations
 from typing import NamedTuple
@@ -22,23 +22,19 @@ from bench.analysis.statistics import Floats
 from bench.analysis.traps import TrapResult
 from bench.results.records import Cell, Fidelity, Run
 
-_SETTING = "setting:"
-_SERVERS_OWN = {"server", "pg", "tmpfs", "transport"}
-"""Axes of the server; all others but settings are of the client."""
-
 
 @dataclass(frozen=True)
-class Under:
+class ConditionResult:
     """One strategy under one condition."""
 
     result: StrategyResult | None
-    """What the condition's own analysis says; None where the strategy did not come up there."""
+    """From the analysis of the condition; None if the strategy is not in it."""
     per_test: Estimate | None
-    """Seconds per test; None where a test failed, a cell did not finish, or there was none."""
+    """Seconds per test; None if a test failed, a cell did not finish, or no cell was run."""
     ratio: Estimate | None
-    """To the same strategy's cost under the first condition, paired within rounds; None where either has no figure."""
-    changed: bool
-    """Whether the ratio is told apart from 1."""
+    """To the same strategy's cost under the first condition, paired within rounds; None if either has no figure."""
+    significant: bool
+    """Whether the cost is significantly different from that under the first condition."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,20 @@ class Row:
 
     strategy: str
     ranked: bool
-    """Whether it competes under the first condition."""
-    cells: tuple[Under, ...]
+    """Under the first condition."""
+    results: tuple[ConditionResult, ...]
     """In the order of the conditions."""
+
+
+class TrapOutcome(StrEnum):
+    """What a trap did under one condition."""
+
+    AS_DECLARED = "as declared"
+    WORKS = "works here"
+    """All tests passed."""
+    DEVIATES = "not as declared"
+    NOT_PROBED = "not probed"
+    """It declares no error, and the probes that would catch it did not run under this condition."""
 
 
 @dataclass(frozen=True)
@@ -57,69 +64,74 @@ class TrapRow:
     """One trap under all conditions; None where it cannot run, or was not run."""
 
     trap: str
-    cells: tuple[TrapResult | None, ...]
+    results: tuple[TrapResult | None, ...]
+
+    @property
+    def outcomes(self) -> tuple[TrapOutcome | None, ...]:
+        """What it did under each condition."""
+        return tuple(_trap_outcome(result) if result else None for result in self.results)
 
 
 @dataclass(frozen=True)
-class Flip:
-    """Two strategies whose order another condition turns round; told apart under both, in opposite directions."""
+class OrderReversal:
+    """Two strategies that differ significantly under two conditions, in opposite directions."""
 
     cheaper: str
     dearer: str
     """Under the first condition."""
     ratio: Estimate
-    """Of the dearer one's cost to the cheaper one's, under the first condition: above 1."""
-    turned: tuple[tuple[str, Estimate], ...]
-    """The conditions that turn them round, and the same ratio there: below 1."""
+    """The dearer one's cost divided by the cheaper one's, under the first condition: above 1."""
+    reversed: tuple[tuple[str, Estimate], ...]
+    """The conditions that reverse the order, and the same ratio there: below 1."""
 
 
 class Option(NamedTuple):
-    """What may be chosen."""
+    """A strategy under a condition, given by their names."""
 
     strategy: str
     condition: str
-    """Its name."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a choice makes of a start."""
+    """How much faster a start becomes by a choice among options."""
 
     chosen: Option
-    """The cheapest of all that could be chosen."""
+    """The cheapest option."""
     times: Estimate
-    """How many times as fast as the start: of whom the other rounds would have chosen, in each round."""
-    apart: bool
-    """Whether that is told apart from 1; else the choice gains nothing that is known."""
+    """How many times as fast as the start; in each round, the option counts that the other rounds would choose."""
+    significant: bool
+    """Whether that is significantly different from 1."""
     tied: tuple[Option, ...]
-    """Others that are not told apart from the one that was chosen, the start not among them."""
+    """Other options that tie with the chosen one, without the start."""
 
     @property
-    def known(self) -> bool:
-        """Whether the start is known to get faster by it."""
-        return self.apart and self.times.value > 1
+    def is_faster(self) -> bool:
+        """Whether the choice is significantly faster than the start."""
+        return self.significant and self.times.value > 1
 
 
 @dataclass(frozen=True)
 class Gains:
-    """What there is to gain for somebody who has one strategy, under the first condition."""
+    """What there is to gain for a strategy under the first condition."""
 
     start: str
+    """The strategy."""
     per_test: Estimate
     """Seconds."""
     condition: Gain
-    """Another condition alone."""
+    """By another condition alone."""
     strategy: Gain
-    """Another strategy alone."""
+    """By another strategy alone."""
     both: Gain
 
     @property
     def both_gain_more(self) -> bool:
-        """Whether both together are known to gain more than the better one of the two does alone."""
-        alone = [gain for gain in (self.condition, self.strategy) if gain.known]
+        """Whether both together gain significantly more than the better one of the two alone."""
+        alone = [gain for gain in (self.condition, self.strategy) if gain.is_faster]
         better = max(alone, key=lambda gain: gain.times.value, default=None)
         as_good = {self.both.chosen, *self.both.tied}
-        return self.both.known and (better is None or better.chosen not in as_good)
+        return self.both.is_faster and (better is None or better.chosen not in as_good)
 
 
 @dataclass(frozen=True)
@@ -127,33 +139,32 @@ class Conditions:
     """All that a report shows of a run's conditions."""
 
     names: tuple[str, ...]
-    """The first is what the sweep's first values are called, such as `fsync=on, tmpfs=no`."""
+    """The first is made of the first values of the sweep, such as `fsync=on, tmpfs=no`."""
     analyses: tuple[Analysis, ...]
-    """Of each condition, as of a run of its own."""
+    """One for each condition, as if it were a run of its own."""
     rows: tuple[Row, ...]
     """In the order of the first condition's analysis."""
     traps: tuple[TrapRow, ...]
-    flips: tuple[Flip, ...]
-    """The plainest first."""
+    reversals: tuple[OrderReversal, ...]
+    """Largest differences first."""
     gains: tuple[Gains, ...]
-    """Of each ranked strategy as a start, the dearest first."""
-    of_servers: bool
-    """Whether it is servers alone that differ."""
+    """For each ranked strategy, the dearest first."""
+    only_servers_differ: bool
+    """Whether all conditions have the same client."""
 
 
-def under_conditions(
+def analyse_conditions(
     run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
 ) -> Conditions | None:
     """
-    Say what each condition of a run makes of its strategies; None where it has but one.
+    Compare the conditions of a run; None if it has only one.
 
     Cells may be missing, crashed or stopped by their time limit. Parameters are those of `analyse`.
     """
     if not run.conditions:
         return None
     analyses = analyse_each(run, cells, outcomes, need)
-    axes = {axis.name: axis.values for axis in run.configuration.sweep if axis.name not in FACTORS}
-    first = _called(run, axes)
+    first = _first_name(run)
     names = (first, *(condition.name for condition in run.conditions))
     named = dict(zip(names, analyses.values(), strict=True))
     return Conditions(
@@ -161,17 +172,18 @@ def under_conditions(
         analyses=tuple(named.values()),
         rows=tuple(_rows(named)),
         traps=tuple(_traps(run, named)),
-        flips=_flips(named),
+        reversals=_reversals(named),
         gains=tuple(_gains(named, first)),
-        of_servers=all(name in _SERVERS_OWN or name.startswith(_SETTING) for name in axes),
+        only_servers_differ=all(condition.client == run.client for condition in run.conditions),
     )
 
 
-def _called(run: Run, axes: Mapping[str, Sequence[str]]) -> str:
-    """Name the first condition by the first value of each axis."""
-    values = {name.removeprefix(_SETTING): given[0] for name, given in axes.items()}
-    named = (f"Python {run.machine.python}" if name == "python" else f"{name}={one}" for name, one in values.items())
-    return ", ".join(named)
+def _first_name(run: Run) -> str:
+    """Return the name of the first condition, made of the first value of each axis."""
+    axes = [axis for axis in run.configuration.sweep if axis.name not in FACTORS]
+    return ", ".join(
+        f"Python {run.machine.python}" if axis.name == "python" else f"{axis.label}={axis.values[0]}" for axis in axes
+    )
 
 
 # --- strategies and traps under each condition
@@ -181,25 +193,25 @@ def _rows(named: Mapping[str, Analysis]) -> Iterator[Row]:
     results = [{one.facts.name: one for one in analysis.strategies} for analysis in named.values()]
     reaches = list(map(_reach, named.values()))
     for name, first in results[0].items():
-        cells = (
-            _under(of_condition.get(name), first, max(reaches[0], reach))
+        of_strategy = (
+            _result(of_condition.get(name), first, max(reaches[0], reach))
             for of_condition, reach in zip(results, reaches, strict=True)
         )
-        yield Row(name, first.ranked, tuple(cells))
+        yield Row(name, first.ranked, tuple(of_strategy))
 
 
-def _under(result: StrategyResult | None, first: StrategyResult, noise: float) -> Under:
+def _result(result: StrategyResult | None, first: StrategyResult, noise: float) -> ConditionResult:
     if result is None or not result.whole:
-        return Under(result, None, None, changed=False)
+        return ConditionResult(result, None, None, significant=False)
     ratio = paired(result.costs, first.costs) if first.whole else None
-    return Under(result, result.per_test, ratio, changed=_apart(ratio, noise))
+    return ConditionResult(result, result.per_test, ratio, significant=_significant(ratio, noise))
 
 
 def _reach(analysis: Analysis) -> float:
     return statistics.reach(*bounds(analysis.noise.twin_ratio))
 
 
-def _apart(ratio: Estimate | None, noise: float) -> bool:
+def _significant(ratio: Estimate | None, noise: float) -> bool:
     return statistics.significantly_different(*bounds(ratio), noise)
 
 
@@ -213,31 +225,38 @@ def _traps(run: Run, named: Mapping[str, Analysis]) -> Iterator[TrapRow]:
             yield TrapRow(facts.name, tuple(of_condition.get(facts.name) for of_condition in results))
 
 
-# --- flips
+def _trap_outcome(trap: TrapResult) -> TrapOutcome:
+    if trap.deviations:
+        passes = trap.tests and trap.passed + trap.leaked == trap.tests
+        return TrapOutcome.WORKS if passes else TrapOutcome.DEVIATES
+    return TrapOutcome.AS_DECLARED if trap.facts.expected_errors or trap.probed else TrapOutcome.NOT_PROBED
 
 
-def _flips(named: Mapping[str, Analysis]) -> tuple[Flip, ...]:
-    """Compare each condition with the first alone: among all pairs of conditions, chance alone would find flips."""
+# --- the order of strategies
+
+
+def _reversals(named: Mapping[str, Analysis]) -> tuple[OrderReversal, ...]:
+    """Compare each condition with the first only: among all pairs of conditions, chance would find reversals."""
     (_, first), *others = ((name, _order(analysis)) for name, analysis in named.items())
     found = []
     for (cheaper, dearer), ratio in first.items():
-        turned = [
+        reversals = [
             (name, Estimate(1 / back.value, 1 / high, 1 / low))
             for name, order in others
             if (back := order.get((dearer, cheaper))) and (low := back.low) and (high := back.high)
         ]
-        if turned:
-            found.append(Flip(cheaper, dearer, ratio, tuple(turned)))
-    return tuple(sorted(found, key=_plainness, reverse=True))
+        if reversals:
+            found.append(OrderReversal(cheaper, dearer, ratio, tuple(reversals)))
+    return tuple(sorted(found, key=_difference, reverse=True))
 
 
-def _plainness(flip: Flip) -> float:
-    """Return how far apart the two are at least, under the first condition and where they are turned round most."""
-    return min(flip.ratio.value, max(1 / ratio.value for _, ratio in flip.turned))
+def _difference(reversal: OrderReversal) -> float:
+    """Return the smaller of two factors: that under the first condition, and the largest under the others."""
+    return min(reversal.ratio.value, max(1 / ratio.value for _, ratio in reversal.reversed))
 
 
 def _order(analysis: Analysis) -> dict[tuple[str, str], Estimate]:
-    """Return the pairs of ranked strategies that are told apart, the cheaper first, and the other's cost to its."""
+    """Return the ratio of costs, above 1, of all significantly different ranked strategies: (cheaper, dearer)."""
     ranked, found = [result for result in analysis.strategies if result.ranked], {}
     for one, other in permutations(ranked, 2):
         if set(one.letters) & set(other.letters):
@@ -261,7 +280,7 @@ def _gains(named: Mapping[str, Analysis], first: str) -> Iterator[Gains]:
     noise = {name: _reach(analysis) for name, analysis in named.items()}
 
     def differ(one: Option, other: Option) -> bool:
-        return _apart(paired(costs[one], costs[other]), max(noise[one.condition], noise[other.condition]))
+        return _significant(paired(costs[one], costs[other]), max(noise[one.condition], noise[other.condition]))
 
     @cache
     def tied_with(chosen: Option) -> frozenset[Option]:
@@ -269,9 +288,9 @@ def _gains(named: Mapping[str, Analysis], first: str) -> Iterator[Gains]:
 
     def gain(start: Option, choice: Sequence[Option]) -> Gain:
         chosen, times = _choose(costs[start], {option: costs[option] for option in choice})
-        apart = _apart(times, max(noise[start.condition], noise[chosen.condition]))
+        significant = _significant(times, max(noise[start.condition], noise[chosen.condition]))
         tied = tied_with(chosen) - {start}
-        return Gain(chosen, times, apart, tuple(option for option in choice if option in tied))
+        return Gain(chosen, times, significant, tuple(option for option in choice if option in tied))
 
     for result in reversed(named[first].strategies):
         if result.ranked and result.per_test:
@@ -287,12 +306,13 @@ def _gains(named: Mapping[str, Analysis], first: str) -> Iterator[Gains]:
 
 def _choose(start: Mapping[int, float], choice: Mapping[Option, Mapping[int, float]]) -> tuple[Option, Estimate]:
     """
-    Return the cheapest of a choice, and how many times as fast as the start it is.
+    Return the cheapest option, and how many times as fast as the start it is.
 
-    What is cheapest of many is cheaper by luck as well. So in each round that counts what the other rounds, which know
-    nothing of its luck, would have chosen.
+    The cheapest of many options is partly cheap by luck. So in each round, the option counts that the other rounds
+    would choose: their choice is independent of luck in this round.
 
-    :param choice: what may be chosen, by the round's number; the start is among it.
+    :param start: seconds by the round's number.
+    :param choice: seconds by the round's number for each option; the start is one of them.
     """
     rounds = sorted(start)
     seconds = np.array([[costs.get(number, np.nan) for costs in choice.values()] for number in rounds])
@@ -300,7 +320,7 @@ def _choose(start: Mapping[int, float], choice: Mapping[Option, Mapping[int, flo
     logs = np.log(own[:, None] / seconds)
     known = ~np.isnan(logs)
     sums, counts = np.nansum(logs, axis=0), known.sum(axis=0)
-    # Of what has few of the rounds, luck knows the most.
+    # With few rounds, luck is largest.
     enough = 2 * counts >= len(rounds)
     best = int(_means(sums, counts, enough).argmax())
     others = _means(sums - np.nan_to_num(logs), counts - known, enough & known)
@@ -309,6 +329,6 @@ def _choose(start: Mapping[int, float], choice: Mapping[Option, Mapping[int, flo
 
 
 def _means(sums: Floats, counts: npt.NDArray[np.int_], allowed: npt.NDArray[np.bool_]) -> Floats:
-    """Return the means of what is allowed; minus infinity of what is not, so that it is never the largest."""
+    """Return means where allowed, and minus infinity elsewhere, so that it is never the largest."""
     means: Floats = np.divide(sums, counts, out=np.full(sums.shape, -np.inf), where=allowed & (counts > 0))
     return means

@@ -1,14 +1,14 @@
 """
-From the cells of a sweep to how cost grows with tests, tables and rows.
+How cost scales with the number of tests, tables and rows of a sweep.
 
-Every cell is reduced to a few figures as it is read, so memory does not grow with the number of tests.
-`docs/internals/scaling.md` gives the methods and their reasons: change both together. `bench/analysis/totals.py` has
-the times of whole suites, `bench/report/scaling_text.py` the English.
+Cells are reduced to a few figures as they are read, so memory does not grow with the number of tests.
+`docs/internals/scaling.md` explains the methods: change both together. `bench/analysis/totals.py` derives total times
+from the fitted lines.
 """
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from statistics import fmean
 from typing import Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.analysis import statistics
 from bench.analysis.estimates import Estimate, bounds, estimate, paired
+from bench.analysis.findings import NotRanked, Reason, failure_counts, stopped
 from bench.analysis.statistics import Floats
 from bench.analysis.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
 from bench.results.records import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
@@ -26,35 +27,45 @@ FACTORS: tuple[Factor, ...] = ("tests", "tables", "rows")
 """What a sweep varies, one at a time."""
 
 FLAT_WITHIN = 1.25
-"""A cost is flat where its growth may be none, and is at most this factor: beyond, too little is known."""
+"""A cost is flat if its interval covers 1 and reaches no farther than this factor."""
 FEWEST_VALUES = 2
-"""Through one point goes any line."""
+"""A line needs two points."""
+
+
+class Trend(StrEnum):
+    """How a cost changes from the smallest value of a sweep to another."""
+
+    GROWS = "grows"
+    FALLS = "falls"
+    FLAT = "flat"
+    UNKNOWN = "not known"
+    """Tied, but the interval is too wide to call it flat."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """The process's wall time over the number of tests: a fixed cost, and a cost per test."""
+class FittedLine:
+    """Wall time of the process by number of tests: a fixed cost, and a cost per test."""
 
     strategy: str
-    mark: str
-    """Why the strategy does not compete: `floor` or `leaks`; else empty."""
+    not_ranked: Reason | None
+    """`FLOOR` or `LEAKS`: the strategy does not compete."""
     fixed: Estimate
-    """Seconds at no test. May come out below 0 where the fixed cost is small beside the noise of the largest cell."""
+    """Seconds at 0 tests; may be negative if the fixed cost is small compared to the noise of the largest cell."""
     per_test: Estimate
     """Seconds."""
     phases_fixed: float
-    """Seconds of start-up, collection, session fixtures and shutdown, with the fewest tests."""
+    """Seconds of start-up, collection, session fixtures and shutdown, at the fewest tests."""
     phases_per_test: float
-    """Seconds of setup, call and teardown, the mean over tests, with the most tests."""
+    """Seconds of setup, call and teardown, the mean over tests, at the most tests."""
     fixed_off: Estimate
-    """The share by which `fixed` lies above the phases' figure, from both within each round."""
+    """Share by which `fixed` exceeds `phases_fixed`, within rounds."""
     per_test_off: Estimate
-    """The same of `per_test`."""
+    """Share by which `per_test` exceeds `phases_per_test`, within rounds."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The cost per test at one value of what was swept."""
+    """The cost per test at one value of a sweep."""
 
     value: int
     per_test: Estimate | None
@@ -64,80 +75,104 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a strategy's cost per test runs over tables, or over rows."""
+class CostCurve:
+    """The cost per test of a strategy by number of tables, or of rows."""
 
     strategy: str
-    mark: str
-    """As in `Line`."""
+    not_ranked: Reason | None
+    """As in `FittedLine`."""
     points: tuple[Point, ...]
-    """One per value of the sweep, smallest first."""
+    """One for each value of the sweep, smallest first."""
     slope: Estimate | None
     """Seconds per test and table, or per test and row."""
 
 
 @dataclass(frozen=True)
-class Growth:
-    """All that a report shows of a sweep. Of a run without one, the break-evens alone."""
+class MissingFigure:
+    """A size at which a strategy has no figure."""
 
-    lines: tuple[Line, ...]
-    """Cheapest test first, then those that do not compete."""
-    courses: dict[Factor, tuple[Course, ...]]
-    """Of tables and of rows, where they were swept; in the same order."""
+    strategy: str
+    factor: Factor | None
+    """The number in which the size differs from the base; None for the base itself."""
+    value: int
+    """Of the factor."""
+    trouble: NotRanked | None
+    """The first trouble; None where no round finished."""
+    troubled: int
+    """Rounds with trouble."""
+    rounds: int
+    """Rounds that were run."""
+
+
+@dataclass(frozen=True)
+class MissingLine:
+    """A strategy without a line over a factor, because no round has all of its sizes."""
+
+    strategy: str
+    factor: Factor
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """All that a report shows of a sweep. A run without a sweep has only break-evens and totals."""
+
+    lines: tuple[FittedLine, ...]
+    """Cheapest test first, then strategies that do not compete."""
+    curves: dict[Factor, tuple[CostCurve, ...]]
+    """For tables and rows, if they were swept; in the same order."""
     break_evens: tuple[BreakEven, ...]
     """Between strategies that compete, fewest tests first."""
     noise: float
     """Reach of the A/A interval at the base size: ratios from `1 / noise` to `noise` are noise."""
-    missing: tuple[str, ...]
-    """One sentence for each figure that could not be had."""
+    missing: tuple[MissingFigure | MissingLine, ...]
     totals: tuple[Total, ...] = ()
-    """Of strategies that compete and have a line that stays above 0; cheapest test first."""
+    """Of strategies that compete and whose line is above 0; cheapest test first."""
 
 
 @dataclass(frozen=True)
 class _Figures:
-    """What is kept of a cell. Times are seconds; NaN where there was nothing to measure."""
+    """What is kept of a cell. Times are seconds; NaN where nothing was measured."""
 
     wall: float
     fixed: float
     median: float
     mean: float
     leaked: bool
-    trouble: str
+    trouble: NotRanked | None
 
 
 @dataclass(frozen=True)
 class _Strategy:
-    """A strategy and what is kept of its timed cells, by size and round."""
+    """The figures of a strategy's timed cells, by size and round."""
 
     name: str
     cells: dict[Size, dict[int, _Figures]]
 
     @property
-    def mark(self) -> str:
+    def not_ranked(self) -> Reason | None:
         if self.name == FLOOR:
-            return "floor"
-        return "leaks" if any(cell.leaked for rounds in self.cells.values() for cell in rounds.values()) else ""
+            return Reason.FLOOR
+        leaks = any(cell.leaked for rounds in self.cells.values() for cell in rounds.values())
+        return Reason.LEAKS if leaks else None
 
     def rounds(self, size: Size) -> dict[int, _Figures]:
-        """Return the rounds of a size; none where any of them had trouble."""
+        """Return the rounds of a size; none if any of them had trouble."""
         rounds = self.cells.get(size, {})
         return {} if any(cell.trouble for cell in rounds.values()) else rounds
 
     def usable(self, sizes: Sequence[Size]) -> tuple[list[Size], list[int]]:
-        """Return the sizes that have figures, and the rounds that have all of these."""
+        """Return the sizes that have figures, and the rounds that have all of these sizes."""
         sizes = [size for size in sizes if self.rounds(size)]
         rounds = set[int]().union(*map(self.rounds, sizes)).intersection(*map(self.rounds, sizes))
         return sizes, sorted(rounds)
 
 
-def grow(run: Run, cells: Iterable[Cell]) -> Growth:
+def analyse_scaling(run: Run, cells: Iterable[Cell]) -> Scaling:
     """
-    Say how cost grows over the sizes of a run; cells may be missing, crashed or stopped by their time limit.
+    Analyse how cost scales over the sizes of a run, under its first condition; cells may be missing or unfinished.
 
-    It is the first condition's cells that grow. Where a strategy has two of one size in one round, as after a resume,
-    the later one counts. A strategy has no figure at a size where, in any timed round, a test failed or the cell did
-    not finish.
+    If a strategy has two cells of one size in one round, as after a resume, the later one counts. A strategy has no
+    figure at a size if, in any timed round, a test failed or the cell did not finish.
 
     :param cells: in the order in which they ran; they are read one at a time.
     """
@@ -146,7 +181,7 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     for cell in cells:
         if cell.condition or cell.strategy not in everyone or cell.round == WARM_UP:
             continue
-        # A server that died says nothing of the strategy: as if the cell had not run.
+        # A server that died says nothing about the strategy.
         if cell.status != "server died":
             everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = _reduce(cell)
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
@@ -154,10 +189,10 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
     competing = {one.name: fits[one.name] for one in shown if _competes(one, axes["tests"])}
     pairs = compare_totals(competing, compare_lines(fits.get(TWIN), fits.get(FLOOR)))
-    return Growth(
+    return Scaling(
         lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
-        courses={
-            factor: tuple(_course(one, factor, sizes) for one in shown)
+        curves={
+            factor: tuple(_curve(one, factor, sizes) for one in shown)
             for factor, sizes in swept.items()
             if factor != "tests"
         },
@@ -168,23 +203,24 @@ def grow(run: Run, cells: Iterable[Cell]) -> Growth:
     )
 
 
-def kind_of_growth(ratio: Estimate, noise: float) -> Literal["grows", "falls", "flat", "not known"]:
+def trend_of(ratio: Estimate, noise: float) -> Trend:
     """
-    Say how a cost runs; that it is flat only where a growth would have been seen.
+    Return how a cost changes.
 
     :param ratio: of the cost at one value to that at a smaller one.
-    :param noise: as in `Growth`.
+    :param noise: as in `Scaling`.
     """
     if statistics.significantly_different(*bounds(ratio), noise):
-        return "grows" if ratio.value > 1 else "falls"
-    return "flat" if ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN else "not known"
+        return Trend.GROWS if ratio.value > 1 else Trend.FALLS
+    precise = ratio.low is not None and statistics.reach(*bounds(ratio)) <= FLAT_WITHIN
+    return Trend.FLAT if precise else Trend.UNKNOWN
 
 
 # --- from cells to figures
 
 
 def _axis(run: Run, factor: Factor) -> list[Size]:
-    """Return the sizes that differ from the base in this number alone, and the base; smallest first."""
+    """Return the base and the sizes that differ from it in this factor alone, smallest first."""
     base = run.workload.size
     sizes = {base, *(size for size in run.workload.sweep if _with(size, factor, getattr(base, factor)) == base)}
     return sorted(sizes, key=lambda size: int(getattr(size, factor)))
@@ -205,42 +241,38 @@ def _reduce(cell: Cell) -> _Figures:
     )
 
 
-def _trouble(cell: Cell) -> str:
-    """Say why a cell counts for nothing; empty when it does count. A leak is no trouble: the test did its work."""
-    if cell.status != "finished":
-        what = "its cell crashed" if cell.status == "crashed" else "its cell ran out of time"
-        return what + (f": {cell.detail.rstrip('.')}" if cell.detail else "")
-    tests, samples = cell.size.tests, cell.samples
-    if len(samples.outcomes) < tests:
-        return f"{tests - len(samples.outcomes)} of {tests} tests did not run"
-    failed = [
-        index for index, outcome in zip(samples.failure, samples.outcomes, strict=True) if outcome in (FAILED, ERROR)
-    ]
-    example = "".join(
-        f": {cell.failures[index].type}: {cell.failures[index].message}" for index in failed[:1] if index >= 0
-    )
-    return f"{len(failed)} of {tests} tests failed{textwrap.shorten(example, 160, placeholder='...')}" if failed else ""
+def _trouble(cell: Cell) -> NotRanked | None:
+    """Return why a cell does not count; None if it does. A test that found leaked rows did its work, so it counts."""
+    if died := stopped(cell):
+        return NotRanked(Reason.STOPPED, cell=died)
+    tests, outcomes = cell.size.tests, cell.samples.outcomes
+    if len(outcomes) < tests:
+        return NotRanked(Reason.MISSING_TESTS, tests - len(outcomes), tests)
+    if failed := outcomes.count(FAILED) + outcomes.count(ERROR):
+        error = next((error for error, _ in failure_counts(cell).most_common(1)), None)
+        return NotRanked(Reason.FAILURES, failed, tests, error=error)
+    return None
 
 
 def _costs(strategy: _Strategy, size: Size) -> dict[int, float]:
-    """Return the cost per test of each round."""
+    """Return the cost per test in each round."""
     return {number: cell.median for number, cell in strategy.rounds(size).items()}
 
 
 def _place(strategy: _Strategy, base: Size) -> tuple[bool, float]:
     costs = _costs(strategy, base)
-    return bool(strategy.mark), float(np.median(list(costs.values()))) if costs else np.inf
+    return bool(strategy.not_ranked), float(np.median(list(costs.values()))) if costs else np.inf
 
 
 def _competes(strategy: _Strategy, sizes: Sequence[Size]) -> bool:
-    return not strategy.mark and strategy.usable(sizes)[0] == sizes
+    return not strategy.not_ranked and strategy.usable(sizes)[0] == sizes
 
 
-# --- from figures to growth
+# --- from figures to lines and curves
 
 
 def _fit(strategy: _Strategy, axis: Sequence[Size]) -> Fit:
-    """Fit a line over the number of tests to each round; without a sweep, the phases alone give it."""
+    """Fit a line over the number of tests to each round; without a sweep, the line comes from the phases."""
     sizes, rounds = strategy.usable(axis)
     cells = [[strategy.cells[size][number] for size in sizes] for number in rounds]
     if len(axis) < FEWEST_VALUES:
@@ -256,8 +288,8 @@ def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
     """
     Return intercept and slope of each round's Theil-Sen line (Sen 1968), each of shape (rounds,).
 
-    The intercept is the median of what the slope leaves of each cell, so it rests on the cells with few tests, which
-    know it best.
+    The intercept is the median of what the slope leaves of each cell, so it depends mostly on the cells with few tests,
+    which determine it best.
 
     :param values: two or more, all different, of shape (values,).
     :param seconds: of shape (rounds, values).
@@ -268,15 +300,15 @@ def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
     return np.median(seconds - slopes[:, None] * x, axis=1), slopes
 
 
-def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[Size]) -> Iterator[Line]:
+def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[Size]) -> Iterator[FittedLine]:
     for strategy in shown:
         fit, (sizes, _) = fits[strategy.name], strategy.usable(axis)
         if fit.rounds:
             fixed = np.array([strategy.cells[sizes[0]][number].fixed for number in fit.rounds])
             per_test = np.array([strategy.cells[sizes[-1]][number].mean for number in fit.rounds])
-            yield Line(
+            yield FittedLine(
                 strategy=strategy.name,
-                mark=strategy.mark,
+                not_ranked=strategy.not_ranked,
                 fixed=_centre(fit.fixed),
                 per_test=_centre(fit.per_test),
                 phases_fixed=float(np.median(fixed)),
@@ -286,7 +318,7 @@ def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[S
             )
 
 
-def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course:
+def _curve(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> CostCurve:
     sizes, rounds = strategy.usable(axis)
     values = [int(getattr(size, factor)) for size in sizes]
     seconds = np.array([[strategy.cells[size][number].median for size in sizes] for number in rounds])
@@ -297,7 +329,7 @@ def _course(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> Course
         per_test = estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
         points.append(Point(int(getattr(size, factor)), per_test, paired(costs, smallest)))
     slope = _centre(_theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
-    return Course(strategy.name, strategy.mark, tuple(points), slope)
+    return CostCurve(strategy.name, strategy.not_ranked, tuple(points), slope)
 
 
 def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
@@ -305,36 +337,35 @@ def _noise(everyone: Mapping[str, _Strategy], base: Size) -> float:
     return 1.0 if ratio is None else statistics.reach(*bounds(ratio))
 
 
-def _missing(shown: Iterable[_Strategy], swept: Mapping[Factor, Sequence[Size]], base: Size) -> Iterator[str]:
-    """Say of every figure that there is not why there is none."""
+def _missing(
+    shown: Iterable[_Strategy], swept: Mapping[Factor, Sequence[Size]], base: Size
+) -> Iterator[MissingFigure | MissingLine]:
+    factors = {size: factor for factor, sizes in swept.items() for size in sizes}
     for strategy in shown:
-        for size in dict.fromkeys(size for axis in swept.values() for size in axis):
+        for size, factor in factors.items():
             rounds = strategy.cells.get(size, {})
-            trouble = [cell.trouble for cell in rounds.values() if cell.trouble]
-            if trouble or not rounds:
-                why = (
-                    f"{trouble[0]} (in {len(trouble)} of {len(rounds)} rounds)"
-                    if trouble
-                    else "no round of it finished"
+            troubles = [cell.trouble for cell in rounds.values() if cell.trouble]
+            if troubles or not rounds:
+                yield MissingFigure(
+                    strategy=strategy.name,
+                    factor=None if size == base else factor,
+                    value=getattr(size, factor),
+                    trouble=troubles[0] if troubles else None,
+                    troubled=len(troubles),
+                    rounds=len(rounds),
                 )
-                yield f"{strategy.name} has no figure at {_called(size, base)}: {why}."
         for factor, axis in swept.items():
             sizes, rounds_of_all = strategy.usable(axis)
             if len(sizes) >= FEWEST_VALUES and not rounds_of_all:
-                yield f"{strategy.name} has no line over the number of {factor}: no round has all its sizes."
-
-
-def _called(size: Size, base: Size) -> str:
-    differ = [factor for factor in FACTORS if _with(base, factor, getattr(size, factor)) != base]
-    return ", ".join(f"{getattr(size, factor)} {factor}" for factor in differ) or "the base size"
+                yield MissingLine(strategy.name, factor)
 
 
 def _centre(figures: Floats) -> Estimate:
     """
-    Median over rounds, with its interval, of figures that may be 0 or less.
+    Return the median over rounds, with its interval, of figures that may be 0 or negative.
 
-    It is that of `statistics.cost`, which takes logarithms: so it is given exponentials, of figures scaled lest they
-    overflow.
+    The method is that of `statistics.cost`. It takes logarithms, so it is given exponentials of the figures, scaled so
+    that they do not overflow.
     """
     scale = float(np.abs(figures).max()) or 1.0
     return estimate(statistics.Interval(*(np.log(end) * scale for end in statistics.cost(np.exp(figures / scale)))))

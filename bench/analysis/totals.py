@@ -1,8 +1,8 @@
 """
-How long a whole suite takes under each strategy, over its number of tests, and where two of them break even.
+How long a whole suite takes under each strategy, by number of tests, and where two strategies break even.
 
-Uses the lines that `bench/analysis/scaling.py` fits. `docs/internals/scaling.md` gives the method and its reasons:
-change both together.
+It uses the lines that `bench/analysis/scaling.py` fits. `docs/internals/scaling.md` explains the methods: change both
+together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,41 +17,43 @@ from bench.analysis.estimates import Estimate, estimate
 from bench.analysis.statistics import Floats
 
 MOST_TESTS = 100_000
-"""A break-even beyond so many tests helps nobody."""
+"""No suite is larger, so no break-even is looked for beyond."""
 
 _TESTS = np.geomspace(1, MOST_TESTS, 2001)
-"""Where total times are compared: steps of 0.6 %, below what two significant digits show."""
+"""Numbers of tests at which total times are compared, in steps of 0.6 %: finer than two significant digits show."""
 
 _EVERY = 40
-"""Of these, what a total shows: ten numbers of tests per decade."""
+"""A `Total` has every 40th of these: ten numbers of tests per decade."""
 
 
 @dataclass(frozen=True)
 class BreakEven:
-    """A suite of fewer tests takes less time under one strategy, a longer one under the other."""
+    """The number of tests at which the faster of two strategies changes."""
 
     below: str
+    """The faster strategy for suites of fewer tests."""
     above: str
+    """The faster strategy for suites of more tests."""
     tests: Estimate
-    """Between the ends of the interval the two are not told apart."""
+    """Between the ends of the interval the two are tied."""
 
 
 @dataclass(frozen=True)
 class Total:
-    """How long a suite takes under a strategy, over its number of tests: by a straight line, where not measured."""
+    """How long a suite takes under a strategy, by number of tests, along the fitted line."""
 
     strategy: str
     tests: tuple[float, ...]
-    """From 1 to `MOST_TESTS`, the same for all."""
+    """From 1 to `MOST_TESTS`, the same for all strategies."""
     seconds: tuple[Estimate, ...]
-    """One for each of `tests`, as `faster`."""
+    """For each of `tests`."""
     faster: tuple[frozenset[str], ...]
-    """Strategies whose suite of so many tests takes less time, and is told apart."""
+    """For each of `tests`: the strategies that are significantly faster."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A line of each round: fixed seconds and seconds per test, both of shape (rounds,)."""
+    """A line for each round: fixed seconds and seconds per test, both of shape (rounds,)."""
 
     rounds: list[int]
     fixed: Floats
@@ -60,46 +62,46 @@ class Fit:
 
 @dataclass(frozen=True)
 class TotalsPair:
-    """The total times of one strategy beside those of another, at every number of `_TESTS`."""
+    """The total times of two strategies compared, at every number of `_TESTS`."""
 
     ratio: Floats
-    apart: npt.NDArray[np.bool_]
-    """Whether they are told apart."""
+    significant: npt.NDArray[np.bool_]
+    """Whether the two are significantly different."""
 
 
 def compare_totals(fits: Mapping[str, Fit], equals: statistics.Interval | None) -> dict[tuple[str, str], TotalsPair]:
     """
-    Compare the total times of all pairs at every number of tests.
+    Compare the total times of all pairs of strategies at every number of tests.
 
-    :param equals: the ratio of the twin's total times to the floor's; what lies inside its interval is noise.
+    :param equals: the ratio of the twin's total times to the floor's; differences inside its interval are noise.
     """
     noise = [1.0] * len(_TESTS) if equals is None else list(map(statistics.reach, equals.low, equals.high))
     pairs = {}
     for one, other in permutations(fits, 2):
         if (ratio := compare_lines(fits[one], fits[other])) is not None:
-            apart = np.array(list(map(statistics.significantly_different, ratio.low, ratio.high, noise)))
-            pairs[one, other] = TotalsPair(ratio.value, apart)
+            significant = np.array(list(map(statistics.significantly_different, ratio.low, ratio.high, noise)))
+            pairs[one, other] = TotalsPair(ratio.value, significant)
     return pairs
 
 
 def break_evens(pairs: Mapping[tuple[str, str], TotalsPair]) -> tuple[BreakEven, ...]:
-    """Return where the order of two strategies turns round, fewest tests first."""
+    """Return where the order of two strategies reverses, fewest tests first."""
     found = []
     for (below, above), pair in pairs.items():
-        before, after = _TESTS[pair.apart & (pair.ratio < 1)], _TESTS[pair.apart & (pair.ratio > 1)]
+        before, after = _TESTS[pair.significant & (pair.ratio < 1)], _TESTS[pair.significant & (pair.ratio > 1)]
         if before.size and after.size and before[-1] < after[0]:
             even = _TESTS[(before[-1] < _TESTS) & (pair.ratio >= 1)][0]
             found.append(BreakEven(below, above, Estimate(float(even), float(before[-1]), float(after[0]))))
-    return tuple(sorted(found, key=lambda one: one.tests.value))
+    return tuple(sorted(found, key=lambda even: even.tests.value))
 
 
 def totals(fits: Mapping[str, Fit], pairs: Mapping[tuple[str, str], TotalsPair]) -> Iterator[Total]:
-    """Yield how long suites take under each strategy whose line stays above 0."""
+    """Yield the total times of each strategy whose line is above 0 in every round."""
     tests = _TESTS[::_EVERY]
     for name, fit in fits.items():
         if _above_zero(fit):
             seconds = statistics.cost(fit.fixed + fit.per_test * tests[:, None])
-            slower = {other: pair.apart & (pair.ratio > 1) for (one, other), pair in pairs.items() if one == name}
+            slower = {other: pair.significant & (pair.ratio > 1) for (one, other), pair in pairs.items() if one == name}
             yield Total(
                 strategy=name,
                 tests=tuple(tests.tolist()),
@@ -112,7 +114,7 @@ def totals(fits: Mapping[str, Fit], pairs: Mapping[tuple[str, str], TotalsPair])
 
 
 def _above_zero(fit: Fit) -> bool:
-    """Whether there is a line, in every round above 0: one below says that the sweep does not know the fixed cost."""
+    """Whether there is a line, and it is above 0 in every round; otherwise the fixed cost is not known."""
     return bool(fit.rounds) and min(fit.fixed.min(), fit.per_test.min()) > 0
 
 
@@ -120,7 +122,7 @@ def compare_lines(one: Fit | None, other: Fit | None) -> statistics.Interval | N
     """
     Return the ratio of two strategies' total times at every number of `_TESTS`, paired within rounds.
 
-    None where they share no round, or where a line that runs below 0 says that the sweep does not know the fixed cost.
+    None where they share no round, or where a line falls below 0, so that the fixed cost is not known.
     """
     if one is None or other is None or not (both := sorted({*one.rounds} & {*other.rounds})):
         return None

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.analysis.conditions import Conditions
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import Growth
+from bench.analysis.scaling import Scaling
 from bench.report import conditions_text as conditions_words
 from bench.report.findings_text import noise_text
 from bench.report.formatting import headline
@@ -28,7 +28,7 @@ WIDE = 116
 
 
 def print_summary(
-    analysis: Analysis, growth: Growth, page: Path, console: Console, swept: Conditions | None = None
+    analysis: Analysis, growth: Scaling, page: Path, console: Console, swept: Conditions | None = None
 ) -> None:
     """
     Print the results of a run: headline, tables, traps, findings, noise, and the paths of the results.
@@ -85,7 +85,7 @@ def _print_conditions(swept: Conditions, console: Console) -> None:
     for sentence in conditions_words.sentences(swept):
         console.print(Text(sentence))
     for sentence in (
-        *conditions_words.reason_sentences(swept, conditions_words.reasons(swept)),
+        *conditions_words.explanation_sentences(swept, conditions_words.explanations(swept)),
         *conditions_words.safety(swept),
     ):
         console.print(Text(sentence, style="dim"))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis import statistics
-from bench.analysis.conditions import under_conditions
+from bench.analysis.conditions import analyse_conditions
 from bench.analysis.ranking import Analysis, analyse
 from bench.report import conditions_text
 from bench.report.findings_text import noise_text
@@ -302,7 +302,7 @@ def _frontier() -> Iterator[str]:
 def _swept(folder: Path) -> Iterator[str]:
     """Yield what a run over several conditions says of the strategies."""
     run = read_run(folder)
-    swept = under_conditions(run, read_cells(folder))
+    swept = analyse_conditions(run, read_cells(folder))
     if swept is None:
         raise UserError(f"{folder} has one condition, but docs/servers-clients-conditions.md needs several.")
     rows = conditions_text.cost_table(swept)

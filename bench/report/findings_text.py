@@ -62,7 +62,7 @@ _NOISE = {
 
 def not_ranked_text(result: StrategyResult) -> str:
     """Return why a strategy is not ranked, without a full stop; empty where it is ranked."""
-    return "; ".join(map(_reason_text, result.not_ranked))
+    return "; ".join(map(reason_text, result.not_ranked))
 
 
 def trouble_text(cell: StoppedCell) -> str:
@@ -147,7 +147,8 @@ def error_text(error: ErrorKind) -> str:
     return f"{error.type}: {error.message}"
 
 
-def _reason_text(found: NotRanked) -> str:  # noqa: PLR0911 - one sentence for each reason
+def reason_text(found: NotRanked) -> str:  # noqa: PLR0911 - one sentence for each reason
+    """Return one reason why a strategy is not ranked or has no figure, without a full stop."""
     where = " of the warm-up round" if found.in_warm_up else ""
     share = f"{found.tests} of {found.of} tests{where}"
     match found.reason:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.analysis.conditions import Conditions
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import Growth
+from bench.analysis.scaling import Scaling
 from bench.report import conditions_text as conditions_words
 from bench.report.answers import answers
 from bench.report.findings_text import noise_text
@@ -31,7 +31,7 @@ from bench.results.printable import printable
 SUMMARY = "summary.md"
 
 
-def write_summary(analysis: Analysis, growth: Growth, folder: Path, swept: Conditions | None = None) -> Path:
+def write_summary(analysis: Analysis, growth: Scaling, folder: Path, swept: Conditions | None = None) -> Path:
     """
     Write `summary.md`, in GitHub's Markdown, into `folder`.
 
@@ -52,7 +52,7 @@ def trap_lines(analysis: Analysis) -> Iterator[str]:
     yield from markdown_table(trap_table(analysis), "llll")
 
 
-def _markdown(analysis: Analysis, growth: Growth, swept: Conditions | None) -> Iterator[str]:
+def _markdown(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> Iterator[str]:
     yield f"# {escaped(headline(analysis))}"
     yield ""
     yield from bullets([escaped(sentence) for sentence in answers(analysis)[1:]])
@@ -101,6 +101,9 @@ def _under_other_conditions(swept: Conditions) -> Iterator[str]:
             yield escaped(conditions_words.WORDS[title])
             yield ""
     yield from bullets(
-        [escaped(sentence) for sentence in conditions_words.reason_sentences(swept, conditions_words.reasons(swept))]
+        [
+            escaped(sentence)
+            for sentence in conditions_words.explanation_sentences(swept, conditions_words.explanations(swept))
+        ]
     )
     yield from bullets([escaped(sentence) for sentence in conditions_words.safety(swept)])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.estimates import Estimate
 from bench.analysis.fidelity import columns_of, contradictions, seen, sight_of
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.analysis.scaling import Growth
+from bench.analysis.scaling import Scaling
 from bench.analysis.traps import TrapResult
 from bench.report.decision_text import decision_text
 from bench.report.durability import what_is_given_up
@@ -79,7 +79,7 @@ def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
     )
 
 
-def figures(analysis: Analysis, growth: Growth) -> dict[str, list[tuple[str, ...]]]:
+def figures(analysis: Analysis, growth: Scaling) -> dict[str, list[tuple[str, ...]]]:
     """Return by title the tables whose rows are a name and figures; empty tables are left out."""
     found = {
         SIGHTS: family_table(probed(analysis)),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.analysis.conditions import Conditions, under_conditions
+from bench.analysis.conditions import Conditions, analyse_conditions
 from bench.analysis.ranking import Analysis, analyse
-from bench.analysis.scaling import Growth, grow
+from bench.analysis.scaling import Scaling, analyse_scaling
 from bench.report.benchmark_json import write_benchmark_json
 from bench.report.charts import (
     FOLDER,
@@ -44,8 +44,8 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     run = read_run(folder)
     _check_some_finished(folder, run)
     analysis = analyse(run, read_cells(folder), FIDELITY.read(folder), need)
-    growth = grow(run, read_cells(folder))
-    swept = under_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
+    growth = analyse_scaling(run, read_cells(folder))
+    swept = analyse_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
     try:
         with console.status("drawing"):
             pictures = draw(analysis, growth, swept)
@@ -63,7 +63,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     return analysis
 
 
-def draw(analysis: Analysis, growth: Growth, swept: Conditions | None) -> list[Picture]:
+def draw(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> list[Picture]:
     """Return the pictures for which the run has data, in the order in which they are to be looked at."""
     columns = probed(analysis)
     drawn = [
@@ -71,7 +71,7 @@ def draw(analysis: Analysis, growth: Growth, swept: Conditions | None) -> list[P
         tradeoff.picture(analysis),
         heatmap.picture(columns) if columns else None,
         totals.picture(analysis, growth),
-        *(courses.picture(analysis, growth, factor) for factor in growth.courses),
+        *(courses.picture(analysis, growth, factor) for factor in growth.curves),
         phases.picture(analysis),
         witnesses.picture(analysis),
         conditions.picture(swept) if swept else None,

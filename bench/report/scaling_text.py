@@ -1,55 +1,55 @@
-"""
-From how cost grows to words: the tables and sentences that a report shows of a sweep.
-
-From records to text; what flat means and how the figures came about stands in `bench/analysis/scaling.py`.
-"""
+"""The tables and sentences that a report shows of a sweep; the figures come from `bench/analysis/scaling.py`."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from bench.analysis.estimates import Estimate, bounds
-from bench.analysis.scaling import Course, Factor, Growth, Line, kind_of_growth
+from bench.analysis.scaling import CostCurve, Factor, FittedLine, MissingFigure, MissingLine, Scaling, Trend, trend_of
 from bench.analysis.totals import BreakEven
+from bench.report.findings_text import reason_text
 from bench.report.formatting import significant
 from bench.results.printable import printable
 
 DISAGREE = 0.10
-"""Line and phases disagree from this share on: the line has the residual in it, of which 5 % mark a cell."""
+"""Share from which line and phases disagree: the line includes the residual, which may be 5 % of a normal cell."""
 NOTHING = "-"
+INTERVAL = "95 % interval"
 
 _SLOPES: dict[Factor, tuple[str, float]] = {"tables": ("µs per table", 1e6), "rows": ("µs per 1,000 rows", 1e9)}
-"""In what unit the growth of a test's cost is shown, and how many of it are a second per table, or per row."""
+"""The unit of a slope, and how many of it are a second per table, or per row."""
 
 
-def tables(growth: Growth) -> dict[str, list[tuple[str, ...]]]:
+def tables(scaling: Scaling) -> dict[str, list[tuple[str, ...]]]:
     """
-    Return, by its title, a table of each number that was swept; the first row of each is its header.
+    Return, by its title, a table for each number that was swept; the first row of each is its header.
 
     The first column is text, all others are numbers.
     """
-    shown = {"Wall time of a suite over its number of tests": _lines_table(growth.lines)} if growth.lines else {}
-    for factor, courses in growth.courses.items():
-        shown[f"Cost per test over the number of {factor}"] = _courses_table(factor, courses, growth.noise)
+    shown = {"Wall time of a suite by number of tests": _lines_table(scaling.lines)} if scaling.lines else {}
+    for factor, curves in scaling.curves.items():
+        shown[f"Cost per test by number of {factor}"] = _curves_table(factor, curves, scaling.noise)
     return shown
 
 
-def sentences(growth: Growth) -> list[str]:
-    """Say where strategies break even, where line and phases disagree, and which figures are missing and why."""
-    said = [*map(_says, growth.break_evens), *_disagreements(growth.lines), *growth.missing]
+def sentences(scaling: Scaling) -> list[str]:
+    """Return where strategies break even, where line and phases disagree, and which figures are missing and why."""
+    said = (
+        *map(_break_even, scaling.break_evens),
+        *_disagreements(scaling.lines),
+        *map(_missing, scaling.missing),
+    )
     return [printable(sentence) for sentence in said]
 
 
 # --- tables
 
 
-def _lines_table(lines: Iterable[Line]) -> list[tuple[str, ...]]:
-    interval = "95 % interval"
-    header = ("strategy", "fixed s", interval, "by phases", "ms per test", interval, "by phases")
+def _lines_table(lines: Iterable[FittedLine]) -> list[tuple[str, ...]]:
     return [
-        header,
+        ("strategy", "fixed s", INTERVAL, "by phases", "ms per test", INTERVAL, "by phases"),
         *(
             (
-                _named(line),
+                _name(line),
                 *_shown(line.fixed, 1),
                 significant(line.phases_fixed),
                 *_shown(line.per_test, 1000),
@@ -60,28 +60,26 @@ def _lines_table(lines: Iterable[Line]) -> list[tuple[str, ...]]:
     ]
 
 
-def _courses_table(factor: Factor, courses: Sequence[Course], noise: float) -> list[tuple[str, ...]]:
+def _curves_table(factor: Factor, curves: Sequence[CostCurve], noise: float) -> list[tuple[str, ...]]:
     unit, scale = _SLOPES[factor]
-    values = [point.value for course in courses[:1] for point in course.points]
-    rows = [
-        ("strategy", *(f"ms at {value} {factor}" for value in values), "growth", "95 % interval", unit, "95 % interval")
-    ]
-    for course in courses:
-        costs = (_shown(point.per_test, 1000)[0] for point in course.points)
-        ratio = course.points[-1].ratio
-        rows.append((_named(course), *costs, _grown(ratio, noise), _shown(ratio, 1)[1], *_shown(course.slope, scale)))
+    values = [point.value for curve in curves[:1] for point in curve.points]
+    rows = [("strategy", *(f"ms at {value} {factor}" for value in values), "growth", INTERVAL, unit, INTERVAL)]
+    for curve in curves:
+        costs = (_shown(point.per_test, 1000)[0] for point in curve.points)
+        ratio = curve.points[-1].ratio
+        rows.append((_name(curve), *costs, _trend(ratio, noise), _shown(ratio, 1)[1], *_shown(curve.slope, scale)))
     return rows
 
 
-def _grown(ratio: Estimate | None, noise: float) -> str:
+def _trend(ratio: Estimate | None, noise: float) -> str:
     if ratio is None:
         return NOTHING
-    kind = kind_of_growth(ratio, noise)
-    return f"x {significant(ratio.value)}" if kind in {"grows", "falls"} else kind
+    trend = trend_of(ratio, noise)
+    return f"x {significant(ratio.value)}" if trend in {Trend.GROWS, Trend.FALLS} else trend
 
 
-def _named(result: Line | Course) -> str:
-    return printable(result.strategy + (f" ({result.mark})" if result.mark else ""))
+def _name(result: FittedLine | CostCurve) -> str:
+    return printable(result.strategy + (f" ({result.not_ranked})" if result.not_ranked else ""))
 
 
 def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
@@ -95,28 +93,34 @@ def _shown(estimate: Estimate | None, scale: float) -> tuple[str, str]:
 # --- sentences
 
 
-def _says(one: BreakEven) -> str:
-    low, high = bounds(one.tests)
-    where = f"from {math.ceil(low)} to {math.floor(high)} they are not told apart"
+def _break_even(even: BreakEven) -> str:
+    low, high = bounds(even.tests)
     return (
-        f"Below about {significant(one.tests.value, 2)} tests {one.below} takes less time, above {one.above}; {where}."
+        f"{even.below} is faster than {even.above} for suites of fewer than about {significant(even.tests.value, 2)} "
+        f"tests, and slower for larger ones; from {math.ceil(low)} to {math.floor(high)} tests they are tied."
     )
 
 
-def _disagreements(lines: Iterable[Line]) -> Iterator[str]:
+def _disagreements(lines: Iterable[FittedLine]) -> Iterator[str]:
     for line in lines:
         for what, scale, figure, phases, off in (
             ("s fixed", 1, line.fixed, line.phases_fixed, line.fixed_off),
             ("ms per test", 1000, line.per_test, line.phases_per_test, line.per_test_off),
         ):
-            if _disagree(off):
+            low, high = bounds(off)
+            if abs(off.value) > DISAGREE and (low > 0 or high < 0):
                 yield (
-                    f"{line.strategy}: the wall time of suites of several lengths gives "
-                    f"{significant(figure.value * scale)} {what}, the phases {significant(phases * scale)} "
-                    f"({off.value:+.0%}): time is spent outside the phases, or tests do not all cost the same."
+                    f"{line.strategy}: the line fitted to wall times gives {significant(figure.value * scale)} {what}, "
+                    f"the phases give {significant(phases * scale)} ({off.value:+.0%}): time is spent outside the "
+                    "phases, or the tests do not all cost the same."
                 )
 
 
-def _disagree(off: Estimate) -> bool:
-    low, high = bounds(off)
-    return abs(off.value) > DISAGREE and (low > 0 or high < 0)
+def _missing(missing: MissingFigure | MissingLine) -> str:
+    if isinstance(missing, MissingLine):
+        return f"{missing.strategy} has no line by number of {missing.factor}: no round has all of its sizes."
+    size = f"{missing.value} {missing.factor}" if missing.factor else "the base size"
+    why = "no round finished"
+    if missing.trouble:
+        why = f"{reason_text(missing.trouble)} (in {missing.troubled} of {missing.rounds} rounds)"
+    return f"{missing.strategy} has no figure at {size}: {why}."

@@ -293,6 +293,11 @@ class SweptAxis:
     values: tuple[str, ...]
     """As they were typed; the first is the one that the others are compared with."""
 
+    @property
+    def label(self) -> str:
+        """The name without `setting:`, such as `fsync`."""
+        return self.name.removeprefix("setting:")
+
     def __str__(self) -> str:
         """Return it as it is typed: `tmpfs=no,yes`."""
         return f"{self.name}={','.join(self.values)}"

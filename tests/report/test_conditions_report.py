@@ -1,4 +1,4 @@
-"""What a report shows of conditions, in its files and on the console; the rest of it is the first condition's alone."""
+"""What a report shows of conditions; the rest of the report is about the first condition only."""
 
 import io
 import re
@@ -23,7 +23,7 @@ SECTION = "Under other conditions"
 
 
 def reported(folder: Path, run: Made, width: int = 120) -> str:
-    """Write a run and its report into a folder, and return what the console shows."""
+    """Write a run and its report into a folder, and return the console output."""
     create_run(folder, run.run)
     for cell in run.cells:
         append_cell(folder, cell)
@@ -34,7 +34,7 @@ def reported(folder: Path, run: Made, width: int = 120) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run in which a strategy crashed under one condition, and a trap works under another."""
+    """Return the folder of a run in which a strategy crashed under one condition and a trap works under another."""
     dead = (replace(crashed("middle", number), condition="tmpfs=yes") for number in range(1, 9))
     works = replace(a_cell("trap", 0), condition="fsync=off")
     folder = tmp_path_factory.mktemp("conditions") / "run"
@@ -42,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_not_about_conditions_is_of_the_first_alone(tmp_path: Path) -> None:
-    """Pictures, figures and exported data of a sweep are those of a run that had the first condition alone."""
+def test_the_rest_of_the_report_is_about_the_first_condition(tmp_path: Path) -> None:
+    """Other charts and exported data are the same as those of a run that has only the first condition."""
     swept, first = tmp_path / "swept", tmp_path / "first"
     alone = replace(usual().run, conditions=(), configuration=replace(usual().run.configuration, sweep=()))
     reported(swept, usual())
@@ -57,8 +57,8 @@ def test_what_is_not_about_conditions_is_of_the_first_alone(tmp_path: Path) -> N
         assert "gives up safety" not in text
 
 
-def test_the_summary_has_sentences_tables_reasons_and_what_is_given_up(folder: Path) -> None:
-    """All of it stands under one heading."""
+def test_the_summary(folder: Path) -> None:
+    """One section has sentences, tables, reasons for missing figures, and settings that give up safety."""
     text = (folder / SUMMARY).read_text()
     section = text[text.index(f"## {SECTION}") : text.index("## Caveats")]
     assert re.search(
@@ -70,8 +70,8 @@ def test_the_summary_has_sentences_tables_reasons_and_what_is_given_up(folder: P
     assert "fsync=off gives up safety: " in section
 
 
-def test_in_the_page_a_cell_without_a_figure_leads_to_its_reason(folder: Path) -> None:
-    """Every link of the section leads to a place that there is."""
+def test_the_page_links_missing_figures_to_their_reasons(folder: Path) -> None:
+    """Every link of the section has a target."""
     text = (folder / PAGE).read_text()
     section = text[text.index('<section id="under"') : text.index('<section id="take"')]
     links = re.findall(r'<a href="#([^"]+)">', section)
@@ -83,8 +83,8 @@ def test_in_the_page_a_cell_without_a_figure_leads_to_its_reason(folder: Path) -
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install the package chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_section_keeps_nobody_out(folder: Path, scheme: str) -> None:
-    """axe-core finds nothing in it, on light screens and dark ones."""
+def test_the_section_is_accessible(folder: Path, scheme: str) -> None:
+    """axe-core finds no violation with the light and the dark colour scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type] # one of its words
@@ -96,16 +96,16 @@ def test_the_section_keeps_nobody_out(folder: Path, scheme: str) -> None:
         browser.close()
 
 
-def test_a_narrow_console_has_the_sentences_alone(tmp_path: Path) -> None:
-    """The table stands there only where no text of it has to fold."""
+def test_a_narrow_console_shows_no_table(tmp_path: Path) -> None:
+    """The console prints the table only if no text of it has to fold, and the sentences always."""
     wide, narrow = (reported(tmp_path / str(width), usual(), width) for width in (120, 60))
     assert "Cost per test under other conditions" in wide
     assert "Cost per test under other conditions" not in narrow
     assert all("Starting from dear" in text for text in (wide, narrow))
 
 
-def test_a_run_without_a_sweep_says_what_its_server_gives_up() -> None:
-    """Among the caveats, for the settings that it has; with a sweep, that stands beside what is gained."""
+def test_the_caveats_of_a_run_without_a_sweep_explain_its_settings() -> None:
+    """With a sweep, the section about conditions does that."""
     conditions = usual().conditions
     first, other = conditions.analyses[0], conditions.analyses[1]
     assert not any("gives up safety" in caveat for caveat in caveats(first))

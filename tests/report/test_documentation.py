@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.analysis.conditions import under_conditions
+from bench.analysis.conditions import analyse_conditions
 from bench.measure.probing import control
 from bench.report.charts import FOLDER, conditions
 from bench.report.documentation import PAGES as GENERATED_PAGES
@@ -56,7 +56,7 @@ def test_reference_run_is_what_its_charts_show(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", [SERVERS, TUNING], ids=lambda folder: folder.name)
 def test_picture_of_conditions_is_what_its_samples_give(folder: Path, tmp_path: Path) -> None:
     """The charts in docs/servers-clients-conditions.md are what the committed samples give today."""
-    swept = under_conditions(read_run(folder), read_cells(folder))
+    swept = analyse_conditions(read_run(folder), read_cells(folder))
     assert swept is not None
     drawn = conditions.picture(swept).write_svg(tmp_path)
     assert drawn.read_text() == (folder / FOLDER / drawn.name).read_text()

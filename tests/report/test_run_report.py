@@ -26,7 +26,7 @@ from bench.analysis.findings import (
 )
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import Growth
+from bench.analysis.scaling import Scaling
 from bench.report.console import print_summary
 from bench.report.findings_text import noise_text
 from bench.report.markdown import write_summary
@@ -57,7 +57,7 @@ STRANGE_ANALYSIS = replace(
     unfinished=(StoppedCell("strange", Size(100, 5, 0), 1, "crashed", STRANGE),),
 )
 
-NO_GROWTH = Growth(lines=(), courses={}, break_evens=(), noise=1, missing=())
+NO_GROWTH = Scaling(lines=(), curves={}, break_evens=(), noise=1, missing=())
 
 
 def printed(analysis: Analysis, width: int, **options: bool) -> str:

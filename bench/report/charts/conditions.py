@@ -6,7 +6,7 @@ Colours range from blue (cheaper than under the default) to brown (more expensiv
 
 from collections.abc import Iterator
 
-from bench.analysis.conditions import Conditions, Row, Under
+from bench.analysis.conditions import ConditionResult, Conditions, Row
 from bench.report.charts import Picture
 from bench.report.charts.grid import NAME_SIZE, PITCH, Grid, label, width_of
 from bench.report.charts.typesetting import (
@@ -27,7 +27,7 @@ from bench.report.charts.typesetting import (
     Look,
     wrap,
 )
-from bench.report.conditions_text import headline, reason_sentences, without_figure
+from bench.report.conditions_text import explanation_sentences, headline, without_figure
 from bench.report.durability import given_up
 from bench.report.formatting import listed, significant
 
@@ -71,7 +71,7 @@ def _how_to_read(conditions: Conditions) -> str:
 def _notes(conditions: Conditions) -> Iterator[str]:
     if given := dict.fromkeys(what for analysis in conditions.analyses for what in given_up(analysis.run.server)):
         yield f"{GIVES_UP} trades safety for speed: {listed([*given])}. See docs/servers-clients-conditions.md."
-    if reasons := reason_sentences(conditions, without_figure(conditions)):
+    if reasons := explanation_sentences(conditions, without_figure(conditions)):
         yield f"No figure: {' '.join(reasons)}"
 
 
@@ -84,14 +84,14 @@ def _grid(conditions: Conditions) -> Grid:
 
 
 def _cells(row: Row) -> Iterator[tuple[str, Look, str]]:
-    for number, cell in enumerate(row.cells):
+    for number, cell in enumerate(row.results):
         estimate, scale = (cell.ratio, 1) if number else (cell.per_test, 1000)
         paper, ink = _colours(cell) if number else (PAPER, INK)
         yield "" if estimate is None else significant(estimate.value * scale), {"color": ink}, paper
 
 
-def _colours(cell: Under) -> tuple[str, str]:
-    if cell.ratio is None or not cell.changed:
+def _colours(cell: ConditionResult) -> tuple[str, str]:
+    if cell.ratio is None or not cell.significant:
         return PAPER, GREY
     factor = max(cell.ratio.value, 1 / cell.ratio.value)
     return (CHEAPER if cell.ratio.value < 1 else DEARER)[sum(factor >= step for step in STEPS)]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import Course, Factor, Growth, kind_of_growth
+from bench.analysis.scaling import CostCurve, Factor, Scaling, trend_of
 from bench.report.charts import Picture
 from bench.report.charts.axis import ticks
 from bench.report.charts.lines import MOST_FULL, Emphasis, Plot, curve, place
@@ -13,9 +13,9 @@ from bench.report.charts.typesetting import MUTED
 from bench.report.formatting import MOST_NAMES, few, listed, significant
 
 
-def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | None:
+def picture(analysis: Analysis, growth: Scaling, factor: Factor) -> Picture | None:
     """Draw the cost per test over a swept factor; None if it was not swept, or no strategy has a figure."""
-    courses = [course for course in growth.courses.get(factor, ()) if any(point.per_test for point in course.points)]
+    courses = [course for course in growth.curves.get(factor, ()) if any(point.per_test for point in course.points)]
     if not courses:
         return None
     competing = _competing(analysis, courses)
@@ -43,21 +43,21 @@ def picture(analysis: Analysis, growth: Growth, factor: Factor) -> Picture | Non
             dots=True,
         ),
     )
-    names = [course.strategy for course in growth.courses[factor]]
+    names = [course.strategy for course in growth.curves[factor]]
     if without := [name for name in names if name not in {course.strategy for course in courses}]:
         sheet.write(f"Not shown, because they have no figure: {listed(without)}.", 8, MUTED)
     sheet.footer(analysis)
     return sheet.picture(f"courses-{factor}", f"Cost per test by number of {factor}")
 
 
-def sentence(analysis: Analysis, growth: Growth, factor: Factor) -> str:
+def sentence(analysis: Analysis, growth: Scaling, factor: Factor) -> str:
     """State under which ranked strategies the cost per test grows over a sweep, and under which it stays flat."""
-    points = growth.courses[factor][0].points
+    points = growth.curves[factor][0].points
     span = f"From {points[0].value:,} to {points[-1].value:,} {factor}"
     kinds: dict[str, dict[str, float]] = {"grows": {}, "falls": {}, "flat": {}, "not known": {}}
-    for course in _competing(analysis, growth.courses[factor]):
+    for course in _competing(analysis, growth.curves[factor]):
         if ratio := course.points[-1].ratio:
-            kinds[kind_of_growth(ratio, growth.noise)][course.strategy] = ratio.value
+            kinds[trend_of(ratio, growth.noise)][course.strategy] = ratio.value
     said = [f"{kind} under {_times(kinds[kind])}" for kind in ("grows", "falls") if kinds[kind]]
     said += [f"stays flat under {few([*kinds['flat']])}"] if kinds["flat"] else []
     unknown = few([*kinds["not known"]])
@@ -68,9 +68,9 @@ def sentence(analysis: Analysis, growth: Growth, factor: Factor) -> str:
     return f"{span}, no ranked strategy has figures at both ends"
 
 
-def _competing(analysis: Analysis, courses: Sequence[Course]) -> list[Course]:
+def _competing(analysis: Analysis, courses: Sequence[CostCurve]) -> list[CostCurve]:
     ranked = {result.facts.name for result in analysis.strategies if result.ranked}
-    return [course for course in courses if course.strategy in ranked and not course.mark]
+    return [course for course in courses if course.strategy in ranked and not course.not_ranked]
 
 
 def _times(ratios: Mapping[str, float]) -> str:
@@ -80,7 +80,7 @@ def _times(ratios: Mapping[str, float]) -> str:
     return listed(each) if len(each) <= MOST_NAMES else f"{len(each)} strategies, most with {each[0]}"
 
 
-def _full(courses: Sequence[Course]) -> list[str]:
+def _full(courses: Sequence[CostCurve]) -> list[str]:
     """Return the strategies in colour: at the largest value the cheapest, the dearest, and those that grow most."""
     ends = {course.strategy: course.points[-1] for course in courses}
     known = {name: end.per_test.value for name, end in ends.items() if end.per_test}
@@ -90,7 +90,7 @@ def _full(courses: Sequence[Course]) -> list[str]:
     return [*dict.fromkeys(order)][:MOST_FULL]
 
 
-def _how_to_read(courses: Sequence[Course], looks: Sequence[Emphasis]) -> str:
+def _how_to_read(courses: Sequence[CostCurve], looks: Sequence[Emphasis]) -> str:
     said = ["Milliseconds per test (median over tests, then over rounds)."]
     intervals = any(point.per_test and point.per_test.low is not None for point in courses[0].points)
     said += ["Shaded: 95 % confidence interval."] if intervals else []
@@ -99,6 +99,6 @@ def _how_to_read(courses: Sequence[Course], looks: Sequence[Emphasis]) -> str:
     return " ".join(said)
 
 
-def _named(course: Course, look: Emphasis) -> str:
-    mark = course.mark or ("not ranked" if look == "floor" else "")
+def _named(course: CostCurve, look: Emphasis) -> str:
+    mark = course.not_ranked or ("not ranked" if look == "floor" else "")
     return course.strategy + (f" ({mark})" if mark else "")

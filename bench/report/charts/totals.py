@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import Growth
+from bench.analysis.scaling import Scaling
 from bench.analysis.totals import MOST_TESTS, BreakEven, Total
 from bench.report.charts import Picture
 from bench.report.charts.lines import MOST_FULL, Plot, curve, place, spread
@@ -31,7 +31,7 @@ MARK_SIZE, FOOT = 8.0, 22.0
 HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # covers lines behind a figure
 
 
-def picture(analysis: Analysis, growth: Growth) -> Picture | None:
+def picture(analysis: Analysis, growth: Scaling) -> Picture | None:
     """Draw the duration of suites of 1 to 100,000 tests; None if it is known for no ranked strategy."""
     totals = _in_order(analysis, growth)
     if not totals:
@@ -74,7 +74,7 @@ def picture(analysis: Analysis, growth: Growth) -> Picture | None:
     return sheet.picture("totals", "Duration of a suite by number of tests")
 
 
-def sentence(analysis: Analysis, growth: Growth) -> str:
+def sentence(analysis: Analysis, growth: Scaling) -> str:
     """
     State how long 1,000 tests take under the fastest and the slowest strategy, and where another one is faster.
 
@@ -127,7 +127,7 @@ def _ticks(low: float, high: float) -> dict[float, str]:
     return {time: f"{count} {unit}" for time, count, unit in (tens if len(tens) >= FEW_TICKS else times)}
 
 
-def _in_order(analysis: Analysis, growth: Growth) -> dict[str, Total]:
+def _in_order(analysis: Analysis, growth: Scaling) -> dict[str, Total]:
     """Return the totals of ranked strategies by their names, cheapest first."""
     totals = {total.strategy: total for total in growth.totals}
     names = [result.facts.name for result in analysis.strategies if result.ranked]

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from bench.analysis.conditions import Conditions
 from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis
-from bench.analysis.scaling import FACTORS, Growth
+from bench.analysis.scaling import FACTORS, Scaling
 from bench.analysis.traps import TrapResult
 from bench.report.answers import Choice, answers, choices
 from bench.report.charts import Picture, heatmap, timeline, typesetting
@@ -65,7 +65,7 @@ _COLOURS = {
 
 
 def write_page(
-    analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
+    analysis: Analysis, growth: Scaling, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
 ) -> Path:
     """
     Write the page into the folder of a run, whose pictures have been written, whole or not at all; return its path.
@@ -85,7 +85,7 @@ def write_page(
 
 
 def _content(
-    analysis: Analysis, growth: Growth, pictures: Sequence[Picture], folder: Path, swept: Conditions | None
+    analysis: Analysis, growth: Scaling, pictures: Sequence[Picture], folder: Path, swept: Conditions | None
 ) -> dict[str, Any]:
     run, is_probed = analysis.run, bool(analysis.outcomes)
     sight = next((picture for picture in pictures if picture.stem == heatmap.STEM), None)
@@ -115,7 +115,7 @@ def _content(
         "loops": loops,
         "trap_and_cure": _trap_and_cure(analysis, loops),
         "notes": sentences(growth),
-        "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in growth.courses],
+        "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in growth.curves],
         "sight_sentence": sight.sentence if sight else "",
         "columns": [_column(column) for column in probed(analysis)],
         "homes": [*homes(analysis)],

@@ -9,8 +9,8 @@ from bench.report.conditions_text import (
     TITLE,
     TRAPS,
     WORDS,
-    Reason,
-    reasons,
+    Explanation,
+    explanations,
     safety,
     sentences,
     tables,
@@ -47,14 +47,14 @@ class Section:
     drawing: Drawing
     sentences: Sequence[str]
     tables: Sequence[ConditionsTable]
-    reasons: Sequence[tuple[str, Reason, str]]
+    reasons: Sequence[tuple[str, Explanation, str]]
     """The place in the page, the reason, and the name of its condition."""
     safety: Sequence[str]
 
 
 def section(conditions: Conditions, drawing: Drawing) -> Section:
     """Return what the page shows of a run with several conditions."""
-    found = {_place(one): one for one in reasons(conditions)}
+    found = {_place(one): one for one in explanations(conditions)}
     return Section(
         title=TITLE,
         drawing=drawing,
@@ -65,11 +65,11 @@ def section(conditions: Conditions, drawing: Drawing) -> Section:
     )
 
 
-def _place(reason: Reason) -> str:
+def _place(reason: Explanation) -> str:
     return f"under-{reason.place}-{reason.name}"
 
 
-def _table(title: str, rows: Sequence[Sequence[str]], found: dict[str, Reason]) -> ConditionsTable:
+def _table(title: str, rows: Sequence[Sequence[str]], found: dict[str, Explanation]) -> ConditionsTable:
     heads, *body = rows
     cells = [
         [

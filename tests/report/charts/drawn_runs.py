@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench.analysis.ranking import Analysis, analyse
-from bench.analysis.scaling import Growth, grow
+from bench.analysis.scaling import Scaling, analyse_scaling
 from bench.results.records import Run, Size, StrategyFacts
 from tests.analysis.test_scaling import NONE, TRAP, TWIN, Cost, always, cells_of, swept
 from tests.made_runs import a_cell, facts
@@ -29,7 +29,7 @@ class Drawn:
     """What the charts are drawn from."""
 
     analysis: Analysis
-    growth: Growth
+    growth: Scaling
 
     @property
     def ranked(self) -> list[str]:
@@ -44,7 +44,7 @@ def _made(
     run: Run = swept(*(own.get(name) or facts(name) for name in truth), TRAP, base=BASE, sweep=sweep)
     trap = a_cell("trap", 0, outcomes="F" * 20)
     cells = [trap, *cells_of(truth, (BASE, *sweep), rounds=rounds, noise=noise)]
-    return Drawn(analyse(run, cells), grow(run, cells))
+    return Drawn(analyse(run, cells), analyse_scaling(run, cells))
 
 
 @cache

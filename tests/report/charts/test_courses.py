@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.findings import NotRanked, Reason
-from bench.analysis.scaling import Factor, Growth
+from bench.analysis.scaling import Factor, Scaling
 from bench.report.charts.courses import picture, sentence
 from tests.report.charts.drawn_runs import drawn_run
 from tests.report.charts.pictures import boxes_in, check_layout, words_in
@@ -77,9 +77,9 @@ def test_tick_labels_of_close_values_do_not_touch() -> None:
     run = drawn_run("usual")
     courses = tuple(
         replace(course, points=tuple(replace(point, value=198 + n) for n, point in enumerate(course.points)))
-        for course in run.growth.courses["tables"]
+        for course in run.growth.curves["tables"]
     )
-    drawn = picture(run.analysis, replace(run.growth, courses={"tables": courses}), "tables")
+    drawn = picture(run.analysis, replace(run.growth, curves={"tables": courses}), "tables")
     assert drawn
     check_layout(drawn.figure, boxes_in(drawn.figure))
 
@@ -88,16 +88,16 @@ def test_a_factor_that_was_not_swept_has_no_chart() -> None:
     """There is no chart without a sweep over the factor, nor if nothing finished."""
     run = drawn_run("25 with long names")
     assert picture(run.analysis, run.growth, "rows") is None
-    assert picture(run.analysis, Growth((), {"rows": ()}, (), 1, ()), "rows") is None
+    assert picture(run.analysis, Scaling((), {"rows": ()}, (), 1, ()), "rows") is None
 
 
 def test_a_strategy_without_figures_at_one_end_is_left_out_of_the_sentence(tmp_path: Path) -> None:
     """Its curve ends where its figures end; a strategy without any figure is named below the panel."""
     run = drawn_run("usual")
-    courses = run.growth.courses["rows"]
+    courses = run.growth.curves["rows"]
     gone = replace(courses[0], points=tuple(replace(point, per_test=None, ratio=None) for point in courses[0].points))
     short = replace(courses[1], points=(*courses[1].points[:-1], gone.points[-1]))
-    growth = replace(run.growth, courses={"rows": (gone, short, *courses[2:])})
+    growth = replace(run.growth, curves={"rows": (gone, short, *courses[2:])})
     said = sentence(run.analysis, growth, "rows")
     assert not {courses[0].strategy, courses[1].strategy} & set(said.replace(",", "").split())
     drawn = picture(run.analysis, growth, "rows")
