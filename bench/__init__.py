@@ -1,4 +1,4 @@
-"""What a strategy file imports: its declaration, and the probes that it names there."""
+"""What a strategy file imports to declare itself."""
 
 from bench.strategy.declaration import ExpectedError, Peer, Strategy, Trap
 from bench.strategy.probe_catalogue import KEPT_CONNECTIONS, ONE_TRANSACTION, Probe

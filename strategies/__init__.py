@@ -1,1 +1,1 @@
-"""One file per strategy; a file that is dropped in here is in the race."""
+"""One file per strategy; each new file here takes part in the comparison."""

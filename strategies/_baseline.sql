@@ -1,17 +1,17 @@
--- Installed by baseline_restore.py into its copy of the migrated database: a baseline of what is there, triggers that
--- note what a test touches, and restore(), which puts back what was noted. Everything lies in the schema
--- baseline_restore. The restoring connection has baseline_restore.restoring set, so that its own work is not noted.
+-- baseline_restore.py installs this into its copy of the migrated database: a baseline of all rows, triggers that record
+-- what a test changes, and restore(), which puts it back. Everything is in the schema baseline_restore. The restoring
+-- connection sets baseline_restore.restoring, so that its own changes are not recorded.
 
 CREATE SCHEMA baseline_restore;
 
--- Without a key: writers that note the same table must not wait for each other. 0 stands for a changed schema.
+-- It has no key, so that writers that record the same table do not wait for each other. 0 means a changed schema.
 CREATE UNLOGGED TABLE baseline_restore.touched (relation oid NOT NULL);
 
 CREATE TABLE baseline_restore.sequences (
     sequence oid NOT NULL, name text NOT NULL, last_value bigint NOT NULL, is_called boolean NOT NULL, cached boolean NOT NULL
 );
 
--- SECURITY DEFINER, since the role that writes to a table need not be allowed to write here.
+-- SECURITY DEFINER, since a role that writes to a table may not have the right to write here.
 CREATE FUNCTION baseline_restore.note_table() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO baseline_restore.touched VALUES (TG_RELID);
@@ -19,7 +19,7 @@ BEGIN
 END
 $$;
 
--- Temporary tables go with their connection, and are none of the schema.
+-- Temporary tables are ignored: they end with their connection and do not belong to the schema.
 CREATE FUNCTION baseline_restore.note_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF current_setting('baseline_restore.restoring', true) IS NOT NULL THEN
@@ -37,7 +37,7 @@ $$;
 
 DO $install$
 DECLARE
-    -- Up to so many rows of a table are copied back whole; of a larger one those whose keys were noted.
+    -- Tables with at most this many rows are restored as a whole; in larger ones, only rows whose keys were recorded.
     few CONSTANT integer := 200;
     noted CONSTANT text := 'FOR EACH STATEMENT WHEN (current_setting(''baseline_restore.restoring'', true) IS NULL)';
     beyond oid[] := '{0}';
@@ -58,7 +58,7 @@ BEGIN
             format('baseline_restore.rows_%s', c.oid) AS rows,
             format('baseline_restore.keys_%s', c.oid) AS keys,
             format('baseline_restore.note_keys_%s', c.oid) AS note_keys,
-            -- A statement that names a parent writes to its children, and only the parent's trigger tells.
+            -- A statement on a parent table also writes to its children, but fires only the parent's trigger.
             ARRAY(
                 WITH RECURSIVE above (relation) AS (
                     SELECT c.oid UNION SELECT i.inhparent FROM pg_inherits AS i JOIN above ON i.inhrelid = relation
@@ -71,10 +71,10 @@ BEGIN
                 FROM pg_attribute
                 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
             ) AS columns,
-            -- These fire while rows are put back.
+            -- These would fire while rows are restored.
             EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('A', 'R'))
             OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid AND ev_enabled IN ('A', 'R')) AS interferes,
-            -- Rows that break these cannot be put back.
+            -- Rows that violate these cannot be restored.
             EXISTS (
                 SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'n') AND NOT convalidated
             ) AS unchecked
@@ -100,7 +100,7 @@ BEGIN
                 );
             END IF;
             IF rows_there > few AND NOT item.in_tree THEN
-                -- Compared by the operators of the key's own index, whatever their schema.
+                -- Keys are compared by the operators of their own index, whatever schema those are in.
                 SELECT
                     string_agg(quote_ident(a.attname), ', ' ORDER BY k.place),
                     string_agg(
@@ -164,7 +164,7 @@ BEGIN
         );
     END LOOP;
 
-    -- Writes in replica role count, too.
+    -- Writes in the replica role are recorded, too.
     FOR item IN
         SELECT tgrelid::regclass AS name, tgname FROM pg_trigger WHERE starts_with(tgname, 'baseline_restore_')
     LOOP
@@ -198,7 +198,7 @@ DECLARE
     touched oid[];
     item record;
 BEGIN
-    -- The test is over: what it left in a transaction would hold locks, or commit into the next test.
+    -- The test is over. A transaction that it left open would hold locks, or commit during the next test.
     SELECT string_agg(format('backend %%s, %%s: %%s', pid, state, query), '; ' ORDER BY pid), bool_and(pg_terminate_backend(pid, 5000))
     INTO ended, restored
     FROM pg_stat_activity
@@ -214,7 +214,7 @@ BEGIN
         JOIN %s ON %s
         WHERE (now.last_value, now.is_called) IS DISTINCT FROM (kept.last_value, kept.is_called)
     LOOP
-        -- A new file for the sequence makes connections forget the values that they hold in advance.
+        -- A new file for the sequence makes connections drop the values that they have cached.
         IF item.cached THEN EXECUTE format('ALTER SEQUENCE %%s RESTART', item.name); END IF;
         PERFORM setval(item.sequence, item.last_value, item.is_called);
     END LOOP;

@@ -1,7 +1,7 @@
 """
-What strategies with databases of their own share: to make and drop databases, and a migrated one for each worker.
+Creates and drops databases, for strategies that have their own; a migrated database for each worker.
 
-They import from here and name it as a plugin, of which pytest would warn: PYTEST_DONT_REWRITE.
+Strategies both import this module and load it as a plugin, about which pytest would warn: PYTEST_DONT_REWRITE.
 """
 
 import os
@@ -16,14 +16,14 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "master")
 
 
 async def drop(server: AsyncEngine, database: str) -> None:
-    """Drop a database, whoever is connected to it."""
+    """Drop a database, and disconnect everybody from it."""
     quote = server.dialect.identifier_preparer.quote_identifier
     async with server.connect() as connection:
         await connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {quote(database)} WITH (FORCE)")
 
 
 async def replace(server: AsyncEngine, database: str, template: str, options: str = "") -> None:
-    """Replace a database by a copy of another one, to which nobody may be connected."""
+    """Replace a database with a copy of another one, to which nobody may be connected."""
     await drop(server, database)
     quote = server.dialect.identifier_preparer.quote_identifier
     async with server.connect() as connection:
@@ -32,7 +32,7 @@ async def replace(server: AsyncEngine, database: str, template: str, options: st
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(server_url: str) -> AsyncIterator[AsyncEngine]:
-    """An engine on the maintenance database, for what cannot run inside a transaction."""
+    """An engine on the maintenance database, for statements that cannot run inside a transaction."""
     engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
     yield engine
     await engine.dispose()
@@ -42,7 +42,7 @@ async def server(server_url: str) -> AsyncIterator[AsyncEngine]:
 async def worker_database(
     server: AsyncEngine, database_url: str, migrate: Callable[[Connection], None]
 ) -> AsyncIterator[URL]:
-    """A new, migrated database; each worker of pytest-xdist has its own, so that none waits for another."""
+    """A new, migrated database. Each worker of pytest-xdist has its own, so none waits for another."""
     url = make_url(database_url)
     url = url.set(database=f"{url.database}_{WORKER}")
     await replace(server, str(url.database), "template1")

@@ -1,4 +1,4 @@
-"""What strategies that empty tables share: which tables and sequences, and a connection of their own."""
+"""For strategies that empty tables: which tables and sequences to reset, and a separate connection to do it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-# Partitions go with the table that they are of; an extension's tables are not the application's.
+# Partitions are emptied with their parent; tables of an extension do not belong to the application.
 TABLES = """
     SELECT pg_class.oid::regclass::text
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -26,8 +26,8 @@ RESTARTS = """
 
 @asynccontextmanager
 async def own_connection(url: URL, **settings: str) -> AsyncIterator[AsyncConnection]:
-    """Open a connection that commits each statement, and on which a lock that does not come is an error, not a hang."""
-    # Statements without parameters go as they are: psycopg would look for parameters at their percent signs.
+    """Open a connection that commits each statement, and fails instead of hanging when it does not get a lock."""
+    # Statements without parameters are sent unchanged: psycopg would take percent signs for parameters.
     engine = create_async_engine(
         url, isolation_level="AUTOCOMMIT", poolclass=NullPool, execution_options={"no_parameters": True}
     )
@@ -38,12 +38,12 @@ async def own_connection(url: URL, **settings: str) -> AsyncIterator[AsyncConnec
 
 
 async def tables_to_empty(connection: AsyncConnection) -> list[str]:
-    """Return the quoted names of the tables without rows: right after the migrations, the others are reference data."""
+    """Return the quoted names of the empty tables. Right after the migrations, all others hold reference data."""
     names = (await connection.exec_driver_sql(TABLES)).scalars().all()
     looks = {name: await connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {name})") for name in names}
     return [name for name, look in looks.items() if not look.scalar()]
 
 
 async def sequences_to_set(connection: AsyncConnection) -> list[str]:
-    """Return, for each sequence, the call that sets it back to where it is now."""
+    """Return, for each sequence, the call that resets it to its present value."""
     return list((await connection.exec_driver_sql(RESTARTS)).scalars())

@@ -1,11 +1,11 @@
 """
-Put back exactly what each test touched; the application commits for real.
+Restore exactly what each test changed; the application commits for real.
 
-In a copy of the database triggers note which tables a test writes to, and one statement restores their rows and all
-sequences; a test that changes the schema costs a new copy. A transaction that a test leaves open is ended, with a
-warning. It needs a superuser; docs/baseline-restore.md says how it works, and what it never puts back.
+In a copy of the database, triggers record which tables a test writes to, and one statement restores their rows and
+all sequences. A test that changes the schema costs a new copy. A transaction that a test leaves open is ended, with a
+warning. Needs a superuser. docs/baseline-restore.md explains the details and lists what is not restored.
 
-Use it when commits must be real, on several connections, and a test must not cost more than a rollback.
+Use it when tests need real commits on several connections, at about the cost of a rollback.
 Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database),
 [touched tables](https://carbonhealth.com/blog-post/cleaning-postgresql-db-between-integration-tests-efficiently).
 """
@@ -32,18 +32,18 @@ strategy = Strategy(
 INSTALL = Path(__file__).with_name("_baseline.sql").read_text(encoding="utf-8")
 
 SETTINGS = {
-    "session_replication_role": "replica",  # neither triggers nor foreign keys meddle with what is put back
-    "baseline_restore.restoring": "on",  # and this is not noted
-    "synchronous_commit": "off",  # the copy never has to outlast a crash
-    "lock_timeout": "5s",  # then a new copy, for which every connection is ended
-    "enable_hashjoin": "off",  # a few keys of a large table are best looked up one by one
+    "session_replication_role": "replica",  # no trigger or foreign key interferes with the restored rows
+    "baseline_restore.restoring": "on",  # and the restoring itself is not recorded
+    "synchronous_commit": "off",  # the copy need not survive a crash
+    "lock_timeout": "5s",  # then the copy is replaced, which ends every connection
+    "enable_hashjoin": "off",  # for a few keys of a large table, single lookups are fastest
     "enable_mergejoin": "off",
 }
-"""Of the connection that restores. Set once, since a change of the role makes Postgres forget its plans."""
+"""Settings of the restoring connection. They are set once, since changing the role discards cached plans."""
 
 
 def dsn(url: URL) -> str:
-    """Return a URL as asyncpg takes it."""
+    """Return a URL in the form that asyncpg accepts."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -58,15 +58,15 @@ class Copy:
         self._restoring: asyncpg.Connection[Any] | None = None
 
     async def make(self) -> None:
-        """Make it anew from the source, which no test writes to, and install what restores it."""
+        """Create the copy anew from the source, which no test writes to, and install the restore function."""
         await self.drop()
         await self._administrate(f'CREATE DATABASE "{self.url.database}" TEMPLATE "{self._source}"')
         self._restoring = await asyncpg.connect(dsn(self.url), server_settings=SETTINGS)
         await self._restoring.execute(INSTALL)
 
     async def restore(self) -> tuple[bool, str | None]:
-        """Put back what was touched; return whether that was possible, and what the user should know."""
-        assert self._restoring is not None  # noqa: S101 - it has been made
+        """Restore what was changed; return whether that was possible, and a warning for the user."""
+        assert self._restoring is not None  # noqa: S101 - make() was called before
         try:
             restored, ended = await self._restoring.fetchrow("SELECT * FROM baseline_restore.restore()") or (
                 False,
@@ -77,7 +77,7 @@ class Copy:
         return restored, ended and f"a test left a transaction open, which was ended: {ended}"
 
     async def drop(self) -> None:
-        """Drop it, whoever is connected."""
+        """Drop the copy, and disconnect everybody from it."""
         if self._restoring is not None:
             self._restoring.terminate()
         await self._administrate(f'DROP DATABASE IF EXISTS "{self.url.database}" WITH (FORCE)')
@@ -92,7 +92,7 @@ class Copy:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def copy(migrated_database_url: str, server_url: str) -> AsyncIterator[Copy]:
-    """One copy for all tests, made anew whatever an earlier process left."""
+    """One copy for all tests; one that an earlier process left behind is replaced."""
     copy = Copy(migrated_database_url, server_url)
     await copy.make()
     yield copy
@@ -109,7 +109,7 @@ async def db_engine(copy: Copy) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def session_factory(db_engine: AsyncEngine, copy: Copy) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into a copy that is restored afterwards."""
+    """Sessions that commit for real, into a copy that is restored after the test."""
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     restored, warning = await copy.restore()
     if not restored:

@@ -1,10 +1,10 @@
 """
-An outer transaction that sessions join in SQLAlchemy's default way, without a word.
+Roll each test back, with sessions that join the transaction in SQLAlchemy's default mode.
 
-A rollback of the application, after a conflict say, rolls back the outer transaction: what the test had committed is
-gone, and what it commits later stays in the database for good.
+When the application rolls back, for example after a conflict, the outer transaction is rolled back as well. What the
+test had committed is lost, and what it commits later stays in the database.
 
-Do not use it: it works until a test rolls back. Say `join_transaction_mode="create_savepoint"`: that is
+Do not use it: it works only until a test rolls back. With `join_transaction_mode="create_savepoint"` it becomes
 savepoint_rollback.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/changelog/whatsnew_20.html#new-transaction-join-modes-for-session),
 [its default](https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.join_transaction_mode).
@@ -42,7 +42,7 @@ async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def session_factory(db_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions on one connection; without join_transaction_mode it is conditional_savepoint."""
+    """Sessions on one connection; the default join_transaction_mode is conditional_savepoint."""
     async with db_engine.connect() as connection:
         transaction = await connection.begin()
         yield async_sessionmaker(connection, expire_on_commit=False)

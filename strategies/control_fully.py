@@ -1,9 +1,9 @@
 """
-An outer transaction that sessions join with `control_fully`: their commit is its commit.
+Roll each test back, with sessions in the mode `control_fully`: they commit for real.
 
-Nothing is left for the rollback at the end, and every row stays.
+The first commit of a session commits the outer transaction. Nothing is left to roll back, so every row stays.
 
-Do not use it: it is for applications that hand a transaction to a session for good. Take savepoint_rollback.
+Do not use it: the mode is for applications that hand a transaction over to a session. Use savepoint_rollback.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.join_transaction_mode),
 [SQLAlchemy #11163](https://github.com/sqlalchemy/sqlalchemy/issues/11163).
 """
@@ -55,7 +55,7 @@ async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def session_factory(db_engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions on one connection, whose transaction they commit themselves."""
+    """Sessions on one connection, whose transaction their commits end."""
     async with db_engine.connect() as connection:
         transaction = await connection.begin()
         yield async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="control_fully")

@@ -1,9 +1,9 @@
 """
 Create all tables before each test and drop them after it.
 
-The application commits for real. The tables come from the models, so what only a migration makes is missing.
+The application commits for real. The tables come from the models, so objects that only a migration creates are missing.
 
-Use it when code needs real commits that other connections see, and the schema is small and wholly in the models.
+Use it when tests need real commits that other connections see, and the models define the whole schema, which is small.
 Prior art: [FastAPI and async SQLAlchemy 2.0 with pytest done
 right](https://praciano.com.br/fastapi-and-async-sqlalchemy-20-with-pytest-done-right.html),
 [SQLAlchemy #5626](https://github.com/sqlalchemy/sqlalchemy/issues/5626).
@@ -46,7 +46,7 @@ async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 async def session_factory(
     db_engine: AsyncEngine, metadata: MetaData
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into tables that live for one test."""
+    """Sessions that commit for real, into tables that exist for one test."""
     async with db_engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     yield async_sessionmaker(db_engine, expire_on_commit=False)

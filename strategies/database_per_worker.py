@@ -1,8 +1,8 @@
 """
-A database for each worker of pytest-xdist, in which each test is rolled back.
+Give each worker of pytest-xdist a database of its own, and roll each test back.
 
-It is made and migrated anew for each run. Workers share no row and no lock, and none migrates what another one is
-migrating; within a worker all is as with `savepoint_rollback`.
+Each run creates and migrates the databases anew. Workers share no rows and no locks, and never migrate the same
+database. Otherwise it works like `savepoint_rollback`.
 
 Use it when a suite that rolls back runs in parallel.
 Prior art: [pytest-django](https://github.com/pytest-dev/pytest-django/blob/main/docs/usage.rst).

@@ -1,9 +1,9 @@
 """
 Delete all rows after each test, in one statement; the application commits for real.
 
-Foreign keys are checked at the statement's end, so neither order nor cycles matter. Tables that hold rows after the
-migrations are reference data and left alone; what a test changes in them stays changed. Sequences are set back.
-Triggers on DELETE fire, and what they write into another table may stay.
+Postgres checks foreign keys at the end of the statement, so neither order nor cycles matter. Tables with rows after
+the migrations are reference data and not touched; changes in them stay. Sequences are reset. Triggers on DELETE fire,
+and rows that they write into other tables may stay.
 
 Use it when tests need real commits and write few rows.
 Prior art: [DatabaseCleaner's deletion](https://sevenseacat.net/posts/2015/use-database-cleaners-deletion-strategy/),
@@ -46,7 +46,7 @@ async def db_engine(worker_database: URL) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def delete_rows(worker_database: URL) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    """What deletes the rows, on a connection of its own, which keeps the plan of the statement."""
+    """Delete the rows, on a separate connection, which keeps the plan of the statement."""
     async with own_connection(worker_database) as connection:
         tables = enumerate(await tables_to_empty(connection))
         deletes = ", ".join(f"t{number} AS (DELETE FROM {name})" for number, name in tables)
@@ -58,6 +58,6 @@ async def delete_rows(worker_database: URL) -> AsyncIterator[Callable[[], Awaita
 async def session_factory(
     db_engine: AsyncEngine, delete_rows: Callable[[], Awaitable[object]]
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into tables that are emptied afterwards."""
+    """Sessions that commit for real, into tables that are emptied after the test."""
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     await delete_rows()

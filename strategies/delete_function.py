@@ -1,11 +1,11 @@
 """
-Delete all rows after each test by a function of the server's; commits are real.
+Delete all rows after each test with a server-side function; commits are real.
 
-It is made when a run starts, lives as long as its connection, and keeps its plans. On that connection no triggers fire,
-those of foreign keys included, so no order is needed; only a superuser may ask for that, or who was granted SET ON
-PARAMETER session_replication_role. Tables that hold rows after the migrations are left alone; sequences are set back.
+The function is created once per run and keeps its query plans. On its connection no triggers fire, not even those of
+foreign keys, so order does not matter; that needs a superuser, or the right to SET session_replication_role. Tables
+with rows after the migrations are not touched; sequences are reset.
 
-Use it when tests need real commits, the schema is large, and triggers on DELETE are in the way.
+Use it when tests need real commits, the schema is large, and triggers on DELETE must not fire.
 Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder),
 [session_replication_role](https://www.postgresql.org/docs/current/runtime-config-client.html).
 """
@@ -45,7 +45,7 @@ async def db_engine(worker_database: URL) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def delete_rows(worker_database: URL) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    """What calls the function."""
+    """Call the function."""
     async with own_connection(worker_database, session_replication_role="replica") as connection:
         deletes = [f"DELETE FROM {name};" for name in await tables_to_empty(connection)]
         calls = [f"PERFORM {call};" for call in await sequences_to_set(connection)]
@@ -60,6 +60,6 @@ async def delete_rows(worker_database: URL) -> AsyncIterator[Callable[[], Awaita
 async def session_factory(
     db_engine: AsyncEngine, delete_rows: Callable[[], Awaitable[object]]
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into tables that are emptied afterwards."""
+    """Sessions that commit for real, into tables that are emptied after the test."""
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     await delete_rows()

@@ -1,11 +1,10 @@
 """
-A new engine for every test, in a new event loop, and one transaction that is rolled back.
+Create an engine for each test, in an event loop of its own, and roll the test back.
 
-Nothing is shared between loops, so no trap: each test pays for opening a connection, and for what an engine asks the
-server first.
+Event loops share no connection. Each test pays for opening one, and for the queries that a new engine sends first.
 
-Use it when every test is to have an event loop of its own and the application insists on an engine with a pool;
-otherwise null_pool does the same with less.
+Use it when every test needs its own event loop and the application needs an engine with a pool; otherwise null_pool
+does the same for less.
 Prior art: [fastapi-sqla](https://github.com/dialoguemd/fastapi-sqla/pull/266),
 [SQLAlchemy #5626](https://github.com/sqlalchemy/sqlalchemy/issues/5626).
 """
@@ -26,7 +25,7 @@ strategy = Strategy(
 
 @pytest_asyncio.fixture
 async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Make the engine in the loop that will use it."""
+    """Create the engine in the event loop that will use it."""
     engine = create_async_engine(migrated_database_url)
     yield engine
     await engine.dispose()

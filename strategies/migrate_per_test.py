@@ -1,10 +1,10 @@
 """
 Migrate up to head before each test and down to base after it.
 
-The application commits for real, and what only a migration makes is there. Every downgrade has to undo its upgrade.
+The application commits for real, and objects that only a migration creates exist. Every downgrade must undo its
+upgrade. The cost grows with the number of migrations.
 
-Use it when code needs real commits and what only migrations make (triggers, reference rows), and the tests are few;
-the cost grows with the number of migrations.
+Use it when tests need real commits and objects that only migrations create (triggers, reference rows), and are few.
 Prior art: [Function-level database migrations with SQLAlchemy, Alembic, and
 pytest](https://www.scien.cx/2025/08/06/function-level-database-migrations-with-sqlalchemy-alembic-and-pytest),
 [Alembic](https://alembic.sqlalchemy.org/en/latest/cookbook.html#sharing-a-connection-across-one-or-more-programmatic-migration-commands).
@@ -44,7 +44,7 @@ async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def downgrade(connection: Connection, config: Config) -> None:
-    """Run `alembic downgrade base` on a connection that is open."""
+    """Run `alembic downgrade base` on an open connection."""
     config.attributes["connection"] = connection
     command.downgrade(config, "base")
 
@@ -53,7 +53,7 @@ def downgrade(connection: Connection, config: Config) -> None:
 async def session_factory(
     db_engine: AsyncEngine, migrate: Callable[[Connection], None], alembic_config: Config
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into a schema that lives for one test."""
+    """Sessions that commit for real, into tables that exist for one test."""
     async with db_engine.begin() as connection:
         await connection.run_sync(migrate)
     yield async_sessionmaker(db_engine, expire_on_commit=False)

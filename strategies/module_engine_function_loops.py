@@ -1,10 +1,10 @@
 """
-One engine made when its module is imported, each test in a loop of its own.
+Create one engine at import; each test runs in an event loop of its own.
 
-The first test fills the pool and passes; the second gets a connection of the first one's loop.
+The first test fills the pool and passes. The second gets a connection that belongs to the event loop of the first.
 
-Do not use it: all tests but the first fail. Make the engine in a fixture and give all tests one session loop, as
-savepoint_rollback does, or keep it where it is with `NullPool`, as in null_pool.
+Do not use it: all tests but the first fail. Create the engine in a fixture and give all tests one session loop, as
+savepoint_rollback does, or keep the engine at module level with `NullPool`, as in null_pool.
 Prior art: [pytest-asyncio #402](https://github.com/pytest-dev/pytest-asyncio/issues/402).
 """
 
@@ -30,5 +30,5 @@ engine = create_async_engine(os.environ.get("LOOPTRAP_DATABASE_URL", "postgresql
 
 @pytest.fixture
 def session_factory(migrated_database_url: str) -> async_sessionmaker[AsyncSession]:
-    """Sessions of the engine above, that commit for real."""
+    """Sessions of the engine above; they commit for real."""
     return async_sessionmaker(engine, expire_on_commit=False)

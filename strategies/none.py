@@ -1,10 +1,10 @@
 """
-No isolation: one engine in one session loop, and everything that a test commits stays.
+Do nothing between tests: everything that a test commits stays.
 
-The floor: what the tests cost by themselves.
+All tests share one engine and one event loop. This is the floor: the cost of the tests themselves, with which all
+strategies are compared.
 
-Do not use it: tests find the rows of earlier ones. It is what the others are measured against; for the price of the
-floor take savepoint_rollback.
+Do not use it: each test finds the rows of earlier ones. savepoint_rollback isolates tests at about the same cost.
 Prior art: [pytest-asyncio](https://pytest-asyncio.readthedocs.io/en/latest/how-to-guides/run_session_tests_in_same_loop.html).
 """
 

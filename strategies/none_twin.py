@@ -1,9 +1,9 @@
 """
-The floor once more, under another name: what differs between the two is noise.
+Run the floor again under another name: any difference between the two is noise.
 
-It runs in every comparison and is shown in none; see the A/A check in docs/internals/method.md.
+It is part of every comparison and shown in none. See the A/A check in docs/internals/method.md.
 
-Do not use it: it is the harness's own. The floor is none.
+Do not use it: it only serves the harness. The floor itself is none.
 Prior art: [A/A testing](https://www.dynamicyield.com/glossary/aa-testing/).
 """
 

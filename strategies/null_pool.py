@@ -1,9 +1,9 @@
 """
-One engine with `NullPool`, a new event loop for every test, one transaction rolled back.
+Roll each test back, in an event loop of its own, on an engine with `NullPool`.
 
-No connection outlives its checkout, so none meets a second loop; each test pays for opening one.
+The engine keeps no connection, so none is ever used in a second event loop. Each test pays for opening one.
 
-Use it when every test is to have an event loop of its own, and what is said of savepoint_rollback holds.
+Use it when every test needs its own event loop, and otherwise savepoint_rollback would suit you.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#using-multiple-asyncio-event-loops),
 [asyncpg #863](https://github.com/MagicStack/asyncpg/issues/863).
 """

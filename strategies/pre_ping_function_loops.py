@@ -1,10 +1,11 @@
 """
-The same engine at module level, with `pool_pre_ping=True`: the trap as flakiness.
+Create one engine at import, with `pool_pre_ping=True`; each test has its own loop.
 
-The ping finds the other loop's connection broken, and every other test gets a new one and passes.
+The ping finds that a connection of another event loop is broken. Every other test then gets a new connection and
+passes, which looks like flakiness.
 
-Do not use it: what looks like a cure fails every other test. Take savepoint_rollback or null_pool: a ping is for
-servers that restart, not for loops.
+Do not use it: it looks like a fix, but every other test fails. Use savepoint_rollback or null_pool. A ping is for
+servers that restart, not for event loops.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/core/pooling.html#disconnect-handling-pessimistic),
 [pytest-asyncio #402](https://github.com/pytest-dev/pytest-asyncio/issues/402).
 """

@@ -1,11 +1,11 @@
 """
 Roll each test back, after checking its deferred constraints.
 
-An outer transaction never commits, so what is checked at commit never is. `SET CONSTRAINTS ALL IMMEDIATE` checks it
-just before the rollback: a violated constraint makes the test end in an error, but in its teardown and not where the
-application commits, so how the application answers it cannot be tested.
+The outer transaction never commits, so deferred constraints would never be checked. `SET CONSTRAINTS ALL IMMEDIATE`
+checks them just before the rollback. A violation makes the test fail in its teardown, not where the application
+commits, so tests cannot see how the application handles it.
 
-Use it when the schema has constraints that are initially deferred, in place of `savepoint_rollback`.
+Use it when you would use `savepoint_rollback`, and the schema has constraints that are initially deferred.
 Prior art: [Django on the same gap](https://code.djangoproject.com/ticket/16457),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """
@@ -22,7 +22,7 @@ from bench import ONE_TRANSACTION, Probe, Strategy
 strategy = Strategy(
     test_loop_scope="session",
     fixture_loop_scope="session",
-    # Unlike a rollback, the check waits for the query of a task that still runs, and the rollback comes right after it.
+    # Unlike a rollback, the check waits until the query of a running task ends, and the rollback follows at once.
     hides={*ONE_TRANSACTION - {Probe.RUNNING_TASK}, Probe.ADVISORY_SESSION_LOCK, Probe.PREPARED_STATEMENT},
     core=False,
 )
@@ -39,7 +39,7 @@ async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def check_constraints(connection: AsyncConnection) -> None:
-    """Check what a commit would, unless the test has ended in an error that left nothing to check."""
+    """Check what a commit would check, unless the transaction has failed."""
     if connection.invalidated:
         return
     try:

@@ -1,11 +1,11 @@
 """
 Wrap each test in an outer transaction and roll it back.
 
-The application may commit and roll back: its transactions are savepoints of the outer one. One engine in one
-session loop, so the connection stays open between tests.
+The application may commit and roll back: its transactions become savepoints of the outer one. All tests share one
+engine and one event loop, so the connection stays open between tests.
 
-Use it when the code under test keeps to the sessions that it is given, one at a time, and nobody else has to see
-what it commits.
+Use it when your code uses only the injected session, never two at once, and no other connection has to see what it
+commits.
 Prior art: [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#session-external-transaction),
 [Django](https://docs.djangoproject.com/en/stable/topics/testing/tools/#django.test.TestCase),
 [Rails](https://guides.rubyonrails.org/testing.html), [Ecto](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html).

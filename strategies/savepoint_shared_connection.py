@@ -1,13 +1,13 @@
 """
-Roll each test back, with one connection for which all sessions wait in turn.
+Roll each test back, with one connection that all sessions use in turn.
 
-The sessions' pool has one connection, inside the test's outer transaction; there, BEGIN, COMMIT and ROLLBACK are a
-savepoint's. So concurrent requests are answered, one transaction after the other: lock waits, deadlocks, isolation and
-interleaving cannot be seen. Who begins a second transaction while the same task still has one waits for itself: after
-3 seconds, "QueuePool limit of size 1 overflow 0 reached".
+The sessions' pool has a single connection, inside the test's outer transaction; BEGIN, COMMIT and ROLLBACK act on a
+savepoint. Concurrent requests run one transaction at a time, so tests cannot see lock waits, deadlocks, isolation
+levels or interleaving. A task that begins a second transaction before ending its first blocks itself: after 3 seconds
+it gets "QueuePool limit of size 1 overflow 0 reached".
 
-Use it when the code under test serves requests at the same time or opens sessions of its own, one after the other, and
-speed matters more than what happens between transactions.
+Use it when the code under test handles concurrent requests, or opens sessions of its own one after the other, and
+speed matters more than how transactions interact.
 Prior art: [Ecto's SQL sandbox](https://hexdocs.pm/ecto_sql/Ecto.Adapters.SQL.Sandbox.html),
 [Rails' shared connection](https://github.com/rails/rails/pull/28083).
 """
@@ -34,7 +34,7 @@ strategy = Strategy(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
-    """An ordinary engine, for fixtures of a wider scope than a test."""
+    """An ordinary engine, for fixtures with a wider scope than a test."""
     engine = create_async_engine(migrated_database_url)
     yield engine
     await engine.dispose()
@@ -73,7 +73,7 @@ async def session_factory(shared_engine: AsyncEngine) -> AsyncIterator[async_ses
         await outer.execute("BEGIN")
     yield async_sessionmaker(shared_engine, expire_on_commit=False)
     if isinstance(shared_engine.pool, QueuePool) and shared_engine.pool.checkedout():
-        # A task or a connection that the test forgot would keep all others waiting.
+        # A task or connection that the test left behind would block all later ones.
         outer.terminate()
         await shared_engine.dispose()
     elif not outer.is_closed():

@@ -1,10 +1,11 @@
 """
-A schema per test, found through `search_path`, with tables made from the models.
+Create a schema for each test, selected by `search_path`, with tables from the models.
 
-The application commits for real. What only a migration makes is missing, and so is whatever names its schema or
-connects without the setting. The schema has the same name in every test, so that connections can be kept.
+The application commits for real. Objects that only a migration creates are missing. SQL that names the schema, and
+connections without the setting, do not find the tables. The schema has the same name in every test, so connections
+can stay open.
 
-Use it when there may be one database only, several workers are to use it, and nothing but models makes tables.
+Use it when you may have only one database, several workers share it, and the models define all tables.
 Prior art: [Per-Test Database Isolation in Postgres](https://conroy.org/per-test-database-isolation-in-postgres).
 """
 
@@ -42,14 +43,14 @@ END_TRANSACTIONS = text(
 
 
 async def drop(connection: AsyncConnection) -> None:
-    """Drop the schema; a transaction that a test left open would keep its tables locked."""
+    """Drop the schema, after ending transactions that tests left open, which would lock its tables."""
     await connection.execute(END_TRANSACTIONS, {"schema": SCHEMA})
     await connection.execute(DropSchema(SCHEMA, cascade=True, if_exists=True))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """One engine for all tests, whose connections look into the schema first, and then for extensions."""
+    """One engine for all tests, whose connections search the schema first, then public for extensions."""
     settings = {"search_path": f"{SCHEMA},public", "application_name": SCHEMA}
     engine = create_async_engine(database_url, connect_args={"server_settings": settings})
     yield engine
@@ -60,10 +61,10 @@ async def db_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def session_factory(db_engine: AsyncEngine, metadata: MetaData) -> async_sessionmaker[AsyncSession]:
-    """Sessions that commit for real, into a schema that lives until the next test."""
+    """Sessions that commit for real, into a schema that exists until the next test."""
     async with db_engine.begin() as connection:
         await drop(connection)
         await connection.execute(CreateSchema(SCHEMA))
-        # The schema is empty, so nothing needs to be looked for.
+        # The schema is empty, so there is nothing to check for.
         await connection.run_sync(metadata.create_all, checkfirst=False)
     return async_sessionmaker(db_engine, expire_on_commit=False)

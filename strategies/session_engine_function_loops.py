@@ -1,9 +1,9 @@
 """
-One engine in the session's event loop, each test in a loop of its own.
+Create one engine in the session's event loop; each test runs in a loop of its own.
 
-The pool's connections belong to the loop that opened them; the first test that takes one is in another.
+A connection in the pool belongs to the event loop that opened it, and every test runs in another one.
 
-Do not use it: all tests fail. Give tests and fixtures one session loop, as savepoint_rollback does, or take null_pool.
+Do not use it: all tests fail. Give tests and fixtures one session loop, as savepoint_rollback does, or use null_pool.
 Prior art: [FastAPI async + pytest, event loop
 trap](https://dev.to/neerajkansal9/fastapi-asyncpytest-event-loop-trap-295c),
 [SQLAlchemy](https://docs.sqlalchemy.org/en/20/orm/extensions/asyncio.html#using-multiple-asyncio-event-loops).
@@ -28,7 +28,7 @@ strategy = Trap(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
-    """One engine for all tests, that has connected once, as an engine that makes the tables has."""
+    """One engine for all tests. It has connected once, as if it had created the tables."""
     engine = create_async_engine(migrated_database_url)
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))

@@ -1,10 +1,10 @@
 """
-A database per test, copied from a migrated template with STRATEGY = wal_log.
+Copy a migrated template database for each test, with STRATEGY = wal_log.
 
-Postgres reads the template page by page and logs every page of the copy; only to drop one it makes a checkpoint. A
-copy has the name of the one before it, so that the engine stays and opens its connections anew. From Postgres 15 on.
+Postgres reads the template page by page and writes every page of the copy to the WAL; only dropping a copy needs a
+checkpoint. Every copy has the same name, so the engine stays and opens new connections. Needs Postgres 15 or later.
 
-Use it when tests need all that a database is, DDL and commits included, and the migrated template is small.
+Use it when tests need a complete database, with DDL and commits, and the migrated template is small.
 Prior art: [CREATE DATABASE](https://www.postgresql.org/docs/current/sql-createdatabase.html),
 [pytest-postgresql](https://github.com/dbfixtures/pytest-postgresql).
 """
@@ -24,13 +24,13 @@ pytest_plugins = ["strategies._databases"]
 
 
 async def renew(server: AsyncEngine, copy: URL, template: URL) -> None:
-    """Replace the copy by a new one."""
+    """Replace the copy with a new one."""
     await replace(server, str(copy.database), str(template.database), "STRATEGY = wal_log")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def db_engine(server: AsyncEngine, worker_database: URL) -> AsyncIterator[AsyncEngine]:
-    """One engine for all tests, on a copy that is there from the start, for fixtures of a wider scope."""
+    """One engine for all tests. Its copy exists from the start, for fixtures with a wider scope."""
     copy = worker_database.set(database=f"{worker_database.database}_copy")
     await renew(server, copy, worker_database)
     engine = create_async_engine(copy)
@@ -43,8 +43,8 @@ async def db_engine(server: AsyncEngine, worker_database: URL) -> AsyncIterator[
 async def session_factory(
     server: AsyncEngine, worker_database: URL, db_engine: AsyncEngine
 ) -> async_sessionmaker[AsyncSession]:
-    """Sessions that commit for real, in a copy that the next test's replaces."""
-    # Postgres waits a tenth of a second for connections that it has to end.
+    """Sessions that commit for real, into a copy that the next test replaces."""
+    # Without this, Postgres would wait a tenth of a second to end the open connections.
     await db_engine.dispose()
     await renew(server, db_engine.url, worker_database)
     return async_sessionmaker(db_engine, expire_on_commit=False)

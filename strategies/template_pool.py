@@ -1,10 +1,10 @@
 """
-A database per test, copied from a migrated template while other tests run.
+Give each test a copy of a migrated template database, made while other tests run.
 
-A few databases take turns: the one that a test is done with is dropped and copied anew, and goes to the end of the
-queue. The server does no less than for copies on demand.
+A few databases take turns: after a test its database is dropped, copied again in the background, and joins the end of
+the queue. The server does as much work as for copies on demand.
 
-Use it when tests need all that a database is, and leave the server time for a copy.
+Use it when tests need a complete database, and leave the server enough time between them to copy one.
 Prior art: [IntegreSQL](https://github.com/allaboutapps/integresql).
 """
 
@@ -28,11 +28,11 @@ strategy = Strategy(
 
 pytest_plugins = ["strategies._databases"]
 
-COPIES = 4  # one for the test that runs; the others are ready or in the making
+COPIES = 4  # one for the running test; the others are ready or being copied
 
 
 class Copy:
-    """A database that is made in the background, again and again, and its engine."""
+    """A database that is repeatedly copied in the background, and its engine."""
 
     def __init__(self, server: AsyncEngine, template: URL, number: int) -> None:
         self._server, self._template = server, str(template.database)
@@ -41,11 +41,11 @@ class Copy:
         self.renew()
 
     def renew(self) -> None:
-        """Start to make it; an error waits in the task for the test whose turn it is."""
+        """Start copying; an error is raised in the test that takes this copy."""
         self.made = asyncio.create_task(replace(self._server, self._name, self._template))
 
     async def drop(self) -> None:
-        """Drop it once it is made, or failed to be."""
+        """Drop the copy, after its copying has ended or failed."""
         await asyncio.wait([self.made])
         await self.engine.dispose()
         await drop(self._server, self._name)
@@ -53,7 +53,7 @@ class Copy:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def copies(server: AsyncEngine, worker_database: URL) -> AsyncIterator[deque[Copy]]:
-    """The copies that no test uses, the earliest first."""
+    """The copies that no test is using, the oldest first."""
     copies = deque(Copy(server, worker_database, number) for number in range(COPIES))
     yield copies
     for copy in copies:
@@ -62,7 +62,7 @@ async def copies(server: AsyncEngine, worker_database: URL) -> AsyncIterator[deq
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def db_engine(copies: deque[Copy]) -> AsyncIterator[AsyncEngine]:
-    """An engine whose database is a new copy."""
+    """An engine on a new copy."""
     copy = copies.popleft()
     try:
         await copy.made

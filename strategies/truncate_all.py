@@ -1,9 +1,9 @@
 """
 Truncate all tables after each test; the application commits for real.
 
-Identity columns start again; a sequence that no table owns goes on. Each table and index gets a new file, empty or not.
-Tables that hold rows after the migrations are left alone, but CASCADE takes along one that refers to another table.
-TRUNCATE waits for whoever has so much as read a table: a connection that is left in a transaction ends in an error.
+Identity columns restart; a sequence that no table owns does not. Every table and index gets a new file, even an empty
+one. Tables with rows after the migrations are kept, but CASCADE empties those that refer to a truncated table.
+TRUNCATE waits for every transaction that has read a table, so a connection left in a transaction causes an error.
 
 Use it when tests need real commits and write many rows into few tables.
 Prior art: [DatabaseCleaner](https://github.com/DatabaseCleaner/database_cleaner),
@@ -48,7 +48,7 @@ async def db_engine(worker_database: URL) -> AsyncIterator[AsyncEngine]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def truncate_tables(worker_database: URL) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-    """What truncates the tables, on a connection of its own."""
+    """Truncate the tables, on a separate connection."""
     async with own_connection(worker_database) as connection:
         tables = ", ".join(await tables_to_empty(connection))
         yield partial(connection.exec_driver_sql, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
@@ -58,6 +58,6 @@ async def truncate_tables(worker_database: URL) -> AsyncIterator[Callable[[], Aw
 async def session_factory(
     db_engine: AsyncEngine, truncate_tables: Callable[[], Awaitable[object]]
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into tables that are truncated afterwards."""
+    """Sessions that commit for real, into tables that are truncated after the test."""
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     await truncate_tables()

@@ -1,10 +1,10 @@
 """
-Truncate, after each test, the tables that it wrote to; the application commits for real.
+Truncate only the tables that a test wrote to; the application commits for real.
 
-One statement finds them: they hold rows, or a sequence of theirs has been used, if for rows that were rolled back or
-deleted. Else all is as with `truncate_all`: reference data, sequences that no table owns, and locks.
+One statement finds them: they have rows, or one of their sequences was used, even for rows that were rolled back or
+deleted. Otherwise it works like `truncate_all`: reference data, sequences that no table owns, and locks.
 
-Use it when tests need real commits, the schema is large, and a test writes to few of its tables.
+Use it when tests need real commits, the schema is large, and each test writes to few tables.
 Prior art: [database_rewinder](https://github.com/amatsuda/database_rewinder),
 [Respawn](https://www.jimmybogard.com/how-respawn-works/).
 """
@@ -54,14 +54,14 @@ async def db_engine(worker_database: URL) -> AsyncIterator[AsyncEngine]:
 
 
 async def truncate(connection: AsyncConnection, look: str) -> None:
-    """Truncate the tables that the look finds."""
+    """Truncate the tables that the query finds."""
     if dirty := (await connection.exec_driver_sql(look)).scalars().all():
         await connection.exec_driver_sql(f"TRUNCATE {', '.join(dirty)} RESTART IDENTITY CASCADE")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def truncate_dirty(worker_database: URL) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """What truncates the tables that are dirty, on a connection of its own, which keeps the plan of the look."""
+    """Truncate the tables that were written to, on a separate connection, which keeps the plan of the query."""
     async with own_connection(worker_database) as connection:
         looks = await connection.scalars(LOOKS, {"tables": await tables_to_empty(connection)})
         yield partial(truncate, connection, " UNION ALL ".join(looks))
@@ -71,6 +71,6 @@ async def truncate_dirty(worker_database: URL) -> AsyncIterator[Callable[[], Awa
 async def session_factory(
     db_engine: AsyncEngine, truncate_dirty: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into tables that are truncated afterwards if they have been written to."""
+    """Sessions that commit for real; tables that a test wrote to are truncated after it."""
     yield async_sessionmaker(db_engine, expire_on_commit=False)
     await truncate_dirty()

@@ -1,8 +1,9 @@
 """
-The application under test: a small FastAPI + SQLAlchemy 2 + asyncpg service, as teams really write it.
+The application under test: a small, typical FastAPI + SQLAlchemy 2 + asyncpg service.
 
-It knows nothing of tests. A change here changes the workload's fingerprint, so that older runs are no longer compared.
+It contains nothing for tests. Any change here changes the workload's fingerprint, so older runs are not compared with
+newer ones.
 """
 
 TABLES = 5
-"""Tables of the application's own."""
+"""Number of the application's own tables."""

@@ -1,8 +1,8 @@
 """
-Tables and rows that the application never touches, to see how the cost of a strategy grows with its schema.
+Extra tables and rows that the application never uses, to measure how a strategy's cost grows with the schema.
 
-Groups of five as in the application: a parent, and four children that refer to it. Empty, but for the table `seeds`,
-whose rows are reference data and come with a migration.
+The tables come in groups of five, as in the application: a parent and four children that refer to it. All are empty
+except `seeds`, whose rows are reference data and are inserted by a migration.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ GROUP = 5
 
 @dataclass(frozen=True)
 class Ballast:
-    """How much of it there is."""
+    """The amount of extra tables and rows."""
 
     tables: int
     """Empty tables."""
     rows: int
-    """Rows of `seeds`; there is no such table without any."""
+    """Rows of the table `seeds`, which exists only if there are any."""
 
 
 def add_tables(metadata: MetaData, ballast: Ballast) -> list[Table]:
-    """Add the tables to those of a schema, and return them in an order in which they can be created."""
+    """Add the tables to a schema, and return them in an order in which they can be created."""
     tables = [_empty(metadata, number) for number in range(ballast.tables)]
     if ballast.rows:
         tables.append(

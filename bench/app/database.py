@@ -1,4 +1,4 @@
-"""The engine, the session factory and the `get_session` dependency: all at module level, as most services have it."""
+"""The engine, the session factory and the `get_session` dependency, at module level as in most services."""
 
 import os
 from collections.abc import AsyncIterator
@@ -12,11 +12,11 @@ async_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
-    """Give each request a session of its own; handlers commit."""
+    """Give each request its own session; handlers commit."""
     async with async_session() as session:
         yield session
 
 
 def get_session_factory() -> async_sessionmaker[AsyncSession]:
-    """Give what works on after the response, when the request's own session is closed, sessions of its own."""
+    """Provide sessions for work after the response, when the request's session is closed."""
     return async_session

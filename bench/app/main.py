@@ -1,4 +1,4 @@
-"""The routes. Handlers commit themselves, and roll back after a conflict."""
+"""The routes. Handlers commit, and roll back after a conflict."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -42,7 +42,7 @@ async def create_customer(body: CustomerIn, session: Session) -> Customer:
 async def list_customers(
     session: Session, after: int = 0, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> Sequence[Customer]:
-    """List customers by id, a page at a time: those with an id above `after`."""
+    """Return one page of the customers with an id above `after`, ordered by id."""
     page = select(Customer).where(Customer.id > after).order_by(Customer.id).limit(limit)
     return (await session.scalars(page)).all()
 
@@ -64,7 +64,7 @@ async def update_customer(customer_id: int, change: CustomerChange, session: Ses
 
 @app.delete("/customers/{customer_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_customer(customer_id: int, session: Session) -> Response:
-    """Delete a customer, and by the foreign keys their orders and lines."""
+    """Delete a customer; foreign keys cascade to orders and lines."""
     await session.delete(await _customer(session, customer_id))
     await session.commit()
     return Response(status_code=status.HTTP_204_NO_CONTENT)
@@ -72,7 +72,7 @@ async def delete_customer(customer_id: int, session: Session) -> Response:
 
 @app.post("/orders", response_model=OrderOut, status_code=status.HTTP_201_CREATED)
 async def place_order(body: OrderIn, session: Session) -> Order:
-    """Write the order, its lines and the event that announces it, in one commit."""
+    """Write the order, its lines and an outbox event in one commit."""
     customer = await _customer(session, body.customer_id)
     order = Order(customer_id=customer.id, lines=[OrderLine(**line.model_dump()) for line in body.lines])
     session.add(order)
@@ -92,7 +92,7 @@ async def read_order(order_id: int, session: Session) -> Order:
 async def invoice_order(
     order_id: int, session: Session, sessions: SessionFactory, background: BackgroundTasks
 ) -> InvoiceOut:
-    """Number an invoice, and announce it once the response is sent."""
+    """Assign an invoice number, and write an outbox event after the response is sent."""
     order = await _order(session, order_id)
     number = (await session.execute(select(invoice_numbers.next_value()))).scalar_one()
     background.add_task(announce_invoice, sessions, order.id)
@@ -100,7 +100,7 @@ async def invoice_order(
 
 
 async def announce_invoice(sessions: async_sessionmaker[AsyncSession], order_id: int) -> None:
-    """Write the event in a session of its own."""
+    """Write the outbox event in a separate session."""
     async with sessions() as session:
         session.add(OutboxEvent(topic="order.invoiced", payload={"order_id": order_id}))
         await session.commit()

@@ -1,4 +1,4 @@
-"""The declarative models. What only a migration makes (reference rows, trigger, function, domain) is not here."""
+"""The declarative models. Migrations also create reference rows, a trigger, a function and a domain."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ class Base(DeclarativeBase):
 
 
 class Country(Base):
-    """Reference data; its rows come with a migration."""
+    """Reference data; a migration inserts its rows."""
 
     __tablename__ = "countries"
 
@@ -33,7 +33,7 @@ class Country(Base):
 
 
 class Customer(Base):
-    """Somebody who places orders."""
+    """A customer, who places orders."""
 
     __tablename__ = "customers"
 
@@ -47,7 +47,7 @@ class Customer(Base):
 
 
 class Order(Base):
-    """What a customer ordered; goes with the customer."""
+    """An order; it is deleted with its customer."""
 
     __tablename__ = "orders"
 
@@ -60,7 +60,7 @@ class Order(Base):
 
 
 class OrderLine(Base):
-    """One line of an order. Its foreign key is checked at commit, so that lines may be written before their order."""
+    """One line of an order. Its foreign key is checked at commit, so lines may be written before their order."""
 
     __tablename__ = "order_lines"
 
@@ -76,7 +76,7 @@ class OrderLine(Base):
 
 
 class OutboxEvent(Base):
-    """An event for other services. In a migrated database a trigger announces each new row with `NOTIFY outbox`."""
+    """An event for other services. In a migrated database a trigger sends `NOTIFY outbox` for each new row."""
 
     __tablename__ = "outbox"
 
@@ -87,4 +87,4 @@ class OutboxEvent(Base):
 
 
 invoice_numbers = Sequence("invoice_numbers", metadata=Base.metadata)
-"""Invoices are numbered across all customers."""
+"""Numbers invoices across all customers."""

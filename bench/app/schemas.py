@@ -1,4 +1,4 @@
-"""What goes over the wire."""
+"""Request and response bodies."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,13 +15,13 @@ class CustomerIn(BaseModel):
 
 
 class CustomerChange(BaseModel):
-    """What may change of a customer."""
+    """A change of a customer."""
 
     name: str
 
 
 class CustomerOut(BaseModel):
-    """A customer as it is stored."""
+    """A stored customer."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -50,7 +50,7 @@ class LineIn(BaseModel):
 
 
 class LineOut(BaseModel):
-    """One line of an order as it is stored."""
+    """One line of a stored order."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -67,7 +67,7 @@ class OrderIn(BaseModel):
 
 
 class OrderOut(BaseModel):
-    """An order as it is stored."""
+    """A stored order."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -78,6 +78,6 @@ class OrderOut(BaseModel):
 
 
 class InvoiceOut(BaseModel):
-    """An invoice as it is numbered."""
+    """The number of a new invoice."""
 
     number: int

@@ -1,7 +1,7 @@
 """
-`nox -s check`: what tests see of a real Postgres under each strategy, and whether that is what it declares.
+`nox -s check`: run the probes under each strategy, and compare the outcomes with what it declares.
 
-Outcomes are kept in `results/check/`, with their heat map; `--why` shows the detail of one.
+Outcomes are stored in `results/check/`, with a heat map; `--why` shows one of them in detail.
 """
 
 import secrets
@@ -38,7 +38,7 @@ FOLDER = RESULTS / "check"
 )
 @click.pass_context
 def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str] | None, **options: Any) -> None:  # noqa: ANN401 - click has checked them
-    """Run the probes: what do tests see of a real Postgres, and is it what strategies declare? Exit 1 if not."""
+    """Check what tests can see of a real Postgres under each strategy; exit with 1 if a declaration is wrong."""
     if why is not None:
         show_outcome(*why, Console())
     elif not check_strategies(with_peers(names, peers=peers), options["source"], Console()):
@@ -47,9 +47,9 @@ def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str
 
 def check_strategies(names: str, source: Source, console: Console) -> bool:
     """
-    Run the probes, print the outcomes, and return whether they are what the strategies declare.
+    Run the probes, print the outcomes, and return whether they match the declarations.
 
-    :raises UserError: a name, a strategy, the server or the folder is not usable.
+    :raises UserError: a name, a strategy, the server or the folder cannot be used.
     """
     from bench.measure.probing import control, probe_into
     from bench.server import open_server, untimed
@@ -78,9 +78,9 @@ def check_strategies(names: str, source: Source, console: Console) -> bool:
 
 def show_outcome(strategy: str, probe: str, console: Console) -> None:
     """
-    Print the outcome of a probe under a strategy, from the newest outcomes in `results/`.
+    Print the newest outcome of a probe under a strategy that is stored in `results/`.
 
-    :raises UserError: there is no such probe, or no outcome of the strategy on disk.
+    :raises UserError: there is no such probe, or no stored outcome of the strategy.
     """
     from bench.report.fidelity_console import print_outcome
 
@@ -90,22 +90,22 @@ def show_outcome(strategy: str, probe: str, console: Console) -> None:
 
 
 def _probed(requested: Sequence[LoadedStrategy], names: str) -> list[LoadedStrategy]:
-    """Return those of the requested strategies that can be probed; the twin is the floor under another name."""
+    """Return the requested strategies that can be probed, without the twin, which is the floor again."""
     from bench.measure.probing import can_be_probed
 
     found = [one for one in able(requested) if can_be_probed(one) and one.name != TWIN]
     if not found:
         raise UserError(
-            f"nothing to probe in {names!r}: traps whose tests end in errors see nothing, and {TWIN} is the floor; "
-            f"to see the errors: nox -s bench -- --quick --strategies {names}"
+            f"nothing to probe in {names!r}: traps whose tests fail with errors cannot be probed, nor can {TWIN}; "
+            f"to see the errors, type: nox -s bench -- --quick --strategies {names}"
         )
     return found
 
 
 def _newest(strategy: str) -> tuple[Path, Fidelity]:
-    """Return the newest outcomes of a strategy, and their folder."""
+    """Return the newest stored outcomes of a strategy, and their folder."""
     files = sorted(RESULTS.glob(f"*/{FIDELITY_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files:
         if strategy in (outcomes := FIDELITY.read(path.parent)):
             return path.parent, outcomes[strategy]
-    raise UserError(f"no outcome of '{strategy}' is on disk; to get it: nox -s check -- --strategies {strategy}")
+    raise UserError(f"no outcome of '{strategy}' is stored; to get one, type: nox -s check -- --strategies {strategy}")

@@ -1,4 +1,4 @@
-"""The group of all commands, and what every one of them has in common: exit codes, one-line errors, signals."""
+"""The command line: the group of all commands, and their common exit codes, one-line errors and signals."""
 
 import signal
 import sys
@@ -29,7 +29,7 @@ def looptrap() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line. What the user can correct is one line on stderr and exit code 2."""
+    """Run the command line. An error that the user can correct is one line on stderr and exit code 2."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(looptrap.main(prog_name="python -m bench", standalone_mode=False))
@@ -51,5 +51,5 @@ def _complain(message: str) -> int:
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """Exit through an exception, so that the server and its databases are removed as after any other end."""
+    """Exit by raising SystemExit, so that the server and its databases are removed as after any other exit."""
     sys.exit(128 + number)

@@ -1,4 +1,4 @@
-"""`nox -s compare -- A B`: two runs side by side, with gates for CI."""
+"""`nox -s compare -- A B`: compare two runs, with gates for CI."""
 
 from pathlib import Path
 
@@ -11,9 +11,19 @@ from bench.commands.options import SHARE
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--fail-slower", type=SHARE, help="Exit with 1 if B is slower by more than this, beyond its interval.")
-@click.option("--fail-wal", type=SHARE, help="Exit with 1 if B writes this much more to the write-ahead log.")
-@click.option("--fail-statements", type=SHARE, help="Exit with 1 if B sends this many more statements.")
+@click.option(
+    "--fail-slower",
+    type=SHARE,
+    help="Exit with 1 if a strategy is significantly slower in B, by more than this percentage.",
+)
+@click.option(
+    "--fail-wal", type=SHARE, help="Exit with 1 if a strategy writes more WAL in B, by more than this percentage."
+)
+@click.option(
+    "--fail-statements",
+    type=SHARE,
+    help="Exit with 1 if a strategy sends more statements in B, by more than this percentage.",
+)
 @click.pass_context
 def compare(  # noqa: PLR0917 - click passes names
     ctx: click.Context,
@@ -24,7 +34,7 @@ def compare(  # noqa: PLR0917 - click passes names
     fail_wal: float | None,
     fail_statements: float | None,
 ) -> None:
-    """Compare run B with run A, differences around them first. Percentages such as 20% make gates for a CI job."""
+    """Compare run B with run A: first their environments, then their results. Percentages such as 20% are CI gates."""
     from bench.analysis.gates import Gates
     from bench.report.comparison_console import compare_runs
 

@@ -5,7 +5,7 @@ import click
 
 @click.command()
 def docs() -> None:
-    """Update the parts of README and docs that come from strategies, probes and committed runs."""
+    """Update the parts of README and docs that are generated from strategies, probes and committed runs."""
     from bench.report.documentation import update_pages
     from bench.results.paths import typed
     from bench.strategy.discovery import load_all, names_in_tree, peers_in_tree

@@ -1,4 +1,4 @@
-"""`nox -s report -- RUN`: make the page, the charts and the tables of a run again."""
+"""`nox -s report -- RUN`: write the page, the charts and the tables of a run again."""
 
 from pathlib import Path
 
@@ -8,9 +8,13 @@ from rich.console import Console
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--need", metavar="PROBE,PROBE", help="Rank only strategies that pass these, instead of the run's own.")
+@click.option(
+    "--need",
+    metavar="PROBE,PROBE",
+    help="Rank only strategies that pass these probes, in place of the run's own --need.",
+)
 def report(run: Path, need: str | None) -> None:
-    """Make the page, the charts and the tables of a run again."""
+    """Write the page, the charts and the tables of a run again."""
     from bench.report.run_report import report_run
     from bench.strategy.probe_catalogue import parse_probes
 

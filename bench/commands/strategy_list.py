@@ -1,4 +1,4 @@
-"""`nox -s bench -- --list`: the strategies that can be named."""
+"""`nox -s bench -- --list`: list the packaged strategies."""
 
 from rich.console import Console
 from rich.table import Table
@@ -8,11 +8,11 @@ from bench.strategy.discovery import load_all, names_in_tree, peers_in_tree
 
 
 def print_strategies(console: Console) -> None:
-    """Print every packaged strategy with its summary, and why one cannot run here."""
+    """Print every packaged strategy with its summary, and the reason if it cannot run here."""
     table = Table(box=None, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
     table.add_column("")
-    table.add_column("what it is")
+    table.add_column("what it does")
     for strategy in load_all([*names_in_tree(), *peers_in_tree()]):
         declared = strategy.declared
         kind = "peer" if declared.peer else "trap" if isinstance(declared, Trap) else ""

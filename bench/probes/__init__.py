@@ -1,6 +1,6 @@
 """
-The probe tests: each one shows whether a behaviour of a real Postgres survives under a strategy.
+The probe tests: each shows whether tests can see one behaviour of a real Postgres under a strategy.
 
-`test_FAMILY.py` has one function per probe; `apart/` has those that need processes of their own. Their names, families
-and links are in `bench/strategy/probe_catalogue.py`. `control.py` is the strategy under which every probe must pass.
+`test_FAMILY.py` has one function per probe; `apart/` has the probes that need processes of their own. Names, families
+and links are in `bench/strategy/probe_catalogue.py`. Under the strategy in `control.py` every probe must pass.
 """

@@ -1,8 +1,8 @@
 """
-The control: plain connections that really commit, to a database that is copied anew for each test.
+The control: new connections that commit for real, to a database that is copied anew for each test.
 
-Every probe passes here; one that does not is broken. The database is never empty. It is no strategy of `strategies/`: a
-connection is opened for each session, and a copy made for each test, whatever that costs.
+Every probe must pass here; one that fails is broken. The database always has a row. This is not in `strategies/`,
+since it ignores cost: each session opens a connection, and each test gets a copy.
 """
 
 import os
@@ -21,7 +21,7 @@ strategy = Strategy(test_loop_scope="function", fixture_loop_scope="function")
 
 
 async def copy(template: str | None) -> str:
-    """Replace this worker's copy of a database by a fresh one, and return its name."""
+    """Replace this worker's copy of a database with a fresh one, and return its name."""
     name = f"{template}_{os.environ.get('PYTEST_XDIST_WORKER', 'copy')}"
     connection = await asyncpg.connect(os.environ[ADMIN_DSN])
     await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -31,7 +31,7 @@ async def copy(template: str | None) -> str:
 
 
 async def leave_a_row(dsn: str) -> None:
-    """Put a row into the database that is copied: no probe may take it for empty."""
+    """Insert a row into the template, so that no probe can rely on an empty database."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("INSERT INTO customers (email, name) VALUES ('first', 'Eve') ON CONFLICT DO NOTHING")
     await connection.close()
@@ -39,7 +39,7 @@ async def leave_a_row(dsn: str) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
-    """An engine that keeps no connection, so that every loop may use it."""
+    """An engine that keeps no connections, so every event loop can use it."""
     url = make_url(migrated_database_url)
     await leave_a_row(url.set(drivername="postgresql").render_as_string(hide_password=False))
     engine = create_async_engine(url.set(database=await copy(url.database)), poolclass=NullPool)

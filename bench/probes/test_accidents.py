@@ -1,4 +1,4 @@
-"""The next test is clean after one that ended badly: in the first turn the accident happens, the second looks."""
+"""A test that ends badly leaves the next one clean: the first turn has the accident, the second checks."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ from bench.probes.rows import Sessions, a_customer, commit_one, count, is_there
 
 left_running: list[asyncio.Task[None]] = []
 left_open: list[AsyncConnection] = []
-go_on = threading.Event()  # asyncio's would belong to one loop
+go_on = threading.Event()  # an asyncio.Event would belong to one event loop
 
 
 async def is_clean(sessions: Sessions, unchanged: Unchanged) -> None:
-    """Assert that as many rows are there as before the accident, and that work goes on."""
+    """Assert that the number of rows is the same as before the accident, and that commits work."""
     unchanged(await count(sessions), "customers at the start of a test")
-    assert await is_there(sessions, await commit_one(sessions)), "what is committed is not there"
+    assert await is_there(sessions, await commit_one(sessions)), "a committed row is missing"
 
 
 @pytest.mark.accident(error=DBAPIError)
 async def test_failed_test(
     turn: str, session_factory: Sessions, db_session: AsyncSession, unchanged: Unchanged
 ) -> None:
-    """A test ends with the error that aborted its transaction."""
+    """A test fails with an error that aborts its transaction."""
     await is_clean(session_factory, unchanged)
     if turn == FIRST:
         await db_session.execute(text("SELECT 1 / 0"))
@@ -47,7 +47,7 @@ async def test_cancelled_test(
 
 
 async def test_open_connection(turn: str, session_factory: Sessions, engine: AsyncEngine, unchanged: Unchanged) -> None:
-    """A test leaves a connection in a transaction that has read a table."""
+    """A test leaves a connection open in a transaction that has read a table."""
     await is_clean(session_factory, unchanged)
     if turn == FIRST:
         connection = await engine.connect()
@@ -56,24 +56,24 @@ async def test_open_connection(turn: str, session_factory: Sessions, engine: Asy
 
 
 async def test_running_task(turn: str, session_factory: Sessions, unchanged: Unchanged) -> None:
-    """A test leaves a task in the middle of a query; in the next test the task goes on to its commit."""
+    """A test leaves a task running in a query; during the next test the task commits."""
     if turn == FIRST:
         await is_clean(session_factory, unchanged)
         left_running.append(asyncio.create_task(commit_later(session_factory)))
         await asyncio.sleep(0.2)
         return
     go_on.set()
-    while not left_running[0].done():  # noqa: ASYNC110 - the task may belong to a loop that is closed
+    while not left_running[0].done():  # noqa: ASYNC110 - the task may belong to a closed loop
         await asyncio.sleep(0.01)
     await is_clean(session_factory, unchanged)
 
 
 async def commit_later(sessions: Sessions) -> None:
-    """Commit a row, after queries one after the other for as long as the first test and what follows it take."""
+    """Run queries until the second test starts, then commit a row."""
     with contextlib.suppress(SQLAlchemyError, OSError):
         async with sessions() as session:
             while not go_on.is_set():
-                # Far longer than from the end of a test to its teardown: between two queries there is nothing to break.
+                # Far longer than a test takes to reach its teardown, so the teardown always meets a running query.
                 await session.execute(text("SELECT pg_sleep(1.5)"))
             session.add(a_customer())
             await session.commit()

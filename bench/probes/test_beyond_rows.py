@@ -1,4 +1,4 @@
-"""What is no row: notifications, locks, the state of a session, indexes."""
+"""Database state other than rows: notifications, locks, session state, indexes."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from bench.probes.protocol import FIRST
 from bench.probes.rows import Sessions, an_email
 
 SECONDS = 1.0
-"""A notification comes within a millisecond."""
+"""Time limit for a notification, which normally arrives within a millisecond."""
 
 
 @contextlib.asynccontextmanager
 async def another_connection(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection]":
-    """Open a connection that no pool knows, to the database of an engine."""
+    """Open a connection outside any pool, to the database of an engine."""
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)
     try:
@@ -30,7 +30,7 @@ async def another_connection(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Conn
 
 
 async def test_notify(db_session: AsyncSession, engine: AsyncEngine) -> None:
-    """A listener on another connection gets what the session sends."""
+    """A listener on another connection gets the session's notification."""
     heard: asyncio.Queue[str] = asyncio.Queue()
     word = an_email()
     async with another_connection(engine) as listener:
@@ -41,7 +41,7 @@ async def test_notify(db_session: AsyncSession, engine: AsyncEngine) -> None:
             async with asyncio.timeout(SECONDS):
                 assert await heard.get() == word
                 return
-    pytest.fail("no notification came after the commit")
+    pytest.fail("no notification arrived after the commit")
 
 
 async def test_advisory_transaction_lock(db_session: AsyncSession, engine: AsyncEngine) -> None:
@@ -53,7 +53,7 @@ async def test_advisory_transaction_lock(db_session: AsyncSession, engine: Async
 
 
 async def test_advisory_session_lock(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """A lock is taken and not released; the next test does not find it."""
+    """A test takes a lock and does not release it; the next test does not find it."""
     held = text(
         "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
         " WHERE locktype = 'advisory' AND objid = 1002 AND datname = current_database()"
@@ -64,7 +64,7 @@ async def test_advisory_session_lock(db_session: AsyncSession, unchanged: Unchan
 
 
 async def test_temporary_table(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """A table is created; the next test does not find it, on whatever connection."""
+    """A test creates a table; the next test does not find it on any connection."""
     tables = text("SELECT count(*) FROM pg_class WHERE relname = 'probe_temporary'")
     unchanged(await db_session.scalar(tables), "temporary tables at the start of a test")
     await db_session.execute(text("CREATE TEMPORARY TABLE probe_temporary (id integer)"))
@@ -72,26 +72,26 @@ async def test_temporary_table(db_session: AsyncSession, unchanged: Unchanged) -
 
 
 async def test_session_setting(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
-    """A setting is changed; the next test does not find it changed."""
+    """A test changes a setting; the next test does not see the change."""
     if turn == FIRST:
         await commit_statement(session_factory, "SET probe.word = 'left over'")
         return
     settings = await on_every_connection(session_factory, engine, "SELECT current_setting('probe.word', true)")
-    assert "left over" not in settings, "the setting of an earlier test holds on a connection"
+    assert "left over" not in settings, "a connection still has the setting of an earlier test"
 
 
 async def test_prepared_statement(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
-    """A statement is prepared; the next test does not find it."""
+    """A test prepares a statement; the next test does not find it."""
     if turn == FIRST:
         await commit_statement(session_factory, "PREPARE probe_statement AS SELECT 1")
         return
     names = "SELECT max(name) FROM pg_prepared_statements WHERE name = 'probe_statement'"
     statements = await on_every_connection(session_factory, engine, names)
-    assert "probe_statement" not in statements, "the statement of an earlier test is there on a connection"
+    assert "probe_statement" not in statements, "a connection still has the statement of an earlier test"
 
 
 async def test_index_concurrently(session_factory: Sessions) -> None:
-    """An index is built and dropped, outside a transaction."""
+    """A test builds and drops an index outside a transaction."""
     async with session_factory() as session:
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         await session.execute(text("CREATE INDEX CONCURRENTLY probe_index ON customers (name)"))
@@ -99,7 +99,7 @@ async def test_index_concurrently(session_factory: Sessions) -> None:
 
 
 async def test_listen_ends(turn: str, session_factory: Sessions, engine: AsyncEngine) -> None:
-    """A session listens; no connection of the next test does."""
+    """A session listens; in the next test no connection does."""
     if turn == FIRST:
         await commit_statement(session_factory, "LISTEN probe_listen")
         return
@@ -109,7 +109,7 @@ async def test_listen_ends(turn: str, session_factory: Sessions, engine: AsyncEn
 
 
 async def commit_statement(sessions: Sessions, statement: str) -> None:
-    """Run a statement in a session of its own, on one connection: more would push it out of the pool."""
+    """Run a statement in a separate session, on one connection only, so that it stays in the pool."""
     async with sessions() as session:
         await session.execute(text(statement))
         await session.commit()
@@ -117,9 +117,9 @@ async def commit_statement(sessions: Sessions, statement: str) -> None:
 
 async def on_every_connection(sessions: Sessions, engine: AsyncEngine, query: str) -> list[str | None]:
     """
-    Ask for a text on every connection that a test may be given: this one's own, and all that wait in the pool.
+    Run a query on every connection that a test may get: a session's own, and all that are idle in the pool.
 
-    Which of them a test is given is chance; what any of them carries reaches some test.
+    Which connection a test gets is a matter of chance, so the state of any of them can affect some test.
     """
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(sessions())

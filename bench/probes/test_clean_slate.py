@@ -1,4 +1,4 @@
-"""Every test starts from the same slate, whatever an earlier one committed."""
+"""Every test starts from the same state, whatever an earlier one committed."""
 
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +9,7 @@ from bench.probes.rows import COUNT, a_customer
 
 
 async def test_rows_gone(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """A row is committed; the next test counts as many as this one."""
+    """A test commits a row; the next test counts as many rows as this one."""
     unchanged(await db_session.scalar(COUNT), "customers at the start of a test")
     db_session.add(a_customer())
     await db_session.commit()
@@ -30,12 +30,12 @@ async def test_sequences_restart(db_session: AsyncSession, unchanged: Unchanged)
 
 
 async def test_reference_rows(db_session: AsyncSession) -> None:
-    """The countries are there."""
+    """The countries exist."""
     assert await db_session.scalar(select(Country.name).where(Country.code == "KE")) == "Kenya", "no countries"
 
 
 async def test_reference_rows_restored(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """One country is renamed and one deleted; the next test finds both as this one did."""
+    """A test renames one country and deletes another; the next test finds both unchanged."""
     rows = await db_session.execute(select(Country.code, Country.name))
     names = {row.code: row.name for row in rows}
     assert names, "no countries"
@@ -46,7 +46,7 @@ async def test_reference_rows_restored(db_session: AsyncSession, unchanged: Unch
 
 
 async def test_migrated_objects(db_session: AsyncSession) -> None:
-    """Trigger, function and domain are there. The domain stands for an extension's type: not every server has one."""
+    """The trigger, function and domain exist. The domain stands for types of extensions, which a server may lack."""
     look = text(
         "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'outbox_announce') AS trigger,"
         " to_regproc('announce_outbox_event') IS NOT NULL AS function,"
@@ -58,14 +58,14 @@ async def test_migrated_objects(db_session: AsyncSession) -> None:
 
 
 async def test_table_gone(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """A table is created; the next test does not find it."""
+    """A test creates a table; the next test does not find it."""
     unchanged(await db_session.scalar(text("SELECT to_regclass('probe_table')::text")), "table at the start of a test")
     await db_session.execute(text("CREATE TABLE probe_table (id integer)"))
     await db_session.commit()
 
 
 async def test_column_gone(db_session: AsyncSession, unchanged: Unchanged) -> None:
-    """A column is added; the next test does not find it."""
+    """A test adds a column; the next test does not find it."""
     look = text(
         "SELECT attname::text FROM pg_attribute WHERE attrelid = 'customers'::regclass AND attname = 'probe_column'"
     )

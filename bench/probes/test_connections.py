@@ -1,4 +1,4 @@
-"""Work on more than one connection."""
+"""Work on several connections."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ MANY = 20
 
 
 async def test_second_connection(session_factory: Sessions, engine: AsyncEngine) -> None:
-    """A connection from the engine finds what a session has committed."""
+    """A connection of the engine sees what a session committed."""
     email = await commit_one(session_factory)
     async with engine.connect() as connection:
         seen = await connection.scalar(COUNT.where(Customer.email == email))
@@ -23,7 +23,7 @@ async def test_second_connection(session_factory: Sessions, engine: AsyncEngine)
 
 
 async def test_own_engine(session_factory: Sessions, engine: AsyncEngine) -> None:
-    """An engine that is made in the test finds what a session has committed."""
+    """An engine that the test creates sees what a session committed."""
     email = await commit_one(session_factory)
     own = create_async_engine(engine.url)
     try:
@@ -31,11 +31,11 @@ async def test_own_engine(session_factory: Sessions, engine: AsyncEngine) -> Non
             seen = await connection.scalar(COUNT.where(Customer.email == email))
     finally:
         await own.dispose()
-    assert seen == 1, "an engine of its own does not see the row"
+    assert seen == 1, "a separate engine does not see the row"
 
 
 async def test_background_task(client: AsyncClient, session_factory: Sessions) -> None:
-    """The event that a background task writes is there."""
+    """The event that a background task writes is visible."""
     customer = await client.post("/customers", json={"email": an_email(), "name": "Ada"})
     line = {"sku": "tea", "quantity": 1, "unit_price": "3.50"}
     order = await client.post("/orders", json={"customer_id": customer.json()["id"], "lines": [line]})
@@ -49,17 +49,17 @@ async def test_background_task(client: AsyncClient, session_factory: Sessions) -
 
 
 async def test_two_requests(client: AsyncClient, session_factory: Sessions) -> None:
-    """Two customers are created at the same time."""
+    """Two requests create customers at the same time."""
     await create_at_once(2, client, session_factory)
 
 
 async def test_twenty_requests(client: AsyncClient, session_factory: Sessions) -> None:
-    """Twenty customers are created at the same time."""
+    """Twenty requests create customers at the same time."""
     await create_at_once(MANY, client, session_factory)
 
 
 async def create_at_once(number: int, client: AsyncClient, session_factory: Sessions) -> None:
-    """Create so many customers by requests that run at the same time, and look for them."""
+    """Create customers by concurrent requests, and check that all exist."""
     emails = [an_email() for _ in range(number)]
     posts = [client.post("/customers", json={"email": email, "name": "Ada"}) for email in emails]
     responses = await asyncio.gather(*posts, return_exceptions=True)
@@ -85,7 +85,7 @@ async def test_skip_locked(session_factory: Sessions) -> None:
 
 
 async def test_nowait(session_factory: Sessions) -> None:
-    """While one session holds a row, another is refused."""
+    """While one session locks a row, another gets an error."""
     row = select(Customer.id).where(Customer.email == await commit_one(session_factory))
     async with session_factory() as one, session_factory() as other:
         await one.scalar(row.with_for_update())
@@ -94,7 +94,7 @@ async def test_nowait(session_factory: Sessions) -> None:
 
 
 async def test_same_key(session_factory: Sessions, engine: AsyncEngine) -> None:
-    """A connection from the engine inserts a key that a session has committed."""
+    """A connection of the engine inserts a key that a session committed, and gets an error."""
     email = await commit_one(session_factory)
     async with engine.connect() as connection:
         with pytest.raises(IntegrityError):

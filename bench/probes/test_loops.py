@@ -1,4 +1,4 @@
-"""What async fixtures of a wider scope, and tests in loops of their own, can use of what the strategy gives."""
+"""Async fixtures with a wider scope, and tests in event loops of their own, can use the strategy's engine."""
 
 import pytest
 import pytest_asyncio
@@ -16,47 +16,47 @@ async def answer(engine: AsyncEngine) -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def session_answer(db_engine: AsyncEngine) -> str:
-    """An answer that is asked for once."""
+    """A query that runs once per session."""
     return await answer(db_engine)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def module_answer_in_session_loop(db_engine: AsyncEngine) -> str:
-    """An answer that is asked for once in a module."""
+    """A query that runs once per module, in the session's event loop."""
     return await answer(db_engine)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_answer_in_module_loop(db_engine: AsyncEngine) -> str:
-    """The same, for strategies without a loop that lasts for the session."""
+    """A query that runs once per module, for strategies without a session loop."""
     return await answer(db_engine)
 
 
 @pytest.fixture(scope="module")
 def module_answer(request: pytest.FixtureRequest) -> object:
-    """The one of the two that the strategy's user would write."""
+    """Whichever of the two a user of the strategy would write."""
     config = request.config
-    # To anyio one is like the other: loops have no scopes there.
-    lasting = (
+    # Under anyio event loops have no scopes, so both are the same.
+    session_loop = (
         config.pluginmanager.hasplugin("anyio") or config.getini("asyncio_default_fixture_loop_scope") == "session"
     )
-    return request.getfixturevalue("module_answer_in_session_loop" if lasting else "module_answer_in_module_loop")
+    return request.getfixturevalue("module_answer_in_session_loop" if session_loop else "module_answer_in_module_loop")
 
 
 async def test_session_fixture(session_answer: str, session_factory: Sessions) -> None:
-    """A fixture of session scope has asked; the test works on the same engine."""
+    """A fixture of session scope and the test use the same engine."""
     assert session_answer
     assert await is_there(session_factory, await commit_one(session_factory))
 
 
 async def test_module_fixture(module_answer: str, session_factory: Sessions) -> None:
-    """A fixture of module scope has asked; the test works on the same engine."""
+    """A fixture of module scope and the test use the same engine."""
     assert module_answer
     assert await is_there(session_factory, await commit_one(session_factory))
 
 
-# No strategy has this scope; outside a class it is a loop for this test alone.
+# No strategy has this scope. Outside a class it means an event loop for this test alone.
 @pytest.mark.asyncio(loop_scope="class")
 async def test_own_loop_scope(session_factory: Sessions) -> None:
-    """The test works in a loop that is not the one of the strategy's fixtures."""
+    """The test runs in a different event loop than the strategy's fixtures."""
     assert await is_there(session_factory, await commit_one(session_factory))

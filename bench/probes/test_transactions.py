@@ -1,4 +1,4 @@
-"""Commits and rollbacks of the code under test do what they say."""
+"""Commits and rollbacks of the code under test have their usual effect."""
 
 import pytest
 from httpx import AsyncClient
@@ -13,7 +13,7 @@ SERIALIZABLE = {"isolation_level": "SERIALIZABLE"}
 
 
 async def test_commit_then_rollback(db_session: AsyncSession, session_factory: Sessions) -> None:
-    """Of two rows the one before the commit stays, the one after it goes."""
+    """A row written before the commit stays; a row written after it and rolled back does not."""
     kept, undone = a_customer(), a_customer()
     kept_email, undone_email = kept.email, undone.email
     db_session.add(kept)
@@ -21,12 +21,12 @@ async def test_commit_then_rollback(db_session: AsyncSession, session_factory: S
     db_session.add(undone)
     await db_session.flush()
     await db_session.rollback()
-    assert await is_there(session_factory, kept_email), "what was committed before the rollback is gone"
-    assert not await is_there(session_factory, undone_email), "what was rolled back is still there"
+    assert await is_there(session_factory, kept_email), "a row committed before the rollback is gone"
+    assert not await is_there(session_factory, undone_email), "a rolled-back row is still there"
 
 
 async def test_integrity_error(db_session: AsyncSession, session_factory: Sessions) -> None:
-    """A key is taken, the session rolls back, and goes on to commit another row."""
+    """After a duplicate key the session rolls back, then commits another row."""
     email, later = an_email(), an_email()
     db_session.add(a_customer(email))
     await db_session.commit()
@@ -36,8 +36,8 @@ async def test_integrity_error(db_session: AsyncSession, session_factory: Sessio
     await db_session.rollback()
     db_session.add(a_customer(later))
     await db_session.commit()
-    assert await is_there(session_factory, email), "what was committed before the error is gone"
-    assert await is_there(session_factory, later), "what was committed after the error is not there"
+    assert await is_there(session_factory, email), "a row committed before the error is gone"
+    assert await is_there(session_factory, later), "a row committed after the error is missing"
 
 
 async def test_begin_nested(db_session: AsyncSession, session_factory: Sessions) -> None:
@@ -52,8 +52,8 @@ async def test_begin_nested(db_session: AsyncSession, session_factory: Sessions)
     await savepoint.rollback()
     db_session.add(a_customer(after))
     await db_session.commit()
-    assert await is_there(session_factory, before), "what came before the savepoint is gone"
-    assert await is_there(session_factory, after), "what came after the savepoint is not there"
+    assert await is_there(session_factory, before), "the row written before the savepoint is gone"
+    assert await is_there(session_factory, after), "the row written after the savepoint is missing"
 
 
 async def test_handler_rolls_back(client: AsyncClient) -> None:
@@ -68,7 +68,7 @@ async def test_handler_rolls_back(client: AsyncClient) -> None:
 
 
 async def test_interleaved_sessions(session_factory: Sessions) -> None:
-    """Both sessions have written when one commits and then the other rolls back."""
+    """Two sessions write; then one commits and the other rolls back."""
     kept, undone = an_email(), an_email()
     async with session_factory() as commits, session_factory() as rolls_back:
         commits.add(a_customer(kept))
@@ -77,19 +77,19 @@ async def test_interleaved_sessions(session_factory: Sessions) -> None:
         await rolls_back.flush()
         await commits.commit()
         await rolls_back.rollback()
-    assert await is_there(session_factory, kept), "the rollback of one session took along what another had committed"
-    assert not await is_there(session_factory, undone), "what was rolled back is still there"
+    assert await is_there(session_factory, kept), "the rollback of one session undid what another had committed"
+    assert not await is_there(session_factory, undone), "a rolled-back row is still there"
 
 
 async def test_isolation_level(session_factory: Sessions) -> None:
-    """Postgres says what the session asked for."""
+    """Postgres reports the isolation level that the session requested."""
     async with session_factory() as session:
         await session.connection(execution_options=SERIALIZABLE)
         assert await session.scalar(text("SHOW transaction_isolation")) == "serializable"
 
 
 async def test_serialization_failure(session_factory: Sessions) -> None:
-    """Each of two sessions counts, then adds what the other would have counted; the second commit is refused."""
+    """Two sessions count rows, then each adds one; the second commit fails."""
     async with session_factory() as one, session_factory() as other:
         for session in (one, other):
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
@@ -103,7 +103,7 @@ async def test_serialization_failure(session_factory: Sessions) -> None:
 
 
 async def test_deferred_constraint(db_session: AsyncSession) -> None:
-    """A line without its order is refused at commit."""
+    """The commit of a line without its order fails."""
     db_session.add(OrderLine(order_id=-1, sku="tea", quantity=1, unit_price=3))
     await db_session.flush()
     with pytest.raises(IntegrityError):
@@ -111,19 +111,19 @@ async def test_deferred_constraint(db_session: AsyncSession) -> None:
 
 
 async def test_now_moves(db_session: AsyncSession) -> None:
-    """Two transactions are told different times."""
+    """now() differs between two transactions."""
     first = await db_session.scalar(select(func.now()))
     await db_session.commit()
     second = await db_session.scalar(select(func.now()))
-    assert first != second, "now() stands still"
+    assert first != second, "now() is the same in both transactions"
 
 
 async def test_set_local_ends(db_session: AsyncSession) -> None:
-    """A setting of one transaction does not hold in the next."""
+    """A setting of one transaction is not in effect in the next."""
     await db_session.execute(text("SET LOCAL probe.tenant = 'mine'"))
     await db_session.commit()
     tenant = await db_session.scalar(text("SELECT current_setting('probe.tenant', true)"))
-    assert tenant != "mine", "SET LOCAL still holds after the commit"
+    assert tenant != "mine", "SET LOCAL is still in effect after the commit"
 
 
 async def test_on_commit_drop(db_session: AsyncSession) -> None:

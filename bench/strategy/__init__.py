@@ -1,1 +1,1 @@
-"""The contract of a strategy: what it declares, the probes it may name, and how strategies are found and checked."""
+"""The contract of a strategy: its declaration, the catalogue of probes, and how strategies are found and checked."""

@@ -1,7 +1,7 @@
 """
-The workload: the same N tests for every strategy. The tests stand in `test_workload.py`, one function per shape.
+The workload: the same N tests for every strategy. `test_workload.py` has one test function per shape.
 
-A change here, or in the application, changes the fingerprint, so that older runs are no longer compared.
+Any change here or in the application changes the fingerprint, so older runs are not compared with newer ones.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ SHAPES = (
     "direct_session",
     "read_own_commits",
 )
-"""Test number i is of the shape `SHAPES[i % len(SHAPES)]`: the test function of that name."""
+"""Test number i has the shape `SHAPES[i % len(SHAPES)]`, which is the name of its test function."""
 
 LARGEST = Size(tests=100_000, tables=2_000, rows=10_000_000)
 SMALLEST = Size(tests=1, tables=TABLES, rows=0)
 
 
 def describe(size: Size, sweep: Sequence[Size] = ()) -> Workload:
-    """Say what the workload of a size is, and of the further sizes of a sweep."""
+    """Describe the workload of a size, and the further sizes of a sweep."""
     digest = hashlib.sha256(f"{size.tests} {size.tables} {size.rows}".encode())
     for path in sorted([*APP.rglob("*.py"), *FOLDER.rglob("*.py")]):
         digest.update(path.relative_to(FOLDER.parent).as_posix().encode() + b"\0" + path.read_bytes())

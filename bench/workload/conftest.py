@@ -1,4 +1,4 @@
-"""Makes N tests of the shapes, in round-robin order, and looks at the slate before each."""
+"""Creates N tests from the shapes in round-robin order, and checks for leaked rows before each."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each shape its share of the numbers from 0 to N - 1."""
+    """Distribute the numbers from 0 to N - 1 over the shapes."""
     shape = SHAPES.index(metafunc.function.__name__.removeprefix("test_"))
     metafunc.parametrize("n", range(shape, metafunc.config.getoption("--tests"), len(SHAPES)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into the order of their numbers; a shape without one, in a short workload, drops out."""
+    """Sort the tests by number. In a short workload some shapes have no test."""
     numbered: dict[pytest.Item, int] = {}
     for item in items:
         if isinstance(item, pytest.Function) and isinstance(n := item.callspec.params["n"], int):
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def slate(
     session_factory: async_sessionmaker[AsyncSession], record_property: Callable[[str, object], None]
 ) -> Slate:
-    """What the test found at its start; recorded, and for the test to assert at its end."""
+    """What the test found at its start. It is recorded, and the test asserts at its end that it was clean."""
     async with session_factory() as session:
         slate = await look(session)
     record_property("dirty_tables", len(slate.dirty_tables))

@@ -1,4 +1,4 @@
-"""One test function per shape. `n` is the test's number, unique in its cell, so that emails are, too."""
+"""One test function per shape. `n` is the test's number; it is unique in a cell, which makes emails unique."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LINES = [
 
 
 async def create_customer(client: AsyncClient, email: str) -> dict[str, Any]:
-    """Create a customer over HTTP and return it as the application answered."""
+    """Create a customer over HTTP and return the response body."""
     response = await client.post("/customers", json={"email": email, "name": "Ada"})
     assert response.status_code == 201, response.text
     customer: dict[str, Any] = response.json()
@@ -24,7 +24,7 @@ async def create_customer(client: AsyncClient, email: str) -> dict[str, Any]:
 
 
 async def test_create_and_list(n: int, client: AsyncClient, slate: Slate) -> None:
-    """A new customer stands on the page that it belongs to."""
+    """A new customer is on its page of the list."""
     customer = await create_customer(client, f"{n}@example.com")
     page = await client.get("/customers", params={"after": customer["id"] - 1, "limit": 2})
     assert page.json() == [customer]
@@ -32,7 +32,7 @@ async def test_create_and_list(n: int, client: AsyncClient, slate: Slate) -> Non
 
 
 async def test_update(n: int, client: AsyncClient, slate: Slate) -> None:
-    """A change is answered as it was stored."""
+    """The response to a change contains the stored values."""
     customer = await create_customer(client, f"{n}@example.com")
     changed = await client.patch(f"/customers/{customer['id']}", json={"name": "Grace"})
     assert changed.json() == customer | {"name": "Grace"}
@@ -40,7 +40,7 @@ async def test_update(n: int, client: AsyncClient, slate: Slate) -> None:
 
 
 async def test_place_order(n: int, client: AsyncClient, slate: Slate) -> None:
-    """An order, its lines and its event are written in one commit."""
+    """One commit writes an order, its lines and its event."""
     customer = await create_customer(client, f"{n}@example.com")
     placed = await client.post("/orders", json={"customer_id": customer["id"], "lines": LINES})
     assert placed.status_code == 201, placed.text
@@ -49,7 +49,7 @@ async def test_place_order(n: int, client: AsyncClient, slate: Slate) -> None:
 
 
 async def test_conflict_then_carry_on(n: int, client: AsyncClient, slate: Slate) -> None:
-    """A taken email is refused, and work goes on."""
+    """A duplicate email is rejected, and further requests work."""
     customer = await create_customer(client, f"{n}-taken@example.com")
     refused = await client.post("/customers", json={"email": customer["email"], "name": "Eve"})
     assert refused.status_code == 409, refused.text
@@ -58,7 +58,7 @@ async def test_conflict_then_carry_on(n: int, client: AsyncClient, slate: Slate)
 
 
 async def test_delete_with_cascade(n: int, client: AsyncClient, slate: Slate) -> None:
-    """A customer who has ordered can be deleted, and the order goes along."""
+    """Deleting a customer also deletes the order."""
     customer = await create_customer(client, f"{n}@example.com")
     placed = await client.post("/orders", json={"customer_id": customer["id"], "lines": LINES})
     deleted = await client.delete(f"/customers/{customer['id']}")
@@ -68,7 +68,7 @@ async def test_delete_with_cascade(n: int, client: AsyncClient, slate: Slate) ->
 
 
 async def test_direct_session(n: int, db_session: AsyncSession, slate: Slate) -> None:
-    """Work on a session without the application: a graph of objects, a commit, a query."""
+    """A session is used without the application: related objects, a commit, a query."""
     order = Order(lines=[OrderLine(sku="tea", quantity=1, unit_price=3)])
     db_session.add(Customer(email=f"{n}@example.com", name="Ada", orders=[order]))
     await db_session.commit()
@@ -78,7 +78,7 @@ async def test_direct_session(n: int, db_session: AsyncSession, slate: Slate) ->
 
 
 async def test_read_own_commits(n: int, client: AsyncClient, slate: Slate) -> None:
-    """Two requests in a row, each with a session of its own: the second sees what the first committed."""
+    """Of two requests, each with its own session, the second sees what the first committed."""
     customer = await create_customer(client, f"{n}@example.com")
     found = await client.get(f"/customers/{customer['id']}")
     assert found.json() == customer

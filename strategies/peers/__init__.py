@@ -1,1 +1,1 @@
-"""One file per published package that isolates tests: an adapter to the contract of a strategy."""
+"""One file per published package that isolates tests; each adapts its package as a strategy."""

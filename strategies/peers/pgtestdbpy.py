@@ -1,11 +1,11 @@
 """
-A database for each test, cloned by pgtestdbpy from a template that it has migrated.
+Give each test a database that pgtestdbpy clones from a migrated template.
 
-It makes a role for the template, so the server's user must be allowed to, and drops a clone politely: whoever is still
-connected to it makes the test fail. After a process that was killed its role and template stay, and its next run fails.
+It creates a role for the template, so the server's user must be allowed to. It cannot drop a clone while anybody is
+connected to it: the test fails. After a killed process its role and template remain, and its next run fails.
 
-Use it when every connection of your code is closed by the end of a test. Its clones are copies of files, which can be
-dearer than Postgres's default.
+Use it when your code closes every connection by the end of a test. Its clones are copies of files, which can be
+slower than Postgres's default.
 Prior art: [pgtestdbpy](https://github.com/leontrolski/pgtestdbpy), [pgtestdb](https://github.com/peterldowns/pgtestdb).
 """
 
@@ -40,7 +40,7 @@ strategy = Strategy(
 
 @pytest.fixture(scope="session")
 def templates(server_url: str, database_url: str, alembic_config: Config) -> Iterator[tuple[Any, Any]]:
-    """What pgtestdbpy needs for a clone; while it is in use there are a role and a template."""
+    """What pgtestdbpy needs to clone: its role and its template exist for the session."""
     import pgtestdbpy
 
     admin, ours = make_url(server_url), make_url(database_url)

@@ -1,10 +1,11 @@
 """
-A Postgres in WebAssembly, in a Node.js process of the suite's own, by py-pglite.
+Run the suite on a Postgres in WebAssembly, in a Node.js process of its own, by py-pglite.
 
-It isolates no tests: it makes the server, and is to be combined with a strategy. It cannot run here: the server is what
-all strategies have in common, and this one answers one connection at a time.
+It does not isolate tests: it provides the server, for use with another strategy. It cannot run here, since all
+strategies share one server, and this one answers only one connection at a time.
 
-Use it when no Postgres can be installed and your tests need one connection; with `savepoint_rollback`, say.
+Use it when you cannot install Postgres and your tests need only one connection, for example with
+`savepoint_rollback`.
 Prior art: [py-pglite](https://github.com/wey-gu/py-pglite), [PGlite](https://github.com/electric-sql/pglite).
 """
 

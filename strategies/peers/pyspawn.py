@@ -1,10 +1,10 @@
 """
-Delete all rows before each test, in an order that pyspawn finds by the foreign keys.
+Delete all rows before each test, in an order that pyspawn derives from the foreign keys.
 
-The application commits for real. Reference rows stay, for they are named; identity columns start again, other sequences
-go on. It needs a connection of psycopg beside the engine, and is Respawn, of .NET, in Python.
+The application commits for real. Tables with reference rows are listed, and keep them. Identity columns restart;
+other sequences do not. It needs a psycopg connection beside the engine. pyspawn is a port of Respawn for .NET.
 
-Use it when your tables have rows that stay, and you do not want to list in which order the others are emptied.
+Use it when some tables must keep their rows, and you do not want to list the order in which to empty the others.
 Prior art: [pyspawn](https://github.com/Tsanton/pyspawn), [Respawn](https://github.com/jbogard/Respawn).
 """
 
@@ -48,7 +48,7 @@ async def db_engine(migrated_database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture(scope="session")
 def connection(migrated_database_url: str) -> Iterator[Any]:
-    """What pyspawn works with."""
+    """The connection that pyspawn uses."""
     import psycopg
 
     url = make_url(migrated_database_url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -58,7 +58,7 @@ def connection(migrated_database_url: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def checkpoint() -> Any:
-    """The statements that delete; they are made once."""
+    """The statements that delete, prepared once."""
     from pyspawn import Checkpoint
     from pyspawn.adapters import PgAdapter
 

@@ -1,11 +1,11 @@
 """
 Wrap each test in an outer transaction and roll it back, by pytest-async-sqlalchemy.
 
-Its sessions join the transaction without `join_transaction_mode`, as in `conditional_savepoint`: a rollback of the
-application takes along what it had committed, and the commit after it stays. It asks for a fixture `event_loop`, which
-pytest-asyncio no longer has; an empty one will do.
+Its sessions join the transaction without `join_transaction_mode`, as in `conditional_savepoint`: when the application
+rolls back, what it had committed is lost, and its next commit stays in the database. The package requests a fixture
+`event_loop`, which pytest-asyncio has removed; an empty one is enough.
 
-Do not use it: its last release is of 2021. Take `savepoint_rollback`, or `pytest_sqla`.
+Do not use it: its last release is from 2021. Use `savepoint_rollback` or `pytest_sqla`.
 Prior art: [pytest-async-sqlalchemy](https://github.com/igortg/pytest-async-sqlalchemy),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """
@@ -43,7 +43,7 @@ strategy = Trap(
 
 @pytest.fixture(scope="session")
 def event_loop() -> None:
-    """Nothing: the package asks for it and does not use it."""
+    """Empty: the package requests this fixture but does not use it."""
 
 
 @pytest.fixture(scope="session")
@@ -53,17 +53,17 @@ def _database_url() -> str:
 
 @pytest.fixture(scope="session")
 def init_database(metadata: MetaData) -> object:
-    """What makes the tables."""
+    """The function that creates the tables."""
     return metadata.create_all
 
 
 @pytest.fixture(scope="session")
 def db_engine(sqla_engine: AsyncEngine) -> AsyncEngine:
-    """The package's engine, under the name that the others have."""
+    """The package's engine, under the usual name."""
     return sqla_engine
 
 
 @pytest.fixture
 def session_factory(db_session: AsyncSession) -> async_sessionmaker[AsyncSession]:
-    """Sessions on the connection of the package's own one."""
+    """Sessions on the connection of the package's own session."""
     return async_sessionmaker(db_session.bind, expire_on_commit=False)

@@ -1,9 +1,9 @@
 """
-Truncate after each test the tables that it has inserted into, by pytest-clean-database.
+Truncate after each test the tables that it inserted into, by pytest-clean-database.
 
-Triggers note which these are. It cannot run here: its last release is not to be installed beside pytest 9.
+Triggers record these tables. It cannot run here: its last release cannot be installed with pytest 9.
 
-Use it when your pytest is older; or take the idea, which needs a trigger, a table and a fixture.
+Use it when you have an older pytest. The idea itself needs only a trigger, a table and a fixture.
 Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database).
 """
 

@@ -1,11 +1,11 @@
 """
-A database for each test, cloned from a template by pytest-mock-resources.
+Give each test a database that pytest-mock-resources clones from a template.
 
-It comes with a container of its own, in whose place it gets the server that all strategies use. The tables come from
-the models, so what only a migration makes is missing. Its databases are named `pytest_mock_resource_db_*` whatever
-one says; it drops them itself, but those of a process that was killed stay.
+It would start a container; here it uses the server that all strategies use. The tables come from the models, so
+objects that only a migration creates are missing. Its databases are always named `pytest_mock_resource_db_*`. It drops
+them itself, but those of a killed process remain.
 
-Use it when you use it for other resources already.
+Use it when you already use it for other resources.
 Prior art: [pytest-mock-resources](https://github.com/schireson/pytest-mock-resources/blob/main/docs/source/async.rst).
 """
 
@@ -40,14 +40,14 @@ strategy = Strategy(
     peer=Peer("pytest-mock-resources"),
 )
 
-with contextlib.suppress(ModuleNotFoundError):  # so that the strategy can be listed where the package is missing
+with contextlib.suppress(ModuleNotFoundError):  # so the strategy can be listed without the package
     from pytest_mock_resources import create_postgres_fixture
 
     pmr_engine = create_postgres_fixture(Base, async_=True)
 
 
 async def begin_somewhere(url: str) -> None:
-    """Let the numbers begin at random: databases of a process that was killed have theirs."""
+    """Start numbering databases at random, since those of a killed process keep their numbers."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE IF NOT EXISTS pytest_mock_resource_db (id serial)"))
@@ -58,7 +58,7 @@ async def begin_somewhere(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def pmr_postgres_config(database_url: str) -> Any:
-    """Where the server is, and the database in which the package keeps a table that numbers its own."""
+    """The address of the server, and the database where the package keeps a table to number its databases."""
     from pytest_mock_resources import PostgresConfig
 
     asyncio.run(begin_somewhere(database_url))
@@ -69,7 +69,7 @@ def pmr_postgres_config(database_url: str) -> Any:
 
 @pytest.fixture(scope="session")
 def pmr_postgres_container(pmr_postgres_config: Any, metadata: MetaData) -> Iterator[Any]:
-    """No container: the package looks for a server by TCP, and starts one where there is but a unix socket."""
+    """No container: the package would look for a server by TCP only, and start one if it listens on a unix socket."""
     from pytest_mock_resources.templates import drop_templates
 
     yield pmr_postgres_config
@@ -80,7 +80,7 @@ def pmr_postgres_container(pmr_postgres_config: Any, metadata: MetaData) -> Iter
 async def session_factory(
     pmr_engine: AsyncEngine, database_url: str
 ) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions that commit for real, into the clone; the URL of the package's engine cannot hold a unix socket."""
+    """Sessions that commit for real, into the clone. The package's engine does not support a unix socket."""
     engine = create_async_engine(make_url(database_url).set(database=pmr_engine.url.database))
     yield async_sessionmaker(engine, expire_on_commit=False)
     await engine.dispose()

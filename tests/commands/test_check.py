@@ -112,7 +112,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
     why = check("--why", "declares_wrongly", "notify")
     assert why.returncode == 0, why.stderr
     assert "declares_wrongly hides notify" in why.stdout
-    assert "no notification came after the commit" in why.stdout
+    assert "no notification arrived after the commit" in why.stdout
     assert Probe.NOTIFY.link in why.stdout
 
 

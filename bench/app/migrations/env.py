@@ -1,7 +1,7 @@
 """
 Alembic's environment, with an async engine.
 
-It uses the connection in `config.attributes["connection"]` if the caller put one there, else it connects by itself.
+It uses the connection in `config.attributes["connection"]` if the caller set one; otherwise it opens its own.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from bench.app.models import Base
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations that the command asks for, in one transaction."""
+    """Run the requested migrations in one transaction."""
     context.configure(connection=connection, target_metadata=Base.metadata)
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def connect_and_migrate() -> None:
-    """Run them on a connection of our own."""
+    """Run the migrations on a new connection."""
     engine = create_async_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)

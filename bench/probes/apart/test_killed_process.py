@@ -1,4 +1,4 @@
-"""The next run is clean after a process that was killed in the middle of a test. Each turn is a process of its own."""
+"""After a process was killed during a test, the next run is clean. Each turn has a process of its own."""
 
 import psutil
 
@@ -8,9 +8,9 @@ from bench.probes.rows import Sessions, a_customer, commit_one, count, is_there
 
 
 async def test_killed_process(turn: str, session_factory: Sessions, unchanged: Unchanged) -> None:
-    """One row is committed and one is on its way when the process ends."""
+    """When the process is killed, one row is committed and one is not."""
     unchanged(await count(session_factory), "customers at the start of a run")
-    assert await is_there(session_factory, await commit_one(session_factory)), "what is committed is not there"
+    assert await is_there(session_factory, await commit_one(session_factory)), "a committed row is missing"
     if turn == FIRST:
         async with session_factory() as session:
             session.add(a_customer())

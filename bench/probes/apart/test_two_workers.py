@@ -6,11 +6,11 @@ from bench.probes.rows import Sessions, commit_one, count
 
 
 async def test_two_workers(session_factory: Sessions, meet: Callable[[str], Awaitable[None]]) -> None:
-    """Each worker commits a row, and counts one more than before."""
+    """Each worker commits a row, and then counts one row more than before."""
     before = await count(session_factory)
     await meet("counted")
     await commit_one(session_factory)
     await meet("written")
     after = await count(session_factory)
     await meet("looked")
-    assert after == before + 1, "the rows of another worker are there"
+    assert after == before + 1, "the rows of another worker are visible"

@@ -1,4 +1,4 @@
-"""Orders and their lines; the lines' foreign key is checked at commit."""
+"""Orders and their lines; the foreign key of lines is checked at commit."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -25,6 +25,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Delete them, after taking them from the customers."""
+    """Delete them, after removing them from customers."""
     op.execute("UPDATE customers SET country_code = NULL")
     op.execute(countries.delete())

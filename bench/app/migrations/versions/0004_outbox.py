@@ -1,4 +1,4 @@
-"""The outbox, and the trigger that announces each new row with NOTIFY."""
+"""The outbox, and a trigger that sends NOTIFY for each new row."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Create table, function and trigger."""
+    """Create the table, the function and the trigger."""
     op.create_table(
         "outbox",
         sa.Column("id", sa.Integer(), sa.Identity(), nullable=False),

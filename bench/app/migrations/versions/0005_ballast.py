@@ -1,4 +1,4 @@
-"""The ballast that `config.attributes["ballast"]` asks for; none without it."""
+"""The extra tables and rows that `config.attributes["ballast"]` specifies; none by default."""
 
 import sqlalchemy as sa
 from alembic import context, op
@@ -13,7 +13,7 @@ SEED = "INSERT INTO seeds (code, name) SELECT 'code ' || n, 'name ' || n FROM ge
 
 
 def asked_for() -> Ballast:
-    """Return how much there is to be."""
+    """Return how many tables and rows to create."""
     ballast: Ballast = context.config.attributes.get("ballast", Ballast(tables=0, rows=0))
     return ballast
 
@@ -32,6 +32,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables with whatever is in them."""
+    """Drop the tables and their rows."""
     for table in reversed(tables()):
         table.drop(op.get_bind())

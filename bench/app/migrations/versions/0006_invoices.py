@@ -1,4 +1,4 @@
-"""The numbers of invoices, and the domain of what may be sold."""
+"""The sequence of invoice numbers, and the domain of article numbers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Create sequence and domain."""
+    """Create the sequence and the domain."""
     op.execute(sa.schema.CreateSequence(sa.Sequence("invoice_numbers")))
     op.execute("CREATE DOMAIN sku AS text CHECK (VALUE <> '')")
 
