@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.analysis import statistics
+from bench.analysis.cell_figures import CellFigures
 from bench.analysis.estimates import Estimate, bounds, estimate, paired
 from bench.analysis.ranking import Analysis, StrategyResult, analyse_each
 from bench.analysis.scaling import FACTORS
@@ -154,7 +155,10 @@ class Conditions:
 
 
 def analyse_conditions(
-    run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
+    run: Run,
+    cells: Iterable[Cell | CellFigures],
+    outcomes: Mapping[str, Fidelity] | None = None,
+    need: tuple[str, ...] = (),
 ) -> Conditions | None:
     """
     Compare the conditions of a run; None if it has only one.

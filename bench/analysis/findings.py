@@ -4,13 +4,12 @@ What analyses conclude, as enums and frozen records with numbers.
 `bench/report/findings_text.py` turns each of them into English; nothing else does.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from bench.analysis.estimates import Estimate
-from bench.results.records import ERROR, FAILED, Cell, Size
+from bench.results.records import Cell, Size
 
 
 class ErrorKind(NamedTuple):
@@ -43,15 +42,6 @@ def stopped(cell: Cell) -> StoppedCell | None:
     if cell.status == "finished":
         return None
     return StoppedCell(cell.strategy, cell.size, cell.round, cell.status, cell.detail)
-
-
-def failure_counts(cell: Cell) -> Counter[ErrorKind]:
-    """Return how many tests of a cell did not pass for each error; a leak is no error."""
-    return Counter(
-        ErrorKind(cell.failures[index].type, cell.failures[index].message)
-        for index, outcome in zip(cell.samples.failure, cell.samples.outcomes, strict=True)
-        if index >= 0 and outcome in (FAILED, ERROR)
-    )
 
 
 class Reason(StrEnum):

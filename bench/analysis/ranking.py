@@ -9,19 +9,20 @@ number of tests.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench.analysis import statistics
+from bench.analysis.cell_figures import CellFigures, figures_of
 from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_in
 from bench.analysis.fidelity import lacking
-from bench.analysis.findings import ErrorKind, NotRanked, RankingOutcome, Reason, StoppedCell, failure_counts, stopped
+from bench.analysis.findings import ErrorKind, NotRanked, RankingOutcome, Reason, StoppedCell
 from bench.analysis.noise import Noise, judge_noise
 from bench.analysis.traps import TrapResult, judge_trap
-from bench.results.records import LEAKED, PASSED, WARM_UP, Cell, Fidelity, Run, Samples, StrategyFacts
+from bench.results.records import WARM_UP, Cell, Fidelity, Run, StrategyFacts
 from bench.strategy.declaration import FLOOR, TWIN
 from bench.strategy.probe_catalogue import Probe
 
@@ -126,12 +127,7 @@ class Analysis:
 
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
-_COUNTS = ("statements", "connections", "transactions")
-_COLUMNS = (
-    *("strategy", "round", "position", "stopped", "tests", "passed", "leaked", "failures"),
-    *("per_test", *_PHASES, "fixed", "residual", "load", "steal", "wal_bytes", *_COUNTS, "cpu", "peak_memory"),
-)
-"""What `_reduce` leaves of a cell. Figures are NaN where there was nothing to measure."""
+_COLUMNS = [field.name for field in fields(CellFigures)]
 
 
 @dataclass
@@ -140,12 +136,15 @@ class _Gathered:
 
     traps: dict[str, TrapResult]
     outcomes: Mapping[str, Fidelity]
-    rows: list[tuple[object, ...]] = field(default_factory=list)
+    rows: list[CellFigures] = field(default_factory=list)
     unfinished: list[StoppedCell] = field(default_factory=list)
 
 
 def analyse(
-    run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
+    run: Run,
+    cells: Iterable[Cell | CellFigures],
+    outcomes: Mapping[str, Fidelity] | None = None,
+    need: tuple[str, ...] = (),
 ) -> Analysis:
     """
     Say what a run shows under its first condition; cells may be missing, crashed or stopped by their time limit.
@@ -160,7 +159,10 @@ def analyse(
 
 
 def analyse_each(
-    run: Run, cells: Iterable[Cell], outcomes: Mapping[str, Fidelity] | None = None, need: tuple[str, ...] = ()
+    run: Run,
+    cells: Iterable[Cell | CellFigures],
+    outcomes: Mapping[str, Fidelity] | None = None,
+    need: tuple[str, ...] = (),
 ) -> dict[str, Analysis]:
     """
     Say what a run shows under each of its conditions, by their names; the first, which has none, comes first.
@@ -173,16 +175,16 @@ def analyse_each(
     outcomes, need = outcomes or {}, need or run.configuration.need
     runs = {"": run, **{one.name: replace(run, server=one.server, client=one.client) for one in run.conditions}}
     gathered = {name: _gather(of_condition, outcomes, first=not name) for name, of_condition in runs.items()}
-    for cell in map(_without_torn_samples, cells):
+    for cell in figures_of(cells):
         if (found := gathered.get(cell.condition)) is None:
             continue
         if cell.strategy in found.traps:
             facts, client = found.traps[cell.strategy].facts, runs[cell.condition].client
             found.traps[cell.strategy] = judge_trap(facts, cell, found.outcomes, client)
         elif cell.size == run.workload.size:
-            found.rows.append(_reduce(cell))
-        if trouble := stopped(cell):
-            found.unfinished.append(trouble)
+            found.rows.append(cell)
+        if cell.stopped:
+            found.unfinished.append(cell.stopped)
     return {name: _analysis(runs[name], found, need) for name, found in gathered.items()}
 
 
@@ -193,7 +195,7 @@ def _gather(run: Run, outcomes: Mapping[str, Fidelity], *, first: bool) -> _Gath
 
 
 def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
-    seen = pd.DataFrame(found.rows, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
+    seen = pd.DataFrame(map(vars, found.rows), columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
     timed = seen[(seen["round"] != WARM_UP) & (seen["stopped"].isna())]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = judge_noise(timed, costs, run.machine.cores)
@@ -205,29 +207,6 @@ def _cannot(facts: StrategyFacts, run: Run) -> tuple[str, ...]:
     """Return why a strategy has no cells under the client of a run; empty where it can have."""
     parts = (run.client.driver, run.client.loop, run.client.runner)
     return tuple(f"{part}: {facts.cannot[part]}" for part in parts if part in facts.cannot)
-
-
-def _without_torn_samples(cell: Cell) -> Cell:
-    """Empty a cell that did not finish: its columns may end at different tests."""
-    return cell if cell.status == "finished" else replace(cell, samples=Samples())
-
-
-def _reduce(cell: Cell) -> tuple[object, ...]:
-    samples, outcomes = cell.samples, cell.samples.outcomes
-    phases = np.array([samples.setup, samples.call, samples.teardown]) if outcomes else np.full((3, 1), np.nan)
-    return (
-        *(cell.strategy, cell.round, cell.position, stopped(cell)),
-        *(len(outcomes), outcomes.count(PASSED), outcomes.count(LEAKED), failure_counts(cell)),
-        *(np.nan if cell.cost is None else cell.cost, *np.median(phases, axis=1)),
-        cell.fixed,
-        abs(cell.residual) / cell.wall,
-        cell.load,
-        np.nan if cell.steal is None else cell.steal,
-        np.nan if cell.wal_bytes_per_test is None else cell.wal_bytes_per_test,
-        *(np.mean(column) if column else np.nan for column in (getattr(samples, name) for name in _COUNTS)),
-        np.median(samples.cpu) if samples.cpu else np.nan,
-        max(samples.peak_memory, default=np.nan),
-    )
 
 
 def _strategies(  # noqa: PLR0917 - called in one place, above
@@ -327,7 +306,7 @@ def _whole(timed: pd.DataFrame, run: Run) -> bool:
     """Whether all timed cells of a strategy, but those that lost their server, did all of their work."""
     lost_its_server = [bool(cell) and not cell.is_own_fault for cell in timed["stopped"]]
     own = timed.drop(timed.index[lost_its_server])
-    done = own["passed"] + own["leaked"] == run.workload.size.tests
+    done = own["stopped"].isna() & (own["passed"] + own["leaked"] == run.workload.size.tests)
     return not own.empty and bool(done.all())
 
 

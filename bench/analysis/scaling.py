@@ -9,17 +9,17 @@ from the fitted lines.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import fmean
 from typing import Literal
 
 import numpy as np
 
 from bench.analysis import statistics
+from bench.analysis.cell_figures import CellFigures, figures_of
 from bench.analysis.estimates import Estimate, bounds, estimate, paired
-from bench.analysis.findings import NotRanked, Reason, failure_counts, stopped
+from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.statistics import Floats
 from bench.analysis.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
-from bench.results.records import ERROR, FAILED, LEAKED, WARM_UP, Cell, Run, Size
+from bench.results.records import WARM_UP, Cell, Run, Size
 from bench.strategy.declaration import FLOOR, TWIN
 
 Factor = Literal["tests", "tables", "rows"]
@@ -130,23 +130,11 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class _Figures:
-    """What is kept of a cell. Times are seconds; NaN where nothing was measured."""
-
-    wall: float
-    fixed: float
-    median: float
-    mean: float
-    leaked: bool
-    trouble: NotRanked | None
-
-
-@dataclass(frozen=True)
 class _Strategy:
     """The figures of a strategy's timed cells, by size and round."""
 
     name: str
-    cells: dict[Size, dict[int, _Figures]]
+    cells: dict[Size, dict[int, CellFigures]]
 
     @property
     def not_ranked(self) -> Reason | None:
@@ -155,10 +143,10 @@ class _Strategy:
         leaks = any(cell.leaked for rounds in self.cells.values() for cell in rounds.values())
         return Reason.LEAKS if leaks else None
 
-    def rounds(self, size: Size) -> dict[int, _Figures]:
+    def rounds(self, size: Size) -> dict[int, CellFigures]:
         """Return the rounds of a size; none if any of them had trouble."""
         rounds = self.cells.get(size, {})
-        return {} if any(cell.trouble for cell in rounds.values()) else rounds
+        return {} if any(_trouble(cell) for cell in rounds.values()) else rounds
 
     def usable(self, sizes: Sequence[Size]) -> tuple[list[Size], list[int]]:
         """Return the sizes that have figures, and the rounds that have all of these sizes."""
@@ -167,23 +155,23 @@ class _Strategy:
         return sizes, sorted(rounds)
 
 
-def analyse_scaling(run: Run, cells: Iterable[Cell]) -> Scaling:
+def analyse_scaling(run: Run, cells: Iterable[Cell | CellFigures]) -> Scaling:
     """
     Analyse how cost scales over the sizes of a run, under its first condition; cells may be missing or unfinished.
 
     If a strategy has two cells of one size in one round, as after a resume, the later one counts. A strategy has no
     figure at a size if, in any timed round, a test failed or the cell did not finish.
 
-    :param cells: in the order in which they ran; they are read one at a time.
+    :param cells: in the order in which they ran, or their figures.
     """
     base, axes = run.workload.size, {factor: _axis(run, factor) for factor in FACTORS}
     everyone = {facts.name: _Strategy(facts.name, {}) for facts in run.strategies if not facts.is_trap}
-    for cell in cells:
+    for cell in figures_of(cells):
         if cell.condition or cell.strategy not in everyone or cell.round == WARM_UP:
             continue
         # A server that died says nothing about the strategy.
-        if cell.status != "server died":
-            everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = _reduce(cell)
+        if cell.stopped is None or cell.stopped.is_own_fault:
+            everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = cell
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
     fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
@@ -230,33 +218,22 @@ def _with(size: Size, factor: Factor, value: int) -> Size:
     return replace(size, **{factor: value})
 
 
-def _reduce(cell: Cell) -> _Figures:
-    return _Figures(
-        wall=cell.wall,
-        fixed=cell.fixed,
-        median=np.nan if cell.cost is None else cell.cost,
-        mean=fmean(cell.per_test) if cell.per_test else np.nan,
-        leaked=LEAKED in cell.samples.outcomes,
-        trouble=_trouble(cell),
-    )
-
-
-def _trouble(cell: Cell) -> NotRanked | None:
+def _trouble(cell: CellFigures) -> NotRanked | None:
     """Return why a cell does not count; None if it does. A test that found leaked rows did its work, so it counts."""
-    if died := stopped(cell):
-        return NotRanked(Reason.STOPPED, cell=died)
-    tests, outcomes = cell.size.tests, cell.samples.outcomes
-    if len(outcomes) < tests:
-        return NotRanked(Reason.MISSING_TESTS, tests - len(outcomes), tests)
-    if failed := outcomes.count(FAILED) + outcomes.count(ERROR):
-        error = next((error for error, _ in failure_counts(cell).most_common(1)), None)
-        return NotRanked(Reason.FAILURES, failed, tests, error=error)
+    if cell.stopped:
+        return NotRanked(Reason.STOPPED, cell=cell.stopped)
+    tests = cell.size.tests
+    if cell.tests < tests:
+        return NotRanked(Reason.MISSING_TESTS, tests - cell.tests, tests)
+    if cell.failed:
+        error = next((error for error, _ in cell.failures.most_common(1)), None)
+        return NotRanked(Reason.FAILURES, cell.failed, tests, error=error)
     return None
 
 
 def _costs(strategy: _Strategy, size: Size) -> dict[int, float]:
     """Return the cost per test in each round."""
-    return {number: cell.median for number, cell in strategy.rounds(size).items()}
+    return {number: cell.per_test for number, cell in strategy.rounds(size).items()}
 
 
 def _place(strategy: _Strategy, base: Size) -> tuple[bool, float]:
@@ -276,7 +253,7 @@ def _fit(strategy: _Strategy, axis: Sequence[Size]) -> Fit:
     sizes, rounds = strategy.usable(axis)
     cells = [[strategy.cells[size][number] for size in sizes] for number in rounds]
     if len(axis) < FEWEST_VALUES:
-        return Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean for (one,) in cells]))
+        return Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean_per_test for (one,) in cells]))
     if len(sizes) < FEWEST_VALUES or not rounds:
         return Fit([], np.empty(0), np.empty(0))
     walls = np.array([[cell.wall for cell in row] for row in cells])
@@ -305,7 +282,7 @@ def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[S
         fit, (sizes, _) = fits[strategy.name], strategy.usable(axis)
         if fit.rounds:
             fixed = np.array([strategy.cells[sizes[0]][number].fixed for number in fit.rounds])
-            per_test = np.array([strategy.cells[sizes[-1]][number].mean for number in fit.rounds])
+            per_test = np.array([strategy.cells[sizes[-1]][number].mean_per_test for number in fit.rounds])
             yield FittedLine(
                 strategy=strategy.name,
                 not_ranked=strategy.not_ranked,
@@ -321,7 +298,7 @@ def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[S
 def _curve(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> CostCurve:
     sizes, rounds = strategy.usable(axis)
     values = [int(getattr(size, factor)) for size in sizes]
-    seconds = np.array([[strategy.cells[size][number].median for size in sizes] for number in rounds])
+    seconds = np.array([[strategy.cells[size][number].per_test for size in sizes] for number in rounds])
     smallest = _costs(strategy, axis[0])
     points = []
     for size in axis:
@@ -344,7 +321,7 @@ def _missing(
     for strategy in shown:
         for size, factor in factors.items():
             rounds = strategy.cells.get(size, {})
-            troubles = [cell.trouble for cell in rounds.values() if cell.trouble]
+            troubles = [*filter(None, map(_trouble, rounds.values()))]
             if troubles or not rounds:
                 yield MissingFigure(
                     strategy=strategy.name,

@@ -7,10 +7,11 @@ Reads records, returns records. What a trap may declare stands in `bench/strateg
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.analysis.cell_figures import CellFigures
 from bench.analysis.fidelity import lacking
-from bench.analysis.findings import Deviation, ErrorKind, TrapFinding, failure_counts, stopped
+from bench.analysis.findings import Deviation, ErrorKind, TrapFinding
 from bench.results.endpoints import Client
-from bench.results.records import ERROR, FAILED, LEAKED, PASSED, Cell, Fidelity, StrategyFacts
+from bench.results.records import ERROR, FAILED, Fidelity, StrategyFacts
 
 _SHOULD_FAIL: dict[str, Callable[[int], bool]] = {
     "all fail": lambda _: True,
@@ -53,7 +54,9 @@ class TrapResult:
         return bool(errors) and sum(map(_SHOULD_FAIL[self.facts.expected_failures], range(self.tests))) < len(errors)
 
 
-def judge_trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, Fidelity], client: Client) -> TrapResult:
+def judge_trap(
+    facts: StrategyFacts, cell: CellFigures | None, outcomes: Mapping[str, Fidelity], client: Client
+) -> TrapResult:
     """
     Say whether a trap failed as it declares.
 
@@ -63,37 +66,37 @@ def judge_trap(facts: StrategyFacts, cell: Cell | None, outcomes: Mapping[str, F
     """
     if cell is None:
         return TrapResult(facts, 0, 0, (), (TrapFinding(Deviation.NOT_RUN),))
-    letters, fidelity = cell.samples.outcomes, outcomes.get(facts.name)
-    trouble = stopped(cell)
+    fidelity = outcomes.get(facts.name)
+    if cell.stopped:
+        stop = TrapFinding(Deviation.STOPPED, cell=cell.stopped)
+        return TrapResult(facts, 0, 0, (), (stop,), probed=fidelity is not None)
     return TrapResult(
         facts=facts,
-        tests=len(letters),
-        passed=letters.count(PASSED),
-        failures=tuple(failure_counts(cell).most_common()),
-        deviations=(
-            (TrapFinding(Deviation.STOPPED, cell=trouble),) if trouble else tuple(_deviations(facts, cell, fidelity))
-        ),
-        leaked=letters.count(LEAKED),
+        tests=cell.tests,
+        passed=cell.passed,
+        failures=tuple(cell.failures.most_common()),
+        deviations=tuple(_deviations(facts, cell, fidelity)),
+        leaked=cell.leaked,
         probed=fidelity is not None,
         declares_for_client=client.is_declared_for,
     )
 
 
-def _deviations(facts: StrategyFacts, cell: Cell, fidelity: Fidelity | None) -> Iterator[TrapFinding]:
+def _deviations(facts: StrategyFacts, cell: CellFigures, fidelity: Fidelity | None) -> Iterator[TrapFinding]:
     if not facts.expected_errors:
         if passed := tuple(probe for probe in facts.caught_by if fidelity and not lacking(fidelity, [probe])):
             yield TrapFinding(Deviation.NOT_CAUGHT, probes=passed)
         return
     for exception, words in facts.expected_errors:
-        if not any(failure.type == exception and words in failure.message for failure in cell.failures):
+        if not any(error.type == exception and words in error.message for error in cell.failures):
             yield TrapFinding(Deviation.ERROR_ABSENT, error=ErrorKind(exception, words))
     # A test that found rows of an earlier one did not fail: the declared error spared it.
-    failed = [outcome in (FAILED, ERROR) for outcome in cell.samples.outcomes]
+    failed = [outcome in (FAILED, ERROR) for outcome in cell.outcomes]
     expected = list(map(_SHOULD_FAIL[facts.expected_failures], range(len(failed))))
     if failed != expected:
         yield TrapFinding(
             Deviation.OTHER_TESTS_FAILED,
             expected=facts.expected_failures,
-            outcomes=cell.samples.outcomes,
+            outcomes=cell.outcomes,
             same_number=sum(failed) == sum(expected),
         )

@@ -1,53 +1,52 @@
 """
-From a run to `benchmark.json`, in pytest-benchmark's format, so that `pytest-benchmark compare` reads it.
+Write `benchmark.json` in pytest-benchmark's format, so that `pytest-benchmark compare` can read it.
 
-The figures are those of pytest-benchmark's own `Stats`, never of ours. One round gives one value, because the round is
-the unit of replication. The twin is left out: it is the floor again, and a table without ties would place it as a rival
-of what it measures the noise of. Change the layout only together with what pytest-benchmark reads.
+Its statistics are those of pytest-benchmark's own `Stats`. Each round gives one value, because the round is the unit of
+replication. The twin is left out: it repeats the floor, and a table without ties would rank it.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
+from bench.analysis.cell_figures import CellFigures, figures_of
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.findings_text import not_ranked_text
-from bench.results.records import PASSED, WARM_UP, Cell, Machine, Size
+from bench.results.records import WARM_UP, Cell, Machine, Size
 
 BENCHMARK = "benchmark.json"
 
 
-@dataclass(frozen=True)
-class _Round:
-    """What one finished cell gives: one value, and what explains it. A figure that is not known is None."""
+_WITNESSES = {
+    "wal_bytes": "wal_bytes",
+    "statements": "statements",
+    "connections": "connections",
+    "transactions": "transactions",
+    "cpu_seconds": "cpu",
+}
+"""The figures per test in `extra_info`, by their names there."""
 
-    per_test: float
-    tests: int
-    passed: int
-    witnesses: dict[str, float | None]
 
-
-def write_benchmark_json(analysis: Analysis, cells: Iterable[Cell], folder: Path) -> Path:
+def write_benchmark_json(analysis: Analysis, cells: Iterable[Cell | CellFigures], folder: Path) -> Path:
     """
     Write `benchmark.json` into `folder` and return its path; the same run gives the same bytes.
 
-    It has a benchmark for each strategy that is no trap and each size at which a timed round of it finished. Its data
-    are seconds, one value per round: the median over the tests of setup + call + teardown. `extra_info` has what the
-    table of pytest-benchmark does not show: witnesses per test (counts are means over a cell's tests, processor time
-    is the median, and of both the median over rounds), tests passed, ties, rank or the reason for none, and the noise.
+    It has a benchmark for each strategy, except traps, and each size at which one of its timed rounds finished, under
+    the run's first condition. Data are seconds, one value per round: the median over tests of setup + call + teardown.
+    `extra_info` has what pytest-benchmark's table does not show: witnesses per test (the median over rounds of a mean
+    over tests, or of the median for processor time), tests passed, ties, why a strategy is not ranked, and the noise.
 
-    It is of the run's first condition alone: what a test costs under another one is not what it costs.
+    Different workloads have different `group` and `fullname`, so that pytest-benchmark does not compare them.
 
-    Another workload has another `group` and `fullname`, so that pytest-benchmark never sets one against the other.
-
-    :param cells: all of the run, in the order in which they ran; they are read one at a time.
+    :param cells: all cells of the run, in the order in which they ran, or their figures.
     :raises OSError: the folder cannot be written.
     """
     run = analysis.run
@@ -69,44 +68,23 @@ def write_benchmark_json(analysis: Analysis, cells: Iterable[Cell], folder: Path
     return path
 
 
-def _timed_rounds(cells: Iterable[Cell]) -> defaultdict[tuple[str, Size], list[_Round]]:
-    """Reduce each cell as it comes; of two in one round, as after a resume, the later counts."""
-    latest = {(cell.strategy, cell.size, cell.round): _reduce(cell) for cell in cells if _counts(cell)}
-    rounds = defaultdict[tuple[str, Size], list[_Round]](list)
-    for (strategy, size, _), found in sorted(latest.items(), key=lambda item: item[0][2]):
-        if found:
-            rounds[strategy, size].append(found)
+def _timed_rounds(cells: Iterable[Cell | CellFigures]) -> defaultdict[tuple[str, Size], list[CellFigures]]:
+    """Return the finished cells of the first condition by round; of two in one round, the later counts."""
+    latest = {
+        (cell.strategy, cell.size, cell.round): cell
+        for cell in figures_of(cells)
+        if cell.round != WARM_UP and not cell.condition
+    }
+    rounds = defaultdict[tuple[str, Size], list[CellFigures]](list)
+    for (strategy, size, _), cell in sorted(latest.items(), key=lambda item: item[0][2]):
+        if not math.isnan(cell.per_test):
+            rounds[strategy, size].append(cell)
     return rounds
 
 
-def _counts(cell: Cell) -> bool:
-    """Whether a cell is timed, under the run's first condition."""
-    return cell.round != WARM_UP and not cell.condition
-
-
-def _reduce(cell: Cell) -> _Round | None:
-    samples = cell.samples
-    if cell.cost is None:
-        return None
-    return _Round(
-        per_test=cell.cost,
-        tests=len(samples.outcomes),
-        passed=samples.outcomes.count(PASSED),
-        witnesses={
-            "wal_bytes": cell.wal_bytes_per_test,
-            "statements": _mean(samples.statements),
-            "connections": _mean(samples.connections),
-            "transactions": _mean(samples.transactions),
-            "cpu_seconds": median(samples.cpu) if samples.cpu else None,
-        },
-    )
-
-
-def _mean(counts: Sequence[int]) -> float | None:
-    return fmean(counts) if counts else None
-
-
-def _benchmark(analysis: Analysis, result: StrategyResult, size: Size, rounds: Sequence[_Round]) -> dict[str, object]:
+def _benchmark(
+    analysis: Analysis, result: StrategyResult, size: Size, rounds: Sequence[CellFigures]
+) -> dict[str, object]:
     run = analysis.run
     param = f"{size.tests}-{size.tables}-{size.rows}"
     name = f"{result.facts.name}[{param}]"
@@ -130,7 +108,9 @@ def _stats(values: Sequence[float]) -> dict[str, object]:
     return {**stats.as_dict(), "data": stats.data, "iterations": 1}
 
 
-def _extra_info(analysis: Analysis, result: StrategyResult, size: Size, rounds: Sequence[_Round]) -> dict[str, object]:
+def _extra_info(
+    analysis: Analysis, result: StrategyResult, size: Size, rounds: Sequence[CellFigures]
+) -> dict[str, object]:
     run = analysis.run
     compared = size == run.workload.size
     return {
@@ -140,14 +120,14 @@ def _extra_info(analysis: Analysis, result: StrategyResult, size: Size, rounds: 
         "noise": analysis.noise.verdict,
         "tests": sum(found.tests for found in rounds),
         "passed": sum(found.passed for found in rounds),
-        **{f"{name}_per_test": _median_known(rounds, name) for name in rounds[0].witnesses},
+        **{f"{name}_per_test": _median_known(rounds, field) for name, field in _WITNESSES.items()},
         "server": f"Postgres {run.server.version}, {run.server.kind}, {run.server.transport}",
         "looptrap": run.looptrap,
     }
 
 
-def _median_known(rounds: Sequence[_Round], name: str) -> float | None:
-    known = [value for found in rounds if (value := found.witnesses[name]) is not None]
+def _median_known(rounds: Sequence[CellFigures], field: str) -> float | None:
+    known = [value for cell in rounds if not math.isnan(value := getattr(cell, field))]
     return median(known) if known else None
 
 

@@ -1,11 +1,12 @@
-"""From a run's folder to what a person looks at: tables on the console, `summary.md`, the pictures and the page."""
+"""Report the run in a folder: tables on the console, `summary.md`, `benchmark.json`, the charts and the page."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.analysis.cell_figures import CellFigures, figures_of
 from bench.analysis.conditions import Conditions, analyse_conditions
 from bench.analysis.ranking import Analysis, analyse
 from bench.analysis.scaling import Scaling, analyse_scaling
@@ -36,16 +37,16 @@ from bench.results.traces import TRACES, Trace
 
 def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:
     """
-    Analyse the run in `folder`, write its pictures, summary, page and `benchmark.json` into it, and print it.
+    Analyse the run in `folder`, write its charts, summary, page and `benchmark.json` into it, and print its results.
 
-    :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
+    :param need: probes that a strategy must pass to be ranked; by default those that the run was made with.
     :raises UserError: there is no run, none of its cells finished, or the folder cannot be written.
     """
-    run = read_run(folder)
-    _check_some_finished(folder, run)
-    analysis = analyse(run, read_cells(folder), FIDELITY.read(folder), need)
-    growth = analyse_scaling(run, read_cells(folder))
-    swept = analyse_conditions(run, read_cells(folder), FIDELITY.read(folder), need)
+    run, cells, outcomes = read_run(folder), [*figures_of(read_cells(folder))], FIDELITY.read(folder)
+    _check_some_finished(folder, run, cells)
+    analysis = analyse(run, cells, outcomes, need)
+    growth = analyse_scaling(run, cells)
+    swept = analyse_conditions(run, cells, outcomes, need)
     try:
         with console.status("drawing"):
             pictures = draw(analysis, growth, swept)
@@ -55,7 +56,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
             for picture in loops:
                 picture.write_svg(folder / FOLDER)
             write_summary(analysis, growth, folder, swept)
-            write_benchmark_json(analysis, read_cells(folder), folder)
+            write_benchmark_json(analysis, cells, folder)
             page = write_page(analysis, growth, [*pictures, *loops], folder, swept)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
@@ -64,7 +65,7 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
 
 
 def draw(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> list[Picture]:
-    """Return the pictures for which the run has data, in the order in which they are to be looked at."""
+    """Return the charts for which the run has data, in the order of the page."""
     columns = probed(analysis)
     drawn = [
         cost.picture(analysis),
@@ -80,14 +81,15 @@ def draw(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> list[
 
 
 def draw_loops(analysis: Analysis, traces: Mapping[str, Trace]) -> list[Picture]:
-    """Return the picture of loops and connections of each strategy that was traced."""
+    """Return the chart of loops and connections of each strategy that was traced."""
     return [timeline.picture(traces[facts.name]) for facts in in_order(analysis) if facts.name in traces]
 
 
-def _check_some_finished(folder: Path, run: Run) -> None:
-    trouble = ""
-    for cell in read_cells(folder):
-        if cell.status == "finished":
-            return
-        trouble = trouble or f" ({cell.strategy} {cell.status}: {textwrap.shorten(printable(cell.detail), 200)})"
+def _check_some_finished(folder: Path, run: Run, cells: Sequence[CellFigures]) -> None:
+    stopped = [cell.stopped for cell in cells if cell.stopped]
+    if len(stopped) < len(cells):
+        return
+    trouble = "".join(
+        f" ({cell.strategy} {cell.status}: {textwrap.shorten(printable(cell.detail), 200)})" for cell in stopped[:1]
+    )
     raise UserError(f"{folder} holds no finished cell{trouble}; to measure again: {run.command}")
