@@ -7,7 +7,7 @@ from bench.results.records import Fidelity, ProbeResult, StrategyFacts
 from bench.strategy.probe_catalogue import CONTROL, Probe
 
 
-def sight_of(fidelity: Fidelity, probe: str) -> ProbeResult | None:
+def probe_result(fidelity: Fidelity, probe: str) -> ProbeResult | None:
     """Return the result of a probe; None if it did not run."""
     return next((result for result in fidelity.sights if result.probe == probe), None)
 

@@ -1,11 +1,4 @@
-"""
-From a run's raw samples to what the charts and the report say of each strategy: cost per test, ties, who is ranked.
-
-Reads records, returns records; draws and prints nothing. The statistics themselves stand in
-`bench/analysis/statistics.py`, what is said of the clock in `bench/analysis/noise.py` and of traps in
-`bench/analysis/traps.py`. Every cell is reduced to one row of figures as it comes, so memory does not grow with the
-number of tests.
-"""
+"""The result of each strategy of a run: its cost per test, its ties, and whether and where it is ranked."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,24 +22,24 @@ from bench.strategy.probe_catalogue import Probe
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """What a run says of one strategy that is no trap."""
+    """The result of one strategy; traps have `TrapResult`."""
 
     facts: StrategyFacts
     rounds: int
     """Timed rounds that finished."""
     tests: int
-    """Tests run in them, all rounds together."""
+    """Tests that ran in these rounds, in total."""
     passed: int
     leaked: int
     """Tests whose work passed, but which found rows of an earlier test."""
     failures: tuple[tuple[ErrorKind, int], ...]
     """Distinct errors of tests that did not pass, leaks excluded, and how many tests had each."""
     not_ranked: tuple[NotRanked, ...]
-    """Why it is not ranked; empty for a strategy that is: not the floor, and every test of every round passed."""
+    """Why it is not ranked; empty if it is: it is not the floor, and every test of every round passed."""
     per_test: Estimate | None
-    """Seconds per test; None where no timed cell finished."""
+    """Seconds per test; None if no timed cell finished."""
     letters: str
-    """Strategies that share a letter are tied; empty for one that is not ranked."""
+    """Strategies that share a letter are tied; empty if it is not ranked."""
     to_floor: Estimate | None
     """Ratio of the cost per test to the floor's, paired within rounds."""
     to_best: Estimate | None
@@ -55,24 +48,24 @@ class StrategyResult:
     phases: dict[Literal["setup", "call", "teardown"], float]
     """Seconds per test in each phase: medians, so they need not add up to `per_test`."""
     fixed: float
-    """Seconds per run of the suite whatever its length: start-up, collection, session fixtures, shutdown."""
+    """Seconds per run of a suite of any length: start-up, collection, session fixtures, shutdown."""
     residual: float
-    """Largest share of a cell's wall time that no phase explains, over the timed cells."""
+    """The largest share, over timed cells, of a cell's wall time that is in no phase."""
     wal_bytes: float | None
     statements: float | None
     connections: float | None
     transactions: float | None
-    """The witnesses, per test: medians over rounds of a cell's mean."""
+    """The witnesses, per test: the median over rounds of the mean over a cell's tests."""
     cpu: float | None
-    """Seconds of processor time of the test process, per test: the median over tests, then over rounds."""
+    """Seconds of processor time of the test process per test: the median over tests, then over rounds."""
     peak_memory: float | None
-    """Bytes of resident memory that the test process had at most: the median over rounds."""
+    """Peak resident memory of the test process, in bytes: the median over rounds."""
     fidelity: Fidelity | None = None
-    """What the probes saw; None where they did not run."""
+    """The outcomes of the probes; None if they did not run."""
     costs: Mapping[int, float] = field(default_factory=dict)
-    """Seconds per test in each timed round that finished, by the round's number."""
+    """Seconds per test by the number of the round, for each timed round that finished."""
     whole: bool = False
-    """Whether `per_test` is of all of its work: no timed cell crashed or ran out of time, no test of one failed."""
+    """Whether no timed cell crashed or ran out of time and no test of one failed, so that `per_test` is of all work."""
 
     @property
     def ranked(self) -> bool:
@@ -84,23 +77,23 @@ class StrategyResult:
         return [other for other in others if other is not self and set(other.letters) & set(self.letters)]
 
     def suite_seconds(self, tests: int) -> float | None:
-        """Seconds that a suite of so many tests takes: the fixed cost, and the cost per test times their number."""
+        """Return the seconds that a suite of this size takes: the fixed cost plus the cost of its tests."""
         return None if self.per_test is None else self.fixed + tests * self.per_test.value
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that charts and report show of a run."""
+    """Everything that a report shows of a run under one condition."""
 
     run: Run
     strategies: tuple[StrategyResult, ...]
-    """Cheapest first, then those that are not ranked; the twin is not among them."""
+    """Cheapest first, then those that are not ranked; without the twin."""
     traps: tuple[TrapResult, ...]
     noise: Noise
     unfinished: tuple[StoppedCell, ...]
     """Cells of all sizes that did not finish."""
     outcomes: Mapping[str, Fidelity] = field(default_factory=dict)
-    """What the probes saw, by the strategies' names, the control's among them; empty where they did not run."""
+    """The outcomes of the probes by strategy, including the control; empty if they did not run."""
     need: tuple[str, ...] = ()
     """Probes that a strategy must pass to be ranked."""
 
@@ -132,7 +125,7 @@ _COLUMNS = [field.name for field in fields(CellFigures)]
 
 @dataclass
 class _Gathered:
-    """What is kept of the cells of one condition."""
+    """The cells of one condition, as they are read."""
 
     traps: dict[str, TrapResult]
     outcomes: Mapping[str, Fidelity]
@@ -147,13 +140,13 @@ def analyse(
     need: tuple[str, ...] = (),
 ) -> Analysis:
     """
-    Say what a run shows under its first condition; cells may be missing, crashed or stopped by their time limit.
+    Analyse a run under its first condition; cells may be missing, crashed or stopped by their time limit.
 
-    Where a strategy has two cells in one round, as after a resume, the later one counts.
+    If a strategy has two cells in one round, as after a resume, the later one counts.
 
-    :param cells: in the order in which they ran; they are read one at a time, those of other conditions passed over.
-    :param outcomes: what the probes saw, by the strategies' names; none where they did not run.
-    :param need: probes that a strategy must pass to be ranked; without any those that the run was made with.
+    :param cells: in the order in which they ran, or their figures; cells of other conditions are skipped.
+    :param outcomes: the outcomes of the probes by strategy; none if they did not run.
+    :param need: probes that a strategy must pass to be ranked; by default those that the run was made with.
     """
     return analyse_each(replace(run, conditions=()), cells, outcomes, need)[""]
 
@@ -165,12 +158,12 @@ def analyse_each(
     need: tuple[str, ...] = (),
 ) -> dict[str, Analysis]:
     """
-    Say what a run shows under each of its conditions, by their names; the first, which has none, comes first.
+    Analyse a run under each of its conditions, by name; the first condition comes first, under the name "".
 
-    Each is analysed as if it had been a run of its own, and its `run` has its server and its client. The probes ran
-    under the first alone: what they saw of a strategy is taken to hold under all, what they saw of a trap is not.
+    Each is analysed like a run of its own, whose `run` has the server and client of the condition. The probes ran only
+    under the first: their outcomes are taken to hold for strategies under all conditions, but not for traps.
 
-    Parameters are those of `analyse`.
+    Parameters as in `analyse`.
     """
     outcomes, need = outcomes or {}, need or run.configuration.need
     runs = {"": run, **{one.name: replace(run, server=one.server, client=one.client) for one in run.conditions}}
@@ -204,12 +197,12 @@ def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
 
 
 def _cannot(facts: StrategyFacts, run: Run) -> tuple[str, ...]:
-    """Return why a strategy has no cells under the client of a run; empty where it can have."""
+    """Return why a strategy cannot run under the client of a run; empty if it can."""
     parts = (run.client.driver, run.client.loop, run.client.runner)
     return tuple(f"{part}: {facts.cannot[part]}" for part in parts if part in facts.cannot)
 
 
-def _strategies(  # noqa: PLR0917 - called in one place, above
+def _strategies(  # noqa: PLR0917 - called in one place
     run: Run,
     seen: pd.DataFrame,
     timed: pd.DataFrame,
@@ -271,7 +264,7 @@ def _by_round(costs: pd.DataFrame, name: str) -> dict[int, float]:
 
 
 def _by_pairs(names: list[str], costs: pd.DataFrame) -> list[str]:
-    """Sort by the mean log-ratio to all others: medians of rounds that differ may contradict what pairs tell apart."""
+    """Sort by the mean paired log-ratio to all others: medians of very different rounds may contradict the pairs."""
     ratios = {name: [paired_in(costs, name, other) for other in names] for name in names}
     return sorted(names, key=lambda name: np.mean([np.log(ratio.value) for ratio in ratios[name] if ratio]))
 
@@ -286,14 +279,14 @@ def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
 
 
 def _not_ranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> tuple[NotRanked, ...]:
-    # `unable` may be about the first condition's client, where another one's is meant.
+    # `unable` is about the first condition's client, so it counts only where there are no cells.
     if causes := _cannot(facts, run) or ((facts.unable,) if facts.unable and own.empty else ()):
         return tuple(NotRanked(Reason.CANNOT_RUN, cause=cause) for cause in causes)
     reasons = [NotRanked(Reason.FLOOR)] if facts.name == FLOOR else []
     reasons += [NotRanked(Reason.STOPPED, cell=cell) for cell in own["stopped"].dropna() if cell.is_own_fault]
     finished, in_warm_up = own["stopped"].isna(), own["round"] == WARM_UP
     timed, warm_up = own[finished & ~in_warm_up], own[finished & in_warm_up]
-    # A complaint about the timed rounds makes the same one about the warm-up superfluous.
+    # The warm-up round matters only if nothing is wrong with the timed rounds.
     reasons += [*_faults(facts, timed, run)] or [
         replace(reason, in_warm_up=True) for reason in _faults(facts, warm_up, run)
     ]
@@ -303,7 +296,7 @@ def _not_ranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> tuple[NotR
 
 
 def _whole(timed: pd.DataFrame, run: Run) -> bool:
-    """Whether all timed cells of a strategy, but those that lost their server, did all of their work."""
+    """Whether all timed cells of a strategy did all of their work; cells that lost their server do not count."""
     lost_its_server = [bool(cell) and not cell.is_own_fault for cell in timed["stopped"]]
     own = timed.drop(timed.index[lost_its_server])
     done = own["stopped"].isna() & (own["passed"] + own["leaked"] == run.workload.size.tests)
@@ -311,7 +304,7 @@ def _whole(timed: pd.DataFrame, run: Run) -> bool:
 
 
 def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> tuple[NotRanked, ...]:
-    """Return which of the needed probes its tests do not pass."""
+    """Return why a strategy does not fulfil the need, if it does not."""
     if not need:
         return ()
     if fidelity is None:

@@ -1,8 +1,4 @@
-"""
-Whether traps failed as they declare. One that did not is a finding: a library has changed.
-
-Reads records, returns records. What a trap may declare stands in `bench/strategy/declaration.py`.
-"""
+"""Whether traps failed as they declare. If one did not, a library has changed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +19,7 @@ _SHOULD_FAIL: dict[str, Callable[[int], bool]] = {
 
 @dataclass(frozen=True)
 class TrapResult:
-    """What a run says of one trap."""
+    """The result of one trap."""
 
     facts: StrategyFacts
     tests: int
@@ -31,11 +27,11 @@ class TrapResult:
     failures: tuple[tuple[ErrorKind, int], ...]
     """Distinct errors and how many tests had each, most frequent first."""
     deviations: tuple[TrapFinding, ...] = ()
-    """What the trap declares and did not do; none when it failed as declared."""
+    """What the trap declares but did not do; none if it failed as declared."""
     leaked: int = 0
     """Tests whose work passed, but which found rows of an earlier test."""
     probed: bool = False
-    """Whether the probes ran, which alone catch a trap without errors."""
+    """Whether the probes ran: only they can catch a trap without errors."""
     declares_for_client: bool = True
     """Whether traps declare errors for the client that the tests used; other clients may fail in another way."""
 
@@ -58,11 +54,11 @@ def judge_trap(
     facts: StrategyFacts, cell: CellFigures | None, outcomes: Mapping[str, Fidelity], client: Client
 ) -> TrapResult:
     """
-    Say whether a trap failed as it declares.
+    Check whether a trap failed as it declares.
 
-    :param cell: its only one; None where it did not run.
-    :param outcomes: what the probes saw, by the strategies' names.
-    :param client: that its tests were to the server.
+    :param cell: its only cell; None if it did not run.
+    :param outcomes: the outcomes of the probes by strategy.
+    :param client: the client that its tests used.
     """
     if cell is None:
         return TrapResult(facts, 0, 0, (), (TrapFinding(Deviation.NOT_RUN),))

@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.analysis.fidelity import columns_of, contradictions, sight_of
+from bench.analysis.fidelity import columns_of, contradictions, probe_result
 from bench.report.charts.heatmap import picture
 from bench.report.findings_text import contradiction_text
-from bench.report.report_tables import SIGHTS, family_table
+from bench.report.report_tables import FIDELITY, family_table
 from bench.report.tables import print_figures
 from bench.results.errors import UserError
 from bench.results.paths import typed
@@ -30,7 +30,7 @@ def print_check(
     columns = columns_of(outcomes, [facts.name for facts in sorted(strategies, key=lambda facts: facts.is_trap)])
     _, png = picture(columns).write(folder)
     console.print()
-    print_figures(SIGHTS, family_table(columns), console)
+    print_figures(FIDELITY, family_table(columns), console)
     found = [*contradictions(strategies, outcomes)]
     for one in found:
         console.print(Text(f"FINDING: {printable(contradiction_text(one))}", style="bold red"), soft_wrap=True)
@@ -59,17 +59,17 @@ def print_outcome(fidelity: Fidelity, probe: Probe, folder: Path, console: Conso
     :param folder: the folder that the outcomes were read from.
     :raises UserError: the folder has no outcome of this probe.
     """
-    sight = sight_of(fidelity, probe)
-    if sight is None:
+    result = probe_result(fidelity, probe)
+    if result is None:
         raise UserError(
             f"{folder} has no outcome of {probe}; to get it: nox -s check -- --strategies {fidelity.strategy}"
         )
-    console.print(Text(f"{fidelity.strategy} {sight.outcome} {probe}", style="bold"))
+    console.print(Text(f"{fidelity.strategy} {result.outcome} {probe}", style="bold"))
     console.print(f"A real Postgres: {probe.sees}", markup=False)
     console.print(f"If tests do not see it: {probe.lost}", markup=False)
     console.print(Text(probe.link), soft_wrap=True)
-    if sight.detail:
+    if result.detail:
         console.print()
-        console.print(Text(sight.detail), soft_wrap=True)
+        console.print(Text(result.detail), soft_wrap=True)
     console.print()
     console.print(Text(f"Probed on {fidelity.server}; from {typed(folder)}", style="dim"))

@@ -8,7 +8,7 @@ significant digits. Text from strategies and errors is on one line and not yet e
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.estimates import Estimate
-from bench.analysis.fidelity import columns_of, contradictions, seen, sight_of
+from bench.analysis.fidelity import columns_of, contradictions, probe_result, seen
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.analysis.scaling import Scaling
 from bench.analysis.traps import TrapResult
@@ -24,11 +24,11 @@ from bench.strategy.probe_catalogue import Family, Probe
 
 NOTHING = "-"
 TIES = "Strategies that share a letter are tied: they are not significantly different."
-SIGHTS = "What tests see of a real Postgres"
+FIDELITY = "What tests see of a real Postgres"
 PHASES = "Where the time goes"
 WITNESSES = "Beside the clock, per test"
 WORDS = {
-    SIGHTS: "How many behaviours of a real Postgres tests see, by family. Not every application needs all of them: "
+    FIDELITY: "How many behaviours of a real Postgres tests see, by family. Not every application needs all: "
     "docs/probes.md says which need which. To see why a probe fails: `nox -s check -- --why STRATEGY PROBE`.",
     PHASES: "Medians per test, so the phases need not add up to the total. Fixed: start-up, imports, collection, "
     "session fixtures and shutdown of the process. Unexplained: the largest share of a process's wall time that is in "
@@ -82,7 +82,7 @@ def _row(result: StrategyResult, tests: int) -> tuple[str, ...]:
 def figures(analysis: Analysis, growth: Scaling) -> dict[str, list[tuple[str, ...]]]:
     """Return by title the tables whose rows are a name and figures; empty tables are left out."""
     found = {
-        SIGHTS: family_table(probed(analysis)),
+        FIDELITY: family_table(probed(analysis)),
         PHASES: phase_table(analysis),
         WITNESSES: witness_table(analysis),
         **tables(growth),
@@ -116,7 +116,7 @@ def probe_table(columns: Sequence[Fidelity]) -> list[tuple[str, ...]]:
     """Return the outcome of each probe under each strategy: a row for each probe, a column for each strategy."""
     rows = [("probe", *(fidelity.strategy for fidelity in columns))]
     for probe in Probe:
-        results = (sight_of(fidelity, probe) for fidelity in columns)
+        results = (probe_result(fidelity, probe) for fidelity in columns)
         rows.append((probe.value, *(result.outcome if result else NOTHING for result in results)))
     return rows
 

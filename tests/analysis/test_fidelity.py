@@ -6,8 +6,8 @@ from bench.analysis.fidelity import (
     columns_of,
     contradictions,
     lacking,
+    probe_result,
     seen,
-    sight_of,
 )
 from bench.probes.protocol import Outcome
 from bench.report.findings_text import contradiction_text
@@ -115,7 +115,7 @@ def test_tables_have_every_probe_and_count_each_family() -> None:
 def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
     """A probe that a record lacks is not counted as seen."""
     older = Fidelity("older", "", "", (ProbeResult("rows_gone", "sees", ""),))
-    assert sight_of(older, "notify") is None
+    assert probe_result(older, "notify") is None
     assert ("notify", "-") in probe_table([older])
     assert seen(older) == [Probe.ROWS_GONE]
 

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
-from bench.analysis.fidelity import lacking, seen, sight_of
+from bench.analysis.fidelity import lacking, probe_result, seen
 from bench.report.documentation import REFERENCE
 from bench.report.page import PAGE
 from bench.report.run_report import report_run
@@ -186,7 +186,7 @@ def test_a_cell_says_why_when_it_is_pointed_at(opened: Open) -> None:
     page.locator('a[href="#why-savepoint_rollback-second_connection"]').hover()
     tip = page.locator("#tip")
     assert tip.is_visible()
-    sight = sight_of(FIDELITY.read(REFERENCE)["savepoint_rollback"], "second_connection")
+    sight = probe_result(FIDELITY.read(REFERENCE)["savepoint_rollback"], "second_connection")
     assert sight is not None
     assert sight.detail.splitlines()[0].strip() in tip.inner_text()
     page.mouse.move(0, 0)

@@ -6,7 +6,7 @@ Colours emphasise what tests do not see; every cell also states its outcome in a
 
 from collections.abc import Iterator, Sequence
 
-from bench.analysis.fidelity import seen, sight_of
+from bench.analysis.fidelity import probe_result, seen
 from bench.report.charts import Picture
 from bench.report.charts.grid import CELL_SIZE, GROOVE, NAME_SIZE, PADDING, ROW, Grid, label, width_of
 from bench.report.charts.sheet import Sheet
@@ -78,7 +78,7 @@ def _headline(columns: Sequence[Fidelity]) -> str:
 
 
 def _how_to_read(columns: Sequence[Fidelity]) -> str:
-    complete = all(sight_of(column, probe) for column in columns for probe in Probe)
+    complete = all(probe_result(column, probe) for column in columns for probe in Probe)
     return HOW_TO_READ if complete else f'{HOW_TO_READ} "{NOT_PROBED}": not probed, counted as not seen.'
 
 
@@ -100,7 +100,7 @@ def _place_counts(
 
 def _outcomes(columns: Sequence[Fidelity], probe: Probe) -> Iterator[tuple[str, Look, str]]:
     for column in columns:
-        sight = sight_of(column, probe)
+        sight = probe_result(column, probe)
         outcome = sight.outcome if sight else NOT_PROBED
         paper, ink = COLOURS[outcome]
         yield outcome, {"color": ink}, paper
