@@ -161,6 +161,13 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_pages_that_code_names_exist() -> None:
+    """Every page of docs/ that a message, a docstring or a comment names is there."""
+    sources = [path for folder in ("bench", "tests", "strategies") for path in (ROOT / folder).rglob("*.py")]
+    named = {(name, path) for path in sources for name in re.findall(r"(?<![\w/])docs/[\w/-]+\.md", path.read_text())}
+    assert [(name, path) for name, path in named if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.name)
 def test_pages_for_users_are_short(page: Path) -> None:
     """A page for users has at most 150 lines, generated parts aside."""
