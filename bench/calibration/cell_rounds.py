@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import rich.progress
 from rich.console import Console
 
 from bench.measure.cell import CellOrder, run_cell
+from bench.measure.progress import ProgressDisplay
 from bench.results.endpoints import Source
 from bench.results.errors import UserError
 from bench.results.records import PASSED, WARM_UP, Cell, Size
@@ -80,16 +80,13 @@ def run_rounds(
 
 
 def _with_progress(numbers: range, console: Console) -> Iterator[int]:
-    """Yield the numbers of the rounds, and show progress: a bar on a terminal, a line per round elsewhere."""
-    with rich.progress.Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=len(numbers))
+    """Yield the numbers of the rounds, and show the progress."""
+    with ProgressDisplay(console, "measuring", len(numbers)) as display:
         for number in numbers:
             label = "warm-up" if number == WARM_UP else f"round {number} of {numbers[-1]}"
-            bar.update(task, description=label)
-            if not console.is_terminal:
-                console.print(label, highlight=False)
+            display.update(label, number)
+            display.line(label)
             yield number
-            bar.advance(task)
 
 
 def _round(

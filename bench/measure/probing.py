@@ -1,28 +1,24 @@
 """
-Runs the probes under one strategy, in pytest processes and databases of their own, and says what came of each.
+Runs the probes under one strategy, in pytest processes and databases of their own, and returns the outcome of each.
 
-What hangs is killed, and what it might have left behind ends its process: the probes that follow go on in another one.
-Nothing is timed, so several strategies may be probed at the same time.
+A probe that hangs is killed with its process, and the remaining probes run in another one. Nothing is timed, so several
+strategies are probed at the same time.
 """
 
-import multiprocessing
 import os
-import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import rich.progress
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from bench.measure.cell import environment, kill_group, pytest_options
-from bench.measure.child import LIBRARIES, run_pytest
+from bench.measure.child import Ended, fork, run_child
+from bench.measure.each_strategy import each_strategy
+from bench.measure.progress import ProgressDisplay
+from bench.measure.pytest_call import pytest_call
 from bench.probes.protocol import EVENTS_FILE, REFUSED_FILE, SECOND, Phase, PhaseEvent
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
@@ -32,7 +28,7 @@ from bench.results.records import Fidelity, ProbeResult
 from bench.server import Server
 from bench.strategy.declaration import Trap
 from bench.strategy.discovery import load
-from bench.strategy.loaded import LoadedStrategy, arguments_for_pytest
+from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
 PATIENCE = 12.0
@@ -61,24 +57,12 @@ _EVENT = TypeAdapter(PhaseEvent)
 _NEXT: dict[Phase, Phase] = {"start": "setup", "setup": "call", "call": "teardown"}
 
 
-if sys.platform == "win32":
-    PROCESSES = multiprocessing.get_context("spawn")
-else:
-    PROCESSES = multiprocessing.get_context("forkserver")
-    PROCESSES.set_forkserver_preload([run_pytest.__module__, *LIBRARIES])
-"""Starts processes that have imported the libraries already."""
-
-
-class StoppedError(Exception):
-    """Probing was stopped from outside."""
-
-
 def can_be_probed(strategy: LoadedStrategy) -> bool:
-    """Whether tests under a strategy get far enough to see anything; a trap's that declares errors do not."""
+    """Whether tests under a strategy get far enough for a probe; those of a trap that declares errors do not."""
     return not (isinstance(strategy.declared, Trap) and strategy.declared.errors)
 
 
-def probe_into(  # noqa: PLR0917 - a client is said in one place, and is the last
+def probe_into(  # noqa: PLR0917 - the client is the one that most callers leave out
     folder: Path,
     strategies: Sequence[LoadedStrategy],
     server: Server,
@@ -86,7 +70,7 @@ def probe_into(  # noqa: PLR0917 - a client is said in one place, and is the las
     console: Console,
     client: Client | None = None,
 ) -> None:
-    """Probe those strategies that can be, and keep each one's outcomes in a folder as soon as they are there."""
+    """Probe the strategies for which that is possible, and store the outcomes of each in a folder as they come."""
     probe_all(
         [strategy for strategy in strategies if can_be_probed(strategy)],
         server,
@@ -98,64 +82,42 @@ def probe_into(  # noqa: PLR0917 - a client is said in one place, and is the las
 
 
 def control() -> LoadedStrategy:
-    """Return what every probe passes under, unless the probe is broken."""
+    """Return the control, under which every probe passes unless the probe itself is broken."""
     return load(str(CONTROL_FILE))
 
 
-def probe_all(  # noqa: PLR0917 - as for whoever calls it
+def probe_all(  # noqa: PLR0917 - as above
     strategies: Sequence[LoadedStrategy],
     server: Server,
     prefix: str,
-    keep: Callable[[Fidelity], None],
+    store: Callable[[Fidelity], None],
     console: Console,
     client: Client,
 ) -> None:
     """
-    Run all probes under each strategy, several strategies at a time, and show how far it is.
+    Run all probes under each strategy, several strategies at a time, and show the progress.
 
-    :param prefix: what the names of its databases begin with, `looptrap_*_`.
-    :param keep: called with the outcomes of each strategy as soon as they are there.
-    :raises UserError: a strategy breaks the contract; those that were ready are kept.
+    :param prefix: of the names of its databases, `looptrap_*_`.
+    :param store: called with the outcomes of each strategy as soon as they are complete.
+    :raises UserError: a strategy breaks the contract; the outcomes that were complete are stored.
     :raises KeyboardInterrupt: the same.
     """
-    stopped = threading.Event()
 
-    def probe(number: int, strategy: LoadedStrategy) -> Fidelity:
+    def probe(number: int, strategy: LoadedStrategy, stopped: threading.Event) -> Fidelity:
         with tempfile.TemporaryDirectory(prefix="looptrap-probes-") as folder:
             prober = _Prober(strategy, server, client, f"{prefix}{number}_", Path(folder), stopped)
             sights = prober.sights(list(Probe))
         described = f"{server.facts.kind}, Postgres {server.facts.version}"
         return Fidelity(strategy.name, strategy.facts().source_sha256, described, sights)
 
-    with _shown(len(strategies), console) as advance, ThreadPoolExecutor(AT_A_TIME) as pool:
-        try:
-            jobs = [pool.submit(probe, number, strategy) for number, strategy in enumerate(strategies)]
-            for job in as_completed(jobs):
-                keep(job.result())
-                advance(job.result())
-        except BaseException:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    def done(fidelity: Fidelity) -> None:
+        store(fidelity)
+        display.advance()
+        passed = sum(sight.outcome == "sees" for sight in fidelity.sights)
+        display.line(f"probed {fidelity.strategy}: sees {passed} of {len(fidelity.sights)}")
 
-
-@contextmanager
-def _shown(total: int, console: Console) -> Iterator[Callable[[Fidelity], None]]:
-    """Show how many strategies are probed: a bar on a terminal, a line for each elsewhere."""
-    columns = (rich.progress.TextColumn("probing"), rich.progress.BarColumn(), rich.progress.MofNCompleteColumn())
-    left = rich.progress.TimeRemainingColumn()
-    with rich.progress.Progress(
-        *columns, left, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(fidelity: Fidelity) -> None:
-            bar.advance(task)
-            if not console.is_terminal:
-                passed = sum(sight.outcome == "sees" for sight in fidelity.sights)
-                console.print(f"probed {fidelity.strategy}: sees {passed} of {len(fidelity.sights)}", highlight=False)
-
-        yield advance
+    with ProgressDisplay(console, "probing", len(strategies)) as display:
+        each_strategy(strategies, probe, AT_A_TIME, done)
 
 
 class _Prober:
@@ -208,18 +170,18 @@ class _Prober:
         return tuple(found[probe] for probe in probes)
 
     def _some_of(self, probes: Sequence[Probe]) -> dict[Probe, ProbeResult]:
-        """Run probes one after the other as far as one process goes, the first of them at least."""
+        """Run probes one after the other as far as one process gets, the first of them at least."""
         families = [f"{_FOLDER}/test_{family}.py" for family in Family if any(p.family == family for p in probes)]
         with self._database() as url:
             events, ended = self._run(url, f"--probes={','.join(probes)}", *families)
         sights = {_probe(one): _sight(one.probe, events) for one in events}
         last = events[-1] if events else PhaseEvent(probes[0], "", "start", "sees", "")
         if last.phase != "teardown":
-            # It ended in the middle of a test, which no test is meant to do.
+            # The process ended in the middle of a test, which no probe does on purpose.
             sights[_probe(last)] = _broken(last, ended)
             self._lost += 1
         elif last.turn != SECOND and sights[_probe(last)].outcome == "sees":
-            sights[_probe(last)] = ProbeResult(last.probe, "breaks", ended)
+            sights[_probe(last)] = ProbeResult(last.probe, "breaks", ended.reason)
         return sights
 
     def _killed_process(self) -> ProbeResult:
@@ -238,71 +200,55 @@ class _Prober:
             events, ended = self._run(url, *workers, test)
         return self._first_failure(Probe.TWO_WORKERS, events, ended)
 
-    def _first_failure(self, probe: Probe, events: Sequence[PhaseEvent], ended: str) -> ProbeResult:
+    def _first_failure(self, probe: Probe, events: Sequence[PhaseEvent], ended: Ended) -> ProbeResult:
         if any(one.outcome != "sees" for one in events):
             return _sight(probe, events)
         if not events or events[-1].phase != "teardown":
             return _broken(events[-1] if events else PhaseEvent(probe, "", "start", "sees", ""), ended)
         return ProbeResult(probe, "sees", "")
 
-    @contextmanager
-    def _database(self) -> Iterator[str]:
+    def _database(self) -> AbstractContextManager[str]:
         self._databases += 1
-        name = f"{self._prefix}{self._databases}"
-        yield self._server.create_database(name)
-        # With what a strategy may have made beside it.
-        self._server.drop_databases(name)
+        return self._server.temporary_database(f"{self._prefix}{self._databases}")
 
-    def _run(self, url: str, *arguments: str) -> tuple[list[PhaseEvent], str]:
-        """Run pytest, and return its events and how it ended."""
-        events_file, output = self._folder / EVENTS_FILE, self._folder / "output.txt"
+    def _run(self, url: str, *arguments: str) -> tuple[list[PhaseEvent], Ended]:
+        """Run pytest, and return what it reported and how it ended."""
+        events_file = self._folder / EVENTS_FILE
         events_file.unlink(missing_ok=True)
-        strategy = self._strategy
-        command = [
-            *pytest_options(self._client),
-            *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
-            *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default", f"--probe-folder={self._folder}"),
-            *arguments,
-        ]
-        variables = environment(strategy, self._server, url, self._client)
-        process = PROCESSES.Process(target=run_pytest, args=(command, variables, output))
-        process.start()
-        try:
-            waited = self._wait(process, events_file)
-        finally:
-            if process.pid is not None and hasattr(os, "killpg"):
-                kill_group(process.pid)
-            process.kill()  # in the instant before it leads a group
-            process.join()
+        call = pytest_call(
+            *(self._strategy, self._server, url, self._client, self._folder / "output.txt"),
+            arguments=[f"--probe-folder={self._folder}", *arguments],
+        )
+        ended = run_child(fork, call, _StallWatch(events_file), stopped=self._stopped)
         if (refused := self._folder / REFUSED_FILE).exists():
-            raise UserError(f"strategy {strategy.name}: {refused.read_text()}")
-        last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
-        ended = f"no end within {waited:g} s: killed" if waited else f"exit code {process.exitcode}: {''.join(last)}"
+            raise UserError(f"strategy {self._strategy.name}: {refused.read_text()}")
         return [_EVENT.validate_json(line) for line in _lines(events_file)], ended
 
-    def _wait(self, process: BaseProcess, events_file: Path) -> float | None:
-        """Wait for the end of a process; where it hangs instead, saying nothing any more, return for how long."""
-        said, since = 0, time.monotonic()
-        while process.exitcode is None:
-            if self._stopped.is_set():
-                raise StoppedError
-            process.join(POLL)
-            # Two workers tell of two starts before either has set up its test.
-            patience = PATIENCE if said > 2 else PATIENCE_AT_START  # noqa: PLR2004 - of which the comment speaks
-            now = len(_lines(events_file))
-            if now != said:
-                said, since = now, time.monotonic()
-            elif time.monotonic() - since > patience:
-                return patience
-        return None
+
+class _StallWatch:
+    """A `bench.measure.child.Watch` that kills a process which has reported nothing for a while."""
+
+    pause = POLL
+
+    def __init__(self, events_file: Path) -> None:
+        self._events_file = events_file
+        self._said, self._since = 0, 0.0
+
+    def exceeded(self, elapsed: float) -> str:
+        said = len(_lines(self._events_file))
+        if said != self._said:
+            self._said, self._since = said, elapsed
+        # Two workers report two starts before either has set up its test.
+        patience = PATIENCE if said > 2 else PATIENCE_AT_START  # noqa: PLR2004 - see the comment
+        return f"killed after {patience:g} s without progress" if elapsed - self._since > patience else ""
 
 
 def _lines(events_file: Path) -> list[str]:
     return events_file.read_text().splitlines() if events_file.exists() else []
 
 
-def _probe(event: PhaseEvent) -> Probe:
-    return Probe[event.probe.upper()]
+def _probe(events: PhaseEvent) -> Probe:
+    return Probe[events.probe.upper()]
 
 
 def _sight(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
@@ -312,10 +258,10 @@ def _sight(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
     return ProbeResult(probe, "sees", "") if first is None else ProbeResult(probe, first.outcome, _detail(first))
 
 
-def _broken(last: PhaseEvent, ended: str) -> ProbeResult:
-    """Say of a probe in whose middle the process ended where that was."""
+def _broken(last: PhaseEvent, ended: Ended) -> ProbeResult:
+    """Return the outcome of a probe in whose middle the process ended."""
     phase = _NEXT.get(last.phase, last.phase)
-    return ProbeResult(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended}")
+    return ProbeResult(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended.reason}")
 
 
 def _detail(failed: PhaseEvent) -> str:

@@ -1,68 +1,77 @@
-"""Shows how far a run has come and how long it may still take: a bar on a terminal, a line per round elsewhere."""
+"""Shows how far a command is: on a terminal a bar with N of M and the time left, elsewhere a line for each item."""
 
+import time
 from types import TracebackType
 from typing import Self
 
 import rich.progress
 from rich.console import Console
 
-from bench.measure.cell import CellOrder
-from bench.measure.schedule import Plan
-from bench.results.records import WARM_UP, Cell
 
+class ProgressDisplay:
+    """
+    The display of one command's progress.
 
-class Progress:
-    """Watches a run; see `bench.measure.schedule.Watcher`."""
+    :param text: what stands beside the bar until `update` changes it.
+    :param total: how many items there are at most.
+    """
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, console: Console, text: str, total: int) -> None:
         self._console = console
-        self._limits = plan.limits
-        self._round: int | None = None
+        self._total = total
         self._done = 0
+        self._started = time.monotonic()
         self._bar = rich.progress.Progress(
-            rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}", markup=False),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("{task.fields[left]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("starting the server")
+        self._task = self._bar.add_task(text, total=total, left="")
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start to show the bar."""
         self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar."""
         self._bar.stop()
 
-    def started(self, order: CellOrder, remaining: float | None) -> None:
-        """Show the cell that runs now."""
-        where = "warm-up round" if order.round == WARM_UP else f"round {order.round} of {self._rounds()}"
-        eta = "" if remaining is None else f", {'' if self._limits.fixed else 'at most '}{_duration(remaining)} left"
-        under = f" ({order.condition})" if order.condition else ""
-        self._bar.update(self._task, description=f"{where}{eta}, {self._done} cells done: {order.strategy.name}{under}")
-        if order.round != self._round and not self._console.is_terminal:
-            self._console.print(f"{where}{eta}", highlight=False)
-        self._round = order.round
+    def update(self, text: str, done: int, left: str | None = None) -> None:
+        """
+        Show what is being done now.
 
-    def finished(self, cell: Cell) -> None:
-        """Count the cell, and tell at once when it did not run to its end."""
+        :param done: how many items are done.
+        :param left: how long the rest takes, if the caller knows better than the pace so far.
+        """
+        self._done = done
+        left = self._left() if left is None else left
+        self._bar.update(self._task, description=text, completed=done, left=left)
+
+    def advance(self) -> None:
+        """Count one more item as done."""
         self._done += 1
-        if cell.status != "finished":
-            under = f" ({cell.condition})" if cell.condition else ""
-            self._console.print(
-                f"{cell.strategy}{under}, round {cell.round}: {cell.status}: {cell.detail}", markup=False
-            )
+        self._bar.update(self._task, advance=1, left=self._left())
 
-    def _rounds(self) -> str:
-        fewest, most = self._limits.fewest, self._limits.most
-        return str(most) if fewest == most else f"{fewest} to {most}"
+    def line(self, text: str) -> None:
+        """Print a line where there is no bar."""
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, markup=False)
+
+    def _left(self) -> str:
+        if not self._done:
+            return ""
+        pace = (time.monotonic() - self._started) / self._done
+        return f"{duration(pace * (self._total - self._done))} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return such as `2 min 03 s`."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -19,8 +19,9 @@ from rich.console import Console
 from bench.measure import schedule
 from bench.measure.description import Adopt, RunOptions, Servers, describe_run
 from bench.measure.probing import control, probe_into
-from bench.measure.progress import Progress
+from bench.measure.progress import ProgressDisplay
 from bench.measure.resume import check_same_run, check_same_servers, source_to_resume
+from bench.measure.run_progress import RunProgress
 from bench.measure.stopping import Limits
 from bench.measure.sweep import conditions, sizes
 from bench.measure.tracing import CLIENT, trace_all
@@ -180,7 +181,8 @@ class RunSession:
             self._probe_and_trace(servers[""], run.database_prefix)
         left = self._plan.limits.seconds - (time.monotonic() - started)
         plan = replace(self._plan, limits=replace(self._plan.limits, seconds=left))
-        with Progress(plan, self._console) as progress:
+        with ProgressDisplay(self._console, "measuring", plan.limits.most) as display:
+            progress = RunProgress(plan.limits, display, self._console)
             decisions = schedule.run(plan, servers, self._folder, run.database_prefix, progress)
         write_run(self._folder, replace(run, decisions=tuple(decisions)))
 

@@ -1,37 +1,34 @@
 """
 Traces three tests under a strategy: which event loop ran what, and what reached the server on which connection.
 
-Nothing is timed, so several strategies may be traced at the same time.
+Nothing is timed, so several strategies are traced at the same time.
 """
 
-import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import rich.progress
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-from bench.measure.cell import TESTS_RAN, environment, kill_group, pytest_options
-from bench.measure.child import run_pytest
-from bench.measure.probing import PROCESSES, StoppedError
+from bench.measure.child import TESTS_RAN, TimeLimit, fork, run_child
+from bench.measure.each_strategy import each_strategy
+from bench.measure.progress import ProgressDisplay
+from bench.measure.pytest_call import pytest_call
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
 from bench.results.printable import printable
 from bench.results.traces import Event, Trace
 from bench.server import Server
-from bench.strategy.loaded import LoadedStrategy, arguments_for_pytest
+from bench.strategy.loaded import LoadedStrategy
 
 TESTS = ("create_and_list", "conflict_then_carry_on", "read_own_commits")
-"""Of the workload: one whose handler commits, one whose handler rolls back, and one that reads what it committed."""
+"""Of the workload: a test whose handler commits, one whose handler rolls back, one that reads what it committed."""
 
 PATIENCE = 30.0
-"""Seconds after which the process is killed; it takes about one, and a peer may start a server of its own first."""
+"""Seconds after which the process is killed. It takes about one, but a peer may start a server of its own first."""
 
 AT_A_TIME = 3
 POLL = 0.02
@@ -46,98 +43,53 @@ def trace_all(
     strategies: Sequence[LoadedStrategy],
     server: Server,
     prefix: str,
-    keep: Callable[[Trace], None],
+    store: Callable[[Trace], None],
     console: Console,
 ) -> None:
     """
-    Trace the tests under each strategy, a few strategies at a time, and show how far it is.
+    Trace the tests under each strategy, a few strategies at a time, and show the progress.
 
-    :param prefix: what the names of its databases begin with, `looptrap_*_`.
-    :param keep: called with the trace of each strategy as soon as it is there; not where no test began.
-    :raises UserError: a strategy breaks the contract; those that were ready are kept.
+    :param prefix: of the names of its databases, `looptrap_*_`.
+    :param store: called with each trace as soon as it is complete; not if no test started.
+    :raises UserError: a strategy breaks the contract; the traces that were complete are stored.
     :raises KeyboardInterrupt: the same.
     """
-    stopped = threading.Event()
-    columns = (rich.progress.TextColumn("tracing"), rich.progress.BarColumn(), rich.progress.MofNCompleteColumn())
-    with (
-        rich.progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
-        ThreadPoolExecutor(AT_A_TIME) as pool,
-    ):
-        task = bar.add_task("", total=len(strategies))
-        try:
-            jobs = [
-                pool.submit(_trace, strategy, server, f"{prefix}{number}_", stopped)
-                for number, strategy in enumerate(strategies)
-            ]
-            for job in as_completed(jobs):
-                trace = job.result()
-                bar.advance(task)
-                if not trace.tests:
-                    console.print(Text(f"{trace.strategy} was not traced: {printable(trace.ended)}"), soft_wrap=True)
-                    continue
-                keep(trace)
-                if not console.is_terminal:
-                    console.print(Text(f"traced {trace.strategy}"))
-        except BaseException:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+
+    def trace(number: int, strategy: LoadedStrategy, stopped: threading.Event) -> Trace:
+        return _trace(strategy, server, f"{prefix}{number}_", stopped)
+
+    def done(found: Trace) -> None:
+        display.advance()
+        if found.tests:
+            store(found)
+            display.line(f"traced {found.strategy}")
+        else:
+            console.print(Text(f"{found.strategy} was not traced: {printable(found.ended)}"), soft_wrap=True)
+
+    with ProgressDisplay(console, "tracing", len(strategies)) as display:
+        each_strategy(strategies, trace, AT_A_TIME, done)
 
 
 def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: threading.Event) -> Trace:
-    with tempfile.TemporaryDirectory(prefix="looptrap-trace-") as folder:
-        file, output = Path(folder) / "events.jsonl", Path(folder) / "output.txt"
-        try:
-            url = server.create_database(database)
-            exit_code = _run(_command(strategy, file), environment(strategy, server, url, CLIENT), output, stopped)
-        finally:
-            # With what a strategy may have made beside it.
-            server.drop_databases(database)
+    with tempfile.TemporaryDirectory(prefix="looptrap-trace-") as folder, server.temporary_database(database) as url:
+        file = Path(folder) / "events.jsonl"
+        call = pytest_call(
+            *(strategy, server, url, CLIENT, Path(folder) / "output.txt"),
+            plugins=("-p", "bench.worker.tracer", f"--trace-loops={file}"),
+            arguments=[f"bench/workload/test_workload.py::test_{test}" for test in TESTS],
+        )
+        ended = run_child(fork, call, TimeLimit(PATIENCE, pause=POLL), stopped=stopped)
         # A process that was killed may have left half a line.
         told = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
-        ended = _ended(exit_code, output)
     events = [_EVENT.validate_json(line) for line in told.splitlines()]
     for event in events:
         if event.kind == "contract broken":
             raise UserError(f"strategy {strategy.name}: {event.text}")
-    tests = tuple(event.text for event in events if event.kind == "test")
-    described = f"{server.facts.kind}, Postgres {server.facts.version}"
-    return Trace(strategy.name, strategy.facts().source_sha256, described, tests, tuple(events), ended)
-
-
-def _command(strategy: LoadedStrategy, file: Path) -> list[str]:
-    return [
-        *(*pytest_options(CLIENT), "-p", "bench.worker.tracer", f"--trace-loops={file}"),
-        *arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared),
-        *(f"bench/workload/test_workload.py::test_{test}" for test in TESTS),
-        *("-q", "--no-header", "--tb=no", "-ofilterwarnings=default"),
-    ]
-
-
-def _run(command: Sequence[str], environment: dict[str, str], output: Path, stopped: threading.Event) -> int | None:
-    """Run pytest, and return its exit code; None where it was killed, since it hung."""
-    process = PROCESSES.Process(target=run_pytest, args=(command, environment, output))
-    process.start()
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while process.exitcode is None and time.monotonic() < deadline:
-            if stopped.is_set():
-                raise StoppedError
-            process.join(POLL)
-        exit_code = process.exitcode
-    finally:
-        if process.pid is not None and hasattr(os, "killpg"):
-            kill_group(process.pid)
-        process.kill()  # in the instant before it leads a group
-        process.join()
-    return exit_code
-
-
-def _ended(exit_code: int | None, output: Path) -> str:
-    """Say how a process ended that did not run all tests to their ends."""
-    if exit_code in TESTS_RAN:
-        return ""
-    if exit_code is None:
-        return f"killed after {PATIENCE:g} s"
-    last = output.read_text(errors="replace").strip().splitlines()[-1:] if output.exists() else []
-    return f"exit code {exit_code}: {''.join(last)}"
+    return Trace(
+        strategy=strategy.name,
+        source_sha256=strategy.facts().source_sha256,
+        server=f"{server.facts.kind}, Postgres {server.facts.version}",
+        tests=tuple(event.text for event in events if event.kind == "test"),
+        events=tuple(events),
+        ended="" if ended.exit_code in TESTS_RAN else ended.reason,
+    )

@@ -121,6 +121,20 @@ class Server:
         self._execute(f'CREATE DATABASE "{name}"')
         return self._url.set(database=name).render_as_string(hide_password=False)
 
+    @contextlib.contextmanager
+    def temporary_database(self, name: str) -> Iterator[str]:
+        """
+        Make an empty database, give its URL as `create_database` does, and drop it at the end.
+
+        Databases whose names begin with its name go with it: a strategy made them, and may have had no time to drop
+        them.
+        """
+        url = self.create_database(name)
+        try:
+            yield url
+        finally:
+            self.drop_databases(name)
+
     def drop_database(self, name: str) -> None:
         """
         Drop a database, whoever is still connected to it; one that is not there is no error.

@@ -96,7 +96,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
     core = {one.name for one in load_all(references_in("core")) if can_be_probed(one) and one.name != TWIN}
     done = check("--strategies", ",".join(["all", str(path), str(example_strategy(tmp_path))]))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "What declares_wrongly is to declare: hides={Probe.IDENTITY_RESTARTS, " in done.stdout
+    assert "What declares_wrongly should declare: hides={Probe.IDENTITY_RESTARTS, " in done.stdout
     assert re.findall("^FINDING: (.*)$", done.stdout, re.MULTILINE) == [
         "declares_wrongly declares to hide rows_gone, but its tests see it: take it out of `hides`.",
         "declares_wrongly hides notify without declaring it: add it to `hides`.",
@@ -129,7 +129,7 @@ def test_strategy_that_hangs_is_given_up(
     assert "probed hangs_always: sees 0 of" in capsys.readouterr().out
     sights = kept[0].sights
     assert {sight.outcome for sight in sights} == {"breaks"}
-    assert sights[0].detail == "in the setup of the first test: no end within 4 s: killed"
+    assert sights[0].detail == "in the setup of the first test: killed after 4 s without progress"
     assert sights[1].detail == sights[0].detail
     assert "not run" in sights[2].detail
     assert not [one for one in psutil.process_iter(["environ"]) if "looptrap_hangs_" in str(one.info["environ"])]

@@ -181,8 +181,10 @@ def test_new_strategy_is_in_the_race_with_nothing_else_edited(
 ) -> None:
     """`new` writes a file that runs as it is and appears in table and chart."""
     tree = tmp_path / "clone"
-    ignored = shutil.ignore_patterns(".git", ".nox", "results", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, tree, ignore=ignored)
+    shutil.copytree(ROOT / "bench", tree / "bench")
+    shutil.copytree(ROOT / "strategies", tree / "strategies")
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tree)
     written = looptrap("new", "my_way", cwd=tree, PYTHONPATH=str(tree))
     assert written.returncode == 0, written.stderr
     arguments = ("--server", server.admin_dsn, "--tests", 3, "--rounds", 1, "--strategies", "my_way")

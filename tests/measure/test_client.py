@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.cell import CellOrder, pytest_options, run_cell
+from bench.measure.cell import CellOrder, run_cell
+from bench.measure.pytest_call import pytest_options
 from bench.results.endpoints import Client
 from bench.results.paths import ROOT
 from bench.results.records import PASSED, Cell, Samples

@@ -6,7 +6,6 @@ import textwrap
 import asyncpg
 import pytest
 
-from bench.measure.cell import _database
 from bench.results.paths import ROOT
 from bench.server import Server
 from bench.strategy.discovery import load
@@ -141,7 +140,7 @@ def test_no_database_is_left(project: pytest.Pytester, server: Server, database_
 
 def test_no_database_of_a_killed_cell_is_left(server: Server) -> None:
     """What a strategy made beside the database of its cell is dropped with it: its process may have been killed."""
-    with _database(server, "looptrap_killed"):
+    with server.temporary_database("looptrap_killed"):
         server.create_database("looptrap_killed_master_copy")
     assert databases(server, "looptrap_killed") == []
 
