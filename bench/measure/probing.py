@@ -106,14 +106,14 @@ def probe_all(  # noqa: PLR0917 - as above
     def probe(number: int, strategy: LoadedStrategy, stopped: threading.Event) -> Fidelity:
         with tempfile.TemporaryDirectory(prefix="looptrap-probes-") as folder:
             prober = _Prober(strategy, server, client, f"{prefix}{number}_", Path(folder), stopped)
-            sights = prober.sights(list(Probe))
+            results = prober.results(list(Probe))
         described = f"{server.facts.kind}, Postgres {server.facts.version}"
-        return Fidelity(strategy.name, strategy.facts().source_sha256, described, sights)
+        return Fidelity(strategy.name, strategy.facts().source_sha256, described, results)
 
     def done(fidelity: Fidelity) -> None:
         store(fidelity)
         display.advance()
-        passed = sum(sight.outcome == "sees" for sight in fidelity.sights)
+        passed = sum(result.outcome == "sees" for result in fidelity.sights)
         display.line(f"probed {fidelity.strategy}: sees {passed} of {len(fidelity.sights)}")
 
     with ProgressDisplay(console, "probing", len(strategies)) as display:
@@ -147,7 +147,7 @@ class _Prober:
         self._databases = 0
         self._lost = 0
 
-    def sights(self, probes: Sequence[Probe]) -> tuple[ProbeResult, ...]:
+    def results(self, probes: Sequence[Probe]) -> tuple[ProbeResult, ...]:
         """
         Return what comes of each probe, in their order.
 
@@ -174,15 +174,15 @@ class _Prober:
         families = [f"{_FOLDER}/test_{family}.py" for family in Family if any(p.family == family for p in probes)]
         with self._database() as url:
             events, ended = self._run(url, f"--probes={','.join(probes)}", *families)
-        sights = {_probe(one): _sight(one.probe, events) for one in events}
+        results = {_probe(one): _result(one.probe, events) for one in events}
         last = events[-1] if events else PhaseEvent(probes[0], "", "start", "sees", "")
         if last.phase != "teardown":
             # The process ended in the middle of a test, which no probe does on purpose.
-            sights[_probe(last)] = _broken(last, ended)
+            results[_probe(last)] = _broken(last, ended)
             self._lost += 1
-        elif last.turn != SECOND and sights[_probe(last)].outcome == "sees":
-            sights[_probe(last)] = ProbeResult(last.probe, "breaks", ended.reason)
-        return sights
+        elif last.turn != SECOND and results[_probe(last)].outcome == "sees":
+            results[_probe(last)] = ProbeResult(last.probe, "breaks", ended.reason)
+        return results
 
     def _killed_process(self) -> ProbeResult:
         test = f"{_FOLDER}/apart/test_killed_process.py::test_killed_process"
@@ -202,7 +202,7 @@ class _Prober:
 
     def _first_failure(self, probe: Probe, events: Sequence[PhaseEvent], ended: Ended) -> ProbeResult:
         if any(one.outcome != "sees" for one in events):
-            return _sight(probe, events)
+            return _result(probe, events)
         if not events or events[-1].phase != "teardown":
             return _broken(events[-1] if events else PhaseEvent(probe, "", "start", "sees", ""), ended)
         return ProbeResult(probe, "sees", "")
@@ -251,7 +251,7 @@ def _probe(events: PhaseEvent) -> Probe:
     return Probe[events.probe.upper()]
 
 
-def _sight(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
+def _result(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
     """Return the first failure of a probe, or that it saw the behaviour."""
     failed = (one for one in events if one.probe == probe and one.outcome != "sees")
     first = next(failed, None)
