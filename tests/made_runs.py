@@ -1,4 +1,4 @@
-"""Runs and cells for tests: synthetic, but made of the real records, so each test decides what was measured."""
+"""Synthetic runs and cells for tests, made of the real records, so each test decides what was measured."""
 
 import dataclasses
 
@@ -125,7 +125,7 @@ def crashed(strategy: str, round: int, detail: str = "exit code -9") -> Cell:  #
 
 
 def rounds_of(costs: dict[str, float], rounds: range = range(8), noise: float = 0.01, seed: int = 0) -> list[Cell]:
-    """Make the cells of whole rounds; round effects of 20 % hit all strategies of a round alike."""
+    """Make the cells of complete rounds; a round effect of 20 % is shared by all strategies of a round."""
     random = np.random.default_rng(seed)
     cells = []
     for number in rounds:
@@ -138,7 +138,7 @@ def rounds_of(costs: dict[str, float], rounds: range = range(8), noise: float = 
 
 
 def by_name(analysis: Analysis) -> dict[str, StrategyResult]:
-    """Look strategies up by their names."""
+    """Return results by the name of the strategy."""
     return {result.facts.name: result for result in analysis.strategies}
 
 

@@ -25,27 +25,27 @@ from bench.results.endpoints import Client, Source
 SCHEMA = 5
 
 WARM_UP = 0
-"""The number of the round that is discarded: the traps, since nobody times them, and the floor."""
+"""The number of the round that is not timed: it has the traps and a warm-up cell of the floor."""
 
 PASSED, FAILED, ERROR, LEAKED = ".", "F", "E", "L"
-"""The letters of `Samples.outcomes`: passed; failed in its own work; error in setup or teardown; its work passed, but
-it had found rows of an earlier test at its start."""
+"""The letters of `Samples.outcomes`: passed; failed in its own work; error in setup or teardown; passed, but found rows
+of an earlier test at its start."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much a strategy has to set up, run and clean: one point of a sweep."""
+    """How much a strategy has to set up, run and clean up: one point of a sweep."""
 
     tests: int
     tables: int
-    """Tables of the schema: the application's own, and empty ones beside them."""
+    """Tables of the schema: the application's own and additional empty ones."""
     rows: int
-    """Reference rows that a migration inserts, beside the application's few, into a table of their own."""
+    """Reference rows that a migration inserts into a table of their own."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One distinct way in which tests of a cell failed; addresses are removed, so that equal failures are equal."""
+    """One way in which tests of a cell failed, without addresses, so that equal failures compare equal."""
 
     phase: Literal["setup", "call", "teardown"]
     type: str
@@ -57,9 +57,9 @@ class Failure:
 @dataclass(frozen=True)
 class Samples:
     """
-    Every raw sample of a cell, in columns: one entry per test, in the order in which they ran.
+    Every raw sample of a cell in columns, with one entry per test in the order in which they ran.
 
-    Times are seconds and exclude fixtures of a wider scope than function, which stand in `Cell`.
+    Times are seconds and exclude fixtures of a wider scope than function, which are in `Cell`.
     """
 
     setup: tuple[float, ...] = ()
@@ -68,19 +68,19 @@ class Samples:
     outcomes: str = ""
     """One letter per test: `PASSED`, `FAILED`, `ERROR` or `LEAKED`."""
     leaked: tuple[int, ...] = ()
-    """How many tables held rows of an earlier test when the test started; -1 where the test did not get so far."""
+    """Tables that held rows of an earlier test when the test started; -1 if the test did not get that far."""
     failure: tuple[int, ...] = ()
     """Index into `Cell.failures` of the test's first failure; -1 for none."""
     statements: tuple[int, ...] = ()
-    """SQL statements that SQLAlchemy sent for the test, savepoints included, BEGIN, COMMIT and ROLLBACK not."""
+    """SQL statements that SQLAlchemy sent for the test, including savepoints but not BEGIN, COMMIT and ROLLBACK."""
     connections: tuple[int, ...] = ()
     """Connections to Postgres that SQLAlchemy opened for the test."""
     transactions: tuple[int, ...] = ()
-    """Transactions that SQLAlchemy began for the test; savepoints are not among them."""
+    """Transactions that SQLAlchemy began for the test, without savepoints."""
     cpu: tuple[float, ...] = ()
-    """Processor time of the test process for the test, user and system; Postgres's own is not in it."""
+    """Processor time of the test process for the test, user and system, without Postgres."""
     peak_memory: tuple[int, ...] = ()
-    """The most resident memory, in bytes, that the process had had when the test ended: it never falls."""
+    """Peak resident memory of the process in bytes until the end of the test, so it never falls."""
 
 
 @dataclass(frozen=True)
@@ -101,74 +101,74 @@ class Cell:
     """ISO 8601, UTC."""
     status: Literal["finished", "crashed", "timeout", "server died"]
     """
-    `finished`: pytest ran to its end, whatever the tests did. Else `detail` has the reason. `crashed`: it did not.
-    `timeout`: it was killed. `server died`: under it, which says nothing of the strategy.
+    `finished`: pytest ran to its end, whatever the tests did. `crashed`: it did not. `timeout`: it was killed. `server
+    died`: the server stopped, which says nothing about the strategy. `detail` has the reason if it is not `finished`.
     """
     detail: str
     wall: float
-    """From starting the process to its end."""
+    """From the start of the process to its end."""
     cpu: float | None
-    """Processor time of the process and of what it started; None where the system does not tell."""
+    """Processor time of the process and its children; None if the system does not report it."""
     startup: float
-    """Interpreter, imports of pytest and plugins (the application's among them)."""
+    """Start of the interpreter and imports of pytest, plugins and the application."""
     collection: float
     session_setup: float
-    """Fixtures of a wider scope than function, setting up."""
+    """Setup of fixtures of a wider scope than function."""
     session_teardown: float
     shutdown: float
     """From the end of the last test to the end of the process."""
     residual: float
-    """What is left of `wall`: pytest's own work between tests."""
+    """The rest of `wall`: pytest's own work between tests."""
     wal_bytes_per_test: float | None
-    """Write-ahead log of the whole server per test, session fixtures excluded; None for fewer than 3 tests."""
+    """Bytes of write-ahead log of the whole server per test, without session fixtures; None for fewer than 3 tests."""
     load: float
     """The machine's load average over one minute when the cell started."""
     steal: float | None
-    """Share of processor time, 0 to 1, that the hypervisor gave to others; None where it cannot be known."""
+    """Share of processor time, 0 to 1, that the hypervisor gave to others; None if it is not known."""
     failures: tuple[Failure, ...]
     samples: Samples
     condition: str = ""
-    """The name of the condition that it ran under; empty for the run's first."""
+    """The name of its condition; empty for the run's first."""
 
     @property
     def per_test(self) -> tuple[float, ...]:
-        """Seconds of each test: setup, call and teardown. None of a cell that did not finish: it may end anywhere."""
+        """Seconds of each test: setup + call + teardown. Empty if the cell did not finish: its columns may be torn."""
         if self.status != "finished":
             return ()
         return tuple(map(sum, zip(self.samples.setup, self.samples.call, self.samples.teardown, strict=True)))
 
     @property
     def cost(self) -> float | None:
-        """The cell's one figure: seconds per test, the median over its tests; None where it did not finish."""
+        """Seconds per test, the median over its tests; None if it did not finish."""
         return statistics.median(self.per_test) if self.per_test else None
 
     @property
     def fixed(self) -> float:
-        """Seconds whatever the number of tests."""
+        """Seconds that do not depend on the number of tests."""
         return self.startup + self.collection + self.session_setup + self.session_teardown + self.shutdown
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of one probe under one strategy."""
+    """The result of one probe under one strategy."""
 
     probe: str
     outcome: Literal["sees", "hides", "breaks"]
     """
-    `sees`: the tests see the behaviour of a real Postgres. `hides`: something else happens, without an error. `breaks`:
-    an error or a hang.
+    `sees`: tests see the behaviour of a real Postgres. `hides`: something else happens, without an error. `breaks`: an
+    error or a hang.
     """
     detail: str
-    """Where it failed and with what, on several lines; empty for `sees`."""
+    """Where and how it failed, in several lines; empty for `sees`."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What came of all probes under one strategy."""
+    """The results of all probes under one strategy."""
 
     strategy: str
     source_sha256: str
-    """Of the strategy's file, as it was probed."""
+    """Of the strategy's file as it was probed."""
     server: str
     """Such as `embedded, Postgres 18.4`."""
     sights: tuple[ProbeResult, ...]

@@ -1,4 +1,4 @@
-"""What is said of the probes' outcomes: declarations are checked both ways, and needs are looked up."""
+"""Probe outcomes: declarations are checked in both directions, and needs are looked up."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from bench.strategy.probe_catalogue import CONTROL, Family, Probe, parse_probes,
 
 
 def outcomes_of(name: str, **outcomes: Outcome) -> Fidelity:
-    """Make the outcomes of a strategy that sees everything but what is said."""
+    """Make the outcomes of a strategy that passes all probes except the given ones."""
     sights = []
     for probe in Probe:
         outcome = outcomes.get(probe, "sees")
@@ -33,37 +33,37 @@ def facts(name: str, *hides: str) -> StrategyFacts:
 
 
 def test_declaration_that_holds_is_no_contradiction() -> None:
-    """What is declared hidden and hides or breaks, and all else seen, is as it should be."""
+    """A strategy that declares exactly the probes that it hides or breaks contradicts nothing."""
     found = {"mine": outcomes_of("mine", notify="hides", same_key="breaks")}
     assert [*contradictions([facts("mine", "notify", "same_key")], found)] == []
 
 
 def test_declared_probe_that_passes_is_a_contradiction() -> None:
-    """A strategy that declares to hide what its tests see is told so."""
+    """A probe that passes although the strategy declares to hide it is a contradiction."""
     (found,) = contradictions([facts("mine", "notify")], {"mine": outcomes_of("mine")})
     assert contradiction_text(found) == "mine declares to hide notify, but its tests see it: remove it from `hides`."
 
 
 @pytest.mark.parametrize("outcome", ["hides", "breaks"])
 def test_undeclared_probe_that_fails_is_a_contradiction(outcome: Outcome) -> None:
-    """A strategy that does not declare what its tests do not see is told so, and in which of the two ways."""
+    """A probe that hides or breaks undeclared is a contradiction, whose text has the outcome."""
     (found,) = contradictions([facts("mine")], {"mine": outcomes_of("mine", notify=outcome)})
     assert contradiction_text(found) == f"mine {outcome} notify without declaring it: add it to `hides`."
 
 
 def test_probe_that_the_control_fails_is_broken() -> None:
-    """Where real commits on plain connections do not pass, the probe is complained about, whatever strategies do."""
+    """A probe is broken if it does not pass with real commits on plain connections."""
     (found,) = contradictions([], {CONTROL: outcomes_of(CONTROL, notify="hides")})
     assert "the probe notify is broken" in contradiction_text(found)
 
 
 def test_strategy_without_outcomes_is_no_contradiction() -> None:
-    """What was not probed is not judged."""
+    """A strategy that was not probed contradicts nothing."""
     assert [*contradictions([facts("mine", "notify")], {})] == []
 
 
 def test_needs_are_probes_and_families() -> None:
-    """A need is a probe or a family, which stands for all of its probes; nothing is there twice."""
+    """A need is a probe or a family, which stands for all of its probes, without duplicates."""
     assert parse_probes("notify, second_connection") == ("notify", "second_connection")
     loops = tuple(probe.value for probe in Probe if probe.family == Family.LOOPS)
     assert parse_probes("loops,two_workers") == loops
@@ -73,15 +73,15 @@ def test_needs_are_probes_and_families() -> None:
     ("text", "words"),
     [("notfy", "did you mean notify"), ("xyzzy", "families are clean_slate"), (" ,", "names no probe")],
 )
-def test_needs_that_are_none(text: str, words: str) -> None:
-    """An unknown need is one line with what is near or valid."""
+def test_unknown_needs(text: str, words: str) -> None:
+    """An unknown need raises a one-line error with similar or valid names."""
     with pytest.raises(UserError, match=words) as error:
         parse_probes(text)
     assert "\n" not in str(error.value)
 
 
 def test_lacking_needs() -> None:
-    """What a strategy's tests do not see of what is needed, an outcome that is not there included."""
+    """Needed probes that did not pass are lacking, including probes that did not run."""
     fidelity = outcomes_of("mine", notify="hides")
     assert lacking(fidelity, ["second_connection", "notify"]) == ["notify"]
     assert lacking(Fidelity("mine", "", "", ()), ["notify"]) == ["notify"]
@@ -89,7 +89,7 @@ def test_lacking_needs() -> None:
 
 
 def test_listed_probes() -> None:
-    """A sentence names one, two or some probes, and of many the first and how many more."""
+    """A short list is complete; a long one ends with the number of further names."""
     assert listed(["a"]) == "a"
     assert listed(["a", "b"]) == "a and b"
     assert listed(["a", "b", "c"]) == "a, b and c"
@@ -97,7 +97,7 @@ def test_listed_probes() -> None:
 
 
 def test_tables_have_every_probe_and_count_each_family() -> None:
-    """The table of probes has a row for each, that of families adds up to all."""
+    """The table of probes has a row for each, and the counts of families add up to all probes."""
     columns = columns_of({"a": outcomes_of("a", notify="hides"), "b": outcomes_of("b")}, ["b", "missing", "a"])
     assert [fidelity.strategy for fidelity in columns] == ["b", "a"]
     rows = probe_table(columns)
@@ -113,7 +113,7 @@ def test_tables_have_every_probe_and_count_each_family() -> None:
 
 
 def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
-    """A probe that a record lacks is not counted as seen."""
+    """A probe that is missing from a record counts as not seen."""
     older = Fidelity("older", "", "", (ProbeResult("rows_gone", "sees", ""),))
     assert probe_result(older, "notify") is None
     assert ("notify", "-") in probe_table([older])
@@ -121,7 +121,7 @@ def test_outcome_of_an_older_catalogue_is_a_dash() -> None:
 
 
 def test_unknown_probe() -> None:
-    """A probe's name that is none is answered with what is near."""
+    """An unknown probe raises an error with a similar name."""
     assert probe_named("notify") is Probe.NOTIFY
     with pytest.raises(UserError, match="did you mean notify"):
         probe_named("notifi")

@@ -1,4 +1,4 @@
-"""What is said of the clock: quiet, noisy or unusable, and for which reasons. The cells are synthetic."""
+"""When a run is quiet, noisy or unusable, and why. The cells are synthetic."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ from tests.made_runs import (
 def noise_of(
     *, scale: float = 0.005, twin: float = 1.0, slope: float = 0.0, rounds: float = 7, residual: float = 0.0
 ) -> Noise:
-    """Judge a run whose cells vary by `scale` and get dearer by `slope` in all, whose twin costs `twin` floors."""
+    """Judge a run whose cells vary by `scale` and drift by `slope`, and whose twin costs `twin` times the floor."""
     random = np.random.default_rng(5)
     costs = {**COSTS, "none_twin": 0.010 * twin}
     cells: list[Cell] = []
@@ -39,8 +39,8 @@ def noise_of(
     return analyse(a_run(NONE, TWIN, FAST, SLOW), cells).noise
 
 
-def test_a_quiet_run_says_what_was_looked_at() -> None:
-    """Floor and twin agree, no drift, all time explained: quiet, with the A/A ratio in one sentence."""
+def test_a_quiet_run_has_no_finding() -> None:
+    """If floor and twin agree and there is no other finding, the run is quiet, and its text has the A/A ratio."""
     noise = noise_of()
     assert noise.verdict == "quiet"
     assert noise.twin_ratio is not None
@@ -63,7 +63,7 @@ def test_a_quiet_run_says_what_was_looked_at() -> None:
     ],
 )
 def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[str, float]) -> None:
-    """Each cause alone takes the verdict from quiet, and its sentence gives the figure."""
+    """Each cause alone makes a run less than quiet, and its sentence has the figure."""
     noise = noise_of(**cause)
     assert noise.verdict == verdict
     assert words in noise_text(noise)
@@ -80,7 +80,7 @@ def test_what_makes_a_run_noisy_is_said(verdict: str, words: str, cause: dict[st
     ],
 )
 def test_others_on_the_machine_make_noise(field: str, value: float | None, verdict: str, words: str) -> None:
-    """A load beyond the cores, and time that the hypervisor gave to others, count; what cannot be known does not."""
+    """A load above the number of cores and steal count; an unknown steal does not."""
     cells = rounds_of({"none": 0.010, "none_twin": 0.010, "fast": 0.008}, noise=0.002)
     busy = [dataclasses.replace(cell, **{field: value}) for cell in cells]  # type: ignore[arg-type] # the case's own
     noise = analyse(a_run(NONE, TWIN, FAST), busy).noise
@@ -89,7 +89,7 @@ def test_others_on_the_machine_make_noise(field: str, value: float | None, verdi
 
 
 def test_a_run_without_the_twin_is_not_called_quiet() -> None:
-    """Where the A/A check is missing nobody knows the noise, so the run is noisy at best, and says why."""
+    """Without the A/A check the noise is not known, so the run is at best noisy."""
     noise = analyse(a_run(NONE, FAST), [a_cell(n, r) for r in range(1, 8) for n in ("none", "fast")]).noise
     assert noise.verdict == "noisy"
     assert noise.twin_ratio is None

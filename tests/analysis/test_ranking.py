@@ -1,7 +1,7 @@
 """
-What a run's records become: who is ranked and who is not, what a trap did, how noisy the clock was.
+Which strategies are ranked, their ties and figures, and why others are not ranked.
 
-The cells are synthetic, but made of the real records, so each test decides exactly what was measured.
+The cells are synthetic, made of the real records, so each test decides exactly what was measured.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ OTHER_LOOP = ErrorKind(BOOM.type, BOOM.message)
 
 
 def test_costs_are_kept_by_round() -> None:
-    """Neither the warm-up nor other sizes, nor what did not finish, is among them; of what was run again, the later."""
+    """The warm-up, other sizes and unfinished cells do not count; a cell that was run again replaces the first."""
     larger = replace(a_cell("fast", 3, 7.0), size=Size(2000, 5, 0))
     cells = [*rounds_of(COSTS), larger, crashed("fast", 4), crashed("slow", 5), a_cell("slow", 5, 0.051)]
     results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), cells))
@@ -55,7 +55,7 @@ def test_costs_are_kept_by_round() -> None:
 
 
 def test_another_condition_is_analysed_as_a_run_of_its_own() -> None:
-    """Its cells are in no figure of the first condition, and it has costs, ties, traps and noise by itself."""
+    """Its cells do not affect the first condition, and it has its own costs, ties, traps and noise."""
     trap = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")
     alone = a_run(NONE, TWIN, FAST, SLOW, trap)
     other = Condition("fsync=off", replace(alone.server, settings={"fsync": "off"}), Client(loop="uvloop"))
@@ -77,8 +77,8 @@ def test_another_condition_is_analysed_as_a_run_of_its_own() -> None:
     assert not found[""].traps[0].deviations
 
 
-def test_what_a_strategy_cannot_run_under_is_why_it_has_no_figure_there() -> None:
-    """It is not ranked under that condition alone, with the reason that it declares; a trap is then no finding."""
+def test_a_strategy_that_cannot_run_under_a_condition_has_no_figure_there() -> None:
+    """It is not ranked under that condition only, for the reason that it declares; a trap is then not a finding."""
     cannot = {"anyio": "it has fixtures of a session's scope"}
     trap = replace(facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail"), cannot=cannot)
     run = a_run(NONE, replace(FAST, cannot=cannot), trap)
@@ -92,7 +92,7 @@ def test_what_a_strategy_cannot_run_under_is_why_it_has_no_figure_there() -> Non
 
 
 def test_strategies_come_cheapest_first_and_unranked_last_without_the_twin() -> None:
-    """The order of the result is the order of the table: by cost, then who does not compete; the twin is hidden."""
+    """Results are in the order of the table: ranked strategies by cost, then the others; the twin is left out."""
     analysis = analyse(a_run(NONE, TWIN, SLOW, FAST), rounds_of(COSTS))
     assert [result.facts.name for result in analysis.strategies] == ["fast", "slow", "none"]
     assert [result.letters for result in analysis.strategies] == ["a", "b", ""]
@@ -100,7 +100,7 @@ def test_strategies_come_cheapest_first_and_unranked_last_without_the_twin() -> 
 
 
 def test_the_warm_up_round_is_discarded() -> None:
-    """A warm-up a hundred times as slow changes no figure."""
+    """A warm-up round that is 100 times slower changes no figure."""
     cold = [a_cell(name, 0, 1.0) for name in COSTS]
     warm = rounds_of(COSTS, range(1, 8))
     run = a_run(NONE, TWIN, FAST, SLOW)
@@ -108,7 +108,7 @@ def test_the_warm_up_round_is_discarded() -> None:
 
 
 def test_the_figures_are_those_of_the_typical_test() -> None:
-    """Cost, phases and witnesses are medians over tests and rounds: the first test's long setup is not billed."""
+    """Cost, phases and witnesses are medians over tests and rounds, so the first test's long setup does not count."""
     fast = by_name(analyse(a_run(FAST), [a_cell("fast", number) for number in range(1, 8)]))["fast"]
     assert fast.per_test is not None
     assert fast.per_test.value == pytest.approx(0.010)
@@ -120,7 +120,7 @@ def test_the_figures_are_those_of_the_typical_test() -> None:
 
 
 def test_ratios_are_paired_within_rounds() -> None:
-    """Rounds that differ by a fifth leave the ratio to the floor and to the best as narrow as the cells' own noise."""
+    """Rounds that differ by 20 % do not widen the intervals of the ratios to the floor and to the best."""
     results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), rounds_of(COSTS)))
     to_floor, to_best = results["slow"].to_floor, results["slow"].to_best
     assert to_floor is not None
@@ -138,7 +138,7 @@ def test_ratios_are_paired_within_rounds() -> None:
 
 
 def test_an_interrupted_run_pairs_the_rounds_that_both_have() -> None:
-    """A last round in which only the slow strategy ran, on a machine then twice as slow, does not change its ratio."""
+    """A last round with only the slow strategy, on a machine that was twice as slow, does not change its ratio."""
     whole = [a_cell(name, number, cost) for number in range(1, 7) for name, cost in COSTS.items()]
     torn = [*whole, a_cell("slow", 7, 0.100)]
     results = by_name(analyse(a_run(NONE, TWIN, FAST, SLOW), torn))
@@ -149,8 +149,8 @@ def test_an_interrupted_run_pairs_the_rounds_that_both_have() -> None:
     assert results["fast"].probability_first == 1.0
 
 
-def test_the_order_never_contradicts_what_pairs_tell_apart() -> None:
-    """Rounds that differ wildly blur medians, so that they order strategies otherwise than every pair does."""
+def test_the_order_never_contradicts_the_pairs() -> None:
+    """If rounds differ wildly, medians may order strategies differently from every pair; the pairs decide."""
     costs = {f"s{number:02}": 0.010 * 1.03**number for number in range(12)}
     run = a_run(*(facts(name) for name in costs))
     results = analyse(run, rounds_of(costs, range(31), noise=0.03)).strategies
@@ -159,8 +159,8 @@ def test_the_order_never_contradicts_what_pairs_tell_apart() -> None:
     assert medians != sorted(medians)
 
 
-def test_equals_share_a_letter_and_the_chance_to_be_first() -> None:
-    """Two strategies that cost the same tie, and neither is probably first."""
+def test_equal_strategies_share_a_letter_and_the_chance_to_be_first() -> None:
+    """Two strategies with equal costs are tied, and neither is likely to be first."""
     costs = {"none": 0.010, "none_twin": 0.010, "one": 0.020, "two": 0.020}
     results = by_name(analyse(a_run(NONE, TWIN, facts("one"), facts("two")), rounds_of(costs)))
     assert (results["one"].letters, results["two"].letters) == ("a", "a")
@@ -170,7 +170,7 @@ def test_equals_share_a_letter_and_the_chance_to_be_first() -> None:
 
 
 def test_a_difference_smaller_than_the_noise_is_a_tie() -> None:
-    """Two strategies that steadily differ by 1 % tie where floor and twin, which are one thing, differ by 3 %."""
+    """Two strategies that differ by 1 % in every round are tied if the floor and its twin differ by 3 %."""
     costs = {"none": 0.010, "none_twin": 0.0103, "one": 0.0200, "two": 0.0202}
     run = a_run(NONE, TWIN, facts("one"), facts("two"))
     noisy = by_name(analyse(run, rounds_of(costs, noise=0.0005)))
@@ -180,7 +180,7 @@ def test_a_difference_smaller_than_the_noise_is_a_tie() -> None:
 
 
 def test_one_round_gives_figures_without_intervals_and_no_order() -> None:
-    """One round is no replication: costs and ratios stand alone, all strategies tie, the run is unusable."""
+    """With one round there are no intervals, all strategies are tied and the run is unusable."""
     analysis = analyse(a_run(NONE, TWIN, FAST, SLOW), rounds_of(COSTS, range(2)))
     slow = by_name(analysis)["slow"]
     assert slow.per_test is not None
@@ -194,7 +194,7 @@ def test_one_round_gives_figures_without_intervals_and_no_order() -> None:
 
 @pytest.mark.parametrize("cells", [[], [a_cell("fast", 0)], [crashed("fast", 1)]], ids=["none", "warm-up", "crashed"])
 def test_a_run_without_a_timed_cell_is_analysed(cells: list[Cell]) -> None:
-    """A run that ended before its first timed cell gives a result that says so, not an error."""
+    """A run that ended before its first timed cell has a result with the reason, and raises no error."""
     analysis = analyse(a_run(NONE, TWIN, FAST), cells)
     fast = by_name(analysis)["fast"]
     assert fast.per_test is None
@@ -212,7 +212,7 @@ def test_a_run_without_a_timed_cell_is_analysed(cells: list[Cell]) -> None:
     ],
 )
 def test_a_strategy_that_failed_a_test_is_not_ranked(number: int, reason: NotRanked) -> None:
-    """One failing round suffices, the warm-up too, and the reason counts the tests and quotes the error."""
+    """One failing round is enough, even the warm-up; the reason has the number of tests and the error."""
     cells = [a_cell("fast", each, outcomes="FE" + "." * 18 if each == number else "." * 20) for each in range(8)]
     fast = by_name(analyse(a_run(FAST), cells))["fast"]
     assert (fast.ranked, fast.not_ranked, fast.letters, fast.to_best) == (False, (reason,), "", None)
@@ -221,7 +221,7 @@ def test_a_strategy_that_failed_a_test_is_not_ranked(number: int, reason: NotRan
 
 @pytest.mark.parametrize("hides", [(), ("rows_gone",)])
 def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...]) -> None:
-    """Declared or not, leaked rows keep a strategy out of the ranking; the reason tells the two apart."""
+    """Leaked rows exclude a strategy from the ranking, declared or not; the reason has which."""
     cells = [a_cell("fast", number, outcomes="." + "L" * 19) for number in range(8)]
     fast = by_name(analyse(a_run(facts("fast", hides=hides)), cells))["fast"]
     assert not fast.ranked
@@ -231,13 +231,13 @@ def test_a_strategy_that_leaks_is_shown_but_not_ranked(hides: tuple[str, ...]) -
 
 
 def test_a_strategy_that_skipped_tests_is_not_ranked() -> None:
-    """A cell that finished with fewer tests than the workload has did not do the work."""
+    """A cell with fewer tests than the workload did not do the work."""
     cells = [a_cell("fast", number, outcomes="." * (20 - (number == 2))) for number in range(8)]
     assert by_name(analyse(a_run(FAST), cells))["fast"].not_ranked == (NotRanked(Reason.MISSING_TESTS, 1, 140),)
 
 
 def test_a_crashed_cell_keeps_its_strategy_from_being_ranked_and_is_reported() -> None:
-    """A crash or a timeout is a sentence of its own, also for the twin; other rounds still give figures."""
+    """Crashes and timeouts are reported, also of the twin; other rounds still give figures."""
     cells = [a_cell(name, number) for number in range(8) for name in ("fast", "slow", "none_twin") if number != 3]
     cells += [
         crashed("fast", 3, "exit code -9."),
@@ -257,7 +257,7 @@ def test_a_crashed_cell_keeps_its_strategy_from_being_ranked_and_is_reported() -
 
 
 def test_a_cell_that_was_run_again_replaces_the_crashed_one() -> None:
-    """After a resume the later cell of a round counts, and the crash stays reported."""
+    """After a resume the later cell of a round counts, and the crash is still reported."""
     cells = [*(a_cell("fast", number) for number in range(7)), crashed("fast", 7), a_cell("fast", 7)]
     analysis = analyse(a_run(FAST), cells)
     assert by_name(analysis)["fast"].ranked
@@ -266,7 +266,7 @@ def test_a_cell_that_was_run_again_replaces_the_crashed_one() -> None:
 
 
 def test_a_server_that_died_is_not_held_against_the_strategy() -> None:
-    """The cell is told as unfinished and its round is missing, but the strategy stays ranked."""
+    """The cell is reported as unfinished and its round is missing, but the strategy is still ranked."""
     cells = [
         dataclasses.replace(cell, status="server died", detail="no answer", samples=Samples())
         if (cell.strategy, cell.round) == ("fast", 3)
@@ -281,7 +281,7 @@ def test_a_server_that_died_is_not_held_against_the_strategy() -> None:
 
 
 def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
-    """A cell of another size changes no figure of the base size; one that crashed is told with its size."""
+    """A cell of another size changes no figure of the base size; if it crashed, it is reported with its size."""
     run = a_run(NONE, TWIN, FAST, SLOW)
     large = Size(TESTS, 200, 0)
     run = dataclasses.replace(run, workload=dataclasses.replace(run.workload, sweep=(large,)))
@@ -295,7 +295,7 @@ def test_cells_of_a_sweep_do_not_reach_the_comparison() -> None:
 
 
 def test_memory_does_not_grow_with_the_samples() -> None:
-    """A hundred times as many tests per cell cost, over 40 cells, less memory than two such cells at once."""
+    """40 cells of 100 times as many tests need less additional memory than two such cells at once."""
 
     def peak(tests: int) -> int:
         template = a_cell("fast", 1, outcomes="." * tests)
@@ -327,8 +327,8 @@ HIDES = replace(
 BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (("fast", 0.01), ("slow", 0.001))]
 
 
-def test_only_what_sees_what_is_needed_is_ranked() -> None:
-    """The cheaper strategy does not compete where its tests miss what is needed, and the headline says what for."""
+def test_only_strategies_that_pass_the_needed_probes_are_ranked() -> None:
+    """A cheaper strategy that lacks a needed probe is not ranked, and the headline names the need."""
     run, outcomes = a_run(FAST, facts("slow")), {"fast": SEES, "slow": HIDES}
     assert by_name(analyse(run, BOTH, outcomes))["slow"].letters == "a"
     analysis = analyse(run, BOTH, outcomes, need=("notify", "same_key"))
@@ -340,7 +340,7 @@ def test_only_what_sees_what_is_needed_is_ranked() -> None:
 
 
 def test_need_of_a_run_that_was_not_probed_ranks_nobody() -> None:
-    """Without outcomes nobody is known to see anything."""
+    """Without outcomes no strategy is known to pass the needed probes."""
     asked = replace(a_run(FAST), configuration=replace(a_run(FAST).configuration, need=("notify",)))
     analysis = analyse(asked, BOTH[::2])
     assert by_name(analysis)["fast"].not_ranked == (NotRanked(Reason.NOT_PROBED),)

@@ -27,7 +27,7 @@ two_costs = st.integers(1, 12).flatmap(lambda rounds: arrays(float, (2, rounds),
 
 
 def same(one: statistics.Interval, other: statistics.Interval) -> bool:
-    """Whether two intervals agree but for rounding."""
+    """Whether two intervals agree, apart from rounding."""
     return bool(np.allclose(one, other, rtol=1e-9, equal_nan=True))
 
 
@@ -37,7 +37,7 @@ def same(one: statistics.Interval, other: statistics.Interval) -> bool:
 @unhurried
 @given(costs_of_rounds, st.floats(1e-3, 1e3))
 def test_a_cost_scales_with_its_unit(seconds: Floats, factor: float) -> None:
-    """Seconds or milliseconds: figure and interval are multiplied by the same factor."""
+    """Figure and interval scale with the unit."""
     value, low, high = statistics.cost(seconds)
     scaled = statistics.Interval(value * factor, low * factor, high * factor)
     assert same(statistics.cost(seconds * factor), scaled)
@@ -46,7 +46,7 @@ def test_a_cost_scales_with_its_unit(seconds: Floats, factor: float) -> None:
 @unhurried
 @given(costs_of_rounds, st.randoms(use_true_random=False))
 def test_the_order_of_rounds_does_not_matter_to_a_cost(seconds: Floats, random: Random) -> None:
-    """Rounds are replicates: shuffled, they give the same figure and interval."""
+    """Shuffled rounds give the same figure and interval."""
     shuffled = random.sample(list(seconds), len(seconds))
     assert same(statistics.cost(np.array(shuffled)), statistics.cost(seconds))
 
@@ -54,15 +54,15 @@ def test_the_order_of_rounds_does_not_matter_to_a_cost(seconds: Floats, random: 
 @unhurried
 @given(two_costs)
 def test_a_ratio_turned_over_is_its_inverse(pair: Floats) -> None:
-    """a/b and b/a say the same: neither name of a pair is favoured."""
+    """a/b and b/a are inverse, so neither strategy of a pair is favoured."""
     value, low, high = statistics.ratio(pair[0], pair[1])
     assert same(statistics.ratio(pair[1], pair[0]), statistics.Interval(1 / value, 1 / high, 1 / low))
 
 
 @unhurried
 @given(two_costs, st.data())
-def test_what_a_round_does_to_both_does_not_touch_their_ratio(pair: Floats, data: st.DataObject) -> None:
-    """Blocks: each round may be slower by its own factor, the ratio and its interval stay."""
+def test_the_effect_of_a_round_does_not_change_a_ratio(pair: Floats, data: st.DataObject) -> None:
+    """A factor that slows both strategies in a round changes neither ratio nor interval."""
     blocks = data.draw(arrays(float, pair.shape[1], elements=st.floats(0.1, 10)))
     assert same(statistics.ratio(*(pair * blocks)), statistics.ratio(*pair))
 
@@ -70,7 +70,7 @@ def test_what_a_round_does_to_both_does_not_touch_their_ratio(pair: Floats, data
 @unhurried
 @given(two_costs)
 def test_a_figure_lies_within_its_interval(pair: Floats) -> None:
-    """At every number of rounds from 2 on; with one round there is a figure and no interval."""
+    """For any number of rounds from 2 on; one round gives a figure without an interval."""
     for interval in (statistics.cost(pair[0]), statistics.ratio(*pair)):
         value, low, high = interval
         if pair.shape[1] == 1:
@@ -83,7 +83,7 @@ def test_a_figure_lies_within_its_interval(pair: Floats) -> None:
 
 @pytest.mark.parametrize("rounds", [6, 7, 8, 9, 10, 15, 30])
 def test_the_interval_of_a_cost_is_scipys(rounds: int) -> None:
-    """From 6 rounds on it is scipy's Hettmansperger-Sheather interval, which takes one run at a time."""
+    """From 6 rounds on, it is scipy's Hettmansperger-Sheather interval, which takes one run at a time."""
     seconds = np.exp(np.random.default_rng(rounds).normal(size=rounds))
     _, low, high = statistics.cost(seconds)
     assert np.log([low, high]) == pytest.approx(stats.mstats.median_cihs(np.log(seconds)))
@@ -91,7 +91,7 @@ def test_the_interval_of_a_cost_is_scipys(rounds: int) -> None:
 
 @pytest.mark.parametrize("rounds", [6, 7, 10, 13])
 def test_the_interval_of_a_ratio_inverts_wilcoxons_test(rounds: int) -> None:
-    """From 6 rounds on the interval excludes 1 exactly when scipy's exact signed-rank test has p <= 0.05."""
+    """From 6 rounds on, the interval excludes 1 exactly if scipy's exact signed-rank test has p <= 0.05."""
     random = np.random.default_rng(rounds)
     for shift in np.linspace(0, 1.5, 40):
         one, other = np.exp(random.normal(np.array([[shift], [0]]), 1, (2, rounds)))
@@ -101,8 +101,8 @@ def test_the_interval_of_a_ratio_inverts_wilcoxons_test(rounds: int) -> None:
 
 
 @pytest.mark.parametrize(("rounds", "percent"), [(6, 3.12), (7, 4.69), (8, 3.91), (9, 3.91), (10, 4.88)])
-def test_equals_are_told_apart_in_at_most_5_percent_whatever_the_noise(rounds: int, percent: float) -> None:
-    """Of equals each sign of a log-ratio is as likely; counted over all signs, the share that excludes 1 is exact."""
+def test_equal_costs_are_significantly_different_in_at_most_5_percent(rounds: int, percent: float) -> None:
+    """For equal strategies both signs of a log-ratio are equally likely, so counting all signs gives the exact rate."""
     sizes = np.exp(np.random.default_rng(1).standard_cauchy(rounds))
     signs = np.array(list(itertools.product([-1, 1], repeat=rounds)))
     _, low, high = statistics.ratio(np.exp(signs * np.log1p(sizes)), np.ones(rounds))
@@ -127,36 +127,36 @@ def student(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 
 def contaminated(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Every tenth cell varies eight times as much."""
+    """Every tenth cell varies 8 times as much."""
     return normal(random, shape) * np.where(random.random(shape) < 0.1, 8, 1)
 
 
 def slowed(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Every tenth cell is slowed by a neighbour, by 35 % on average; none is ever sped up."""
+    """Another process slows every tenth cell, by 35 % on average; no cell gets faster."""
     return normal(random, shape) + np.where(random.random(shape) < 0.1, random.exponential(0.3, shape), 0)
 
 
 def skewed(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Cells are never faster than their floor, and slower by 3 % on average."""
+    """Cells are never faster than a minimum, and on average 3 % slower."""
     return random.exponential(0.03, shape)
 
 
 def of_tests(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """The median of seven tests, which differ by half, and of which every tenth takes about three times as long."""
+    """The median of 7 tests that vary by 50 %; every tenth test takes about 3 times as long."""
     tests = random.standard_normal((*shape, 7)) * 0.5 + (random.random((*shape, 7)) < 0.1)
     return np.asarray(np.median(tests, axis=-1))
 
 
 @dataclass(frozen=True)
 class World:
-    """What happens to the log cost of the cells of a run; the two strategies' true costs are 1 and 2.5."""
+    """How the log costs of a run's cells vary; the true costs of the two strategies are 1 and 2.5."""
 
     noise: Draw
     noise_of_second: Draw | None = None
     blocks: float = 0.0
-    """Standard deviation of what a round does to all its cells."""
+    """Standard deviation of the effect of a round on all of its cells."""
     drift: float = 0.0
-    """From the run's first cell to its last; six cells a round, in random order."""
+    """From the first cell of the run to the last; 6 cells in a round, in random order."""
 
     def cells(self, rounds: int, runs: int = RUNS) -> Floats:
         """Return seconds, of shape (2, runs, rounds)."""
@@ -169,7 +169,7 @@ class World:
         return np.asarray(np.exp(noise + blocks + drift) * np.array([1, 2.5])[:, None, None])
 
     def truth(self) -> tuple[float, float]:
-        """Return the medians, over endlessly many rounds, of the first's cost and of the ratio of second to first."""
+        """Return the true medians over rounds: of the first cost, and of the ratio of second to first."""
         first, second = self.cells(1, runs=300_000)[..., 0] if self.drift == 0 else np.ones((2, 1)) * [[1], [2.5]]
         return float(np.median(first) * np.exp(self.drift / 2)), float(np.median(second / first))
 
@@ -211,7 +211,7 @@ def report(name: str, figures: list[tuple[float, float]]) -> None:
 
 @pytest.mark.parametrize("name", STEADY)
 def test_coverage_is_93_to_97_percent(name: str) -> None:
-    """At 6, 7 and 10 rounds both intervals cover the truth in 93 to 97 % of runs, and tell equals apart in <= 5 %."""
+    """At 6, 7 and 10 rounds both intervals cover the truth in 93 to 97 % of runs, and equals differ in <= 5 %."""
     figures = [coverage(WORLDS[name], rounds) for rounds in (6, 7, 10)]
     report(name, figures)
     for cost, ratio in figures:
@@ -221,7 +221,7 @@ def test_coverage_is_93_to_97_percent(name: str) -> None:
 
 @pytest.mark.parametrize("name", DRIFTING)
 def test_coverage_of_ratios_withstands_drift(name: str) -> None:
-    """Drift widens the interval of a cost, which then covers too often; the ratio's stays within 95 to 97 %."""
+    """Drift widens the interval of a cost, so it covers too often; that of a ratio covers in 95 to 97 % of runs."""
     figures = [coverage(WORLDS[name], rounds) for rounds in (6, 7, 10)]
     report(name, figures)
     for cost, ratio in figures:
@@ -231,7 +231,7 @@ def test_coverage_of_ratios_withstands_drift(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lognormal", "heavy tails (t, 3 df)", "round effects, 5 x the noise"])
 def test_coverage_with_few_rounds(name: str) -> None:
-    """With 2, 3 and 5 rounds, as in --quick, Student's interval covers at least 93 % as long as noise is symmetric."""
+    """With 2, 3 and 5 rounds, as in --quick, Student's interval covers at least 93 % if noise is symmetric."""
     figures = [coverage(WORLDS[name], rounds) for rounds in (2, 3, 5)]
     report(f"2, 3, 5 rounds: {name}", figures)
     assert min(min(pair) for pair in figures) >= 93 - ERROR
@@ -242,7 +242,7 @@ def test_coverage_with_few_rounds(name: str) -> None:
 
 @st.composite
 def differences(draw: st.DrawFn) -> tuple[int, set[tuple[int, int]]]:
-    """Draw how many items there are and which pairs of them differ."""
+    """Draw a number of items and the pairs of them that differ."""
     count = draw(st.integers(0, 9))
     pairs = list(itertools.combinations(range(count), 2))
     return count, {pair for pair in pairs if draw(st.booleans())}
@@ -251,7 +251,7 @@ def differences(draw: st.DrawFn) -> tuple[int, set[tuple[int, int]]]:
 @unhurried
 @given(differences())
 def test_two_share_a_letter_exactly_when_they_do_not_differ(case: tuple[int, set[tuple[int, int]]]) -> None:
-    """For every pattern of differences, also those that no line could be drawn under."""
+    """For every pattern of differences, also for those that are not intervals."""
     count, differ = case
     shown = statistics.letters(count, lambda i, j: (i, j) in differ)
     for i, j in itertools.combinations(range(count), 2):
@@ -261,7 +261,7 @@ def test_two_share_a_letter_exactly_when_they_do_not_differ(case: tuple[int, set
 @unhurried
 @given(differences())
 def test_letters_follow_the_order_of_the_items(case: tuple[int, set[tuple[int, int]]]) -> None:
-    """The first item has an "a", every item a letter, and a new letter never comes before its predecessor."""
+    """The first item has an "a", every item has a letter, and new letters appear in alphabetical order."""
     count, differ = case
     shown = statistics.letters(count, lambda i, j: (i, j) in differ)
     assert all(shown)
@@ -271,12 +271,12 @@ def test_letters_follow_the_order_of_the_items(case: tuple[int, set[tuple[int, i
 
 
 def test_letters_of_neighbours_that_tie() -> None:
-    """The usual picture: a chain in which neighbours tie and the ends differ."""
+    """In a chain, neighbours are tied and the ends differ."""
     assert statistics.letters(4, lambda i, j: j - i > 1) == ["a", "ab", "bc", "c"]
 
 
 def test_more_groups_than_letters_still_have_one_character_each() -> None:
-    """Seventy strategies that all differ have seventy different single letters."""
+    """70 strategies that all differ have 70 different letters."""
     shown = statistics.letters(70, lambda i, j: True)  # noqa: ARG005 - all differ
     assert len(set(shown)) == 70
     assert {len(letter) for letter in shown} == {1}
@@ -297,12 +297,12 @@ def test_more_groups_than_letters_still_have_one_character_each() -> None:
 def test_a_difference_needs_an_interval_off_1_and_beyond_the_noise(
     low: float, high: float, noise: float, *, apart: bool
 ) -> None:
-    """An interval that covers 1, or lies inside the A/A band on either side, or is not there, is a tie."""
+    """Two costs are tied if the interval covers 1, is within the A/A band or is missing."""
     assert statistics.significantly_different(low, high, noise) is apart
 
 
 def test_noise_reaches_as_far_as_its_farther_side() -> None:
-    """Which twin is the numerator is arbitrary, so 0.8 to 1.01 reaches as far as 0.99 to 1.25; none reaches none."""
+    """The numerator is arbitrary, so 0.8 to 1.01 reaches as far as 0.99 to 1.25; without an interval the reach is 1."""
     assert statistics.reach(0.8, 1.01) == pytest.approx(statistics.reach(0.99, 1.25)) == pytest.approx(1.25)
     assert statistics.reach(float("nan"), float("nan")) == 1
 
@@ -310,8 +310,8 @@ def test_noise_reaches_as_far_as_its_farther_side() -> None:
 # --- who is first ---------------------------------------------------------------------------------------------------
 
 
-def test_of_two_equals_one_is_thought_first_no_more_often_than_chance() -> None:
-    """At 3 and 7 rounds one of two equals is 95 % sure in about 10 % of runs; a plain bootstrap in 16 to 36 %."""
+def test_one_of_two_equals_is_first_by_chance_only() -> None:
+    """With 3 and 7 rounds, one of two equals is 95 % sure in about 10 % of runs; a plain bootstrap in 16 to 36 %."""
     for rounds in (3, 7):
         random = np.random.default_rng(rounds)
         sure = 0
@@ -324,7 +324,7 @@ def test_of_two_equals_one_is_thought_first_no_more_often_than_chance() -> None:
 
 
 def test_the_chances_to_be_first_sum_to_1_and_depend_on_the_seed_alone() -> None:
-    """The same run gives the same figures each time it is looked at."""
+    """The same run and seed give the same figures."""
     seconds = np.exp(np.random.default_rng(1).normal(0, 0.05, (7, 4)))
     chances = statistics.probability_first(seconds, seed=5)
     assert chances is not None
@@ -332,8 +332,8 @@ def test_the_chances_to_be_first_sum_to_1_and_depend_on_the_seed_alone() -> None
     assert np.array_equal(chances, np.asarray(statistics.probability_first(seconds, seed=5)))
 
 
-def test_a_strategy_that_missed_a_slow_round_is_not_thought_first_for_it() -> None:
-    """The steadily dearer strategy lacks the round in which everything took ten times as long; it is not first."""
+def test_a_strategy_that_missed_a_slow_round_is_not_first_for_it() -> None:
+    """A slower strategy that lacks the round in which everything took 10 times as long is not first."""
     random = np.random.default_rng(2)
     seconds = np.exp(random.normal(0, 0.001, (6, 2))) * [1.0, 1.1] * np.array([[1, 1, 1, 1, 1, 10]]).T
     seconds[5, 1] = np.nan
@@ -343,8 +343,8 @@ def test_a_strategy_that_missed_a_slow_round_is_not_thought_first_for_it() -> No
 
 
 @pytest.mark.parametrize("seconds", [np.empty((0, 0)), np.ones((1, 3)), np.array([[1, 1], [1, np.nan]])])
-def test_without_replication_nobody_is_probably_first(seconds: Floats) -> None:
-    """No strategies, one round, or a strategy with one round: no probability."""
+def test_without_replication_there_is_no_probability(seconds: Floats) -> None:
+    """Without strategies or with one round there is no probability."""
     assert statistics.probability_first(seconds, seed=1) is None
 
 
@@ -352,7 +352,7 @@ def test_without_replication_nobody_is_probably_first(seconds: Floats) -> None:
 
 
 def test_additive_effects_are_found_although_cells_are_missing() -> None:
-    """Costs that are a product of a strategy's and a round's factor are taken apart exactly, with holes in them."""
+    """Costs that are products of a strategy's and a round's factor are split exactly, even if cells are missing."""
     strategies, blocks = np.array([0.0, 1.0, -2.0]), np.array([-0.5, 0.2, 0.3, 0.0])
     seconds = np.exp(strategies + blocks[:, None])
     seconds[1, 2] = seconds[3, 0] = np.nan
@@ -362,7 +362,7 @@ def test_additive_effects_are_found_although_cells_are_missing() -> None:
 
 
 def test_drift_is_the_change_over_the_whole_run() -> None:
-    """A rise of 10 % over 40 cells is found under noise and one outlier; noise alone is not called drift."""
+    """A rise of 10 % over 40 cells is found despite noise and an outlier; noise alone is not drift."""
     noise = np.random.default_rng(3).normal(0, 0.01, 40)
     rising = noise + np.linspace(0, 0.1, 40)
     rising[-1] = 5
@@ -371,15 +371,15 @@ def test_drift_is_the_change_over_the_whole_run() -> None:
     assert statistics.drift(noise).p > 0.01
 
 
-def test_lag_one_tells_wandering_from_noise() -> None:
-    """A slow wave correlates with itself, independent noise does not, alternation does negatively."""
+def test_lag_one_separates_slow_waves_from_noise() -> None:
+    """A slow wave has a positive autocorrelation, independent noise none, alternation a negative one."""
     assert statistics.lag_one(np.sin(np.linspace(0, 6, 60))) > 0.9
     assert abs(statistics.lag_one(np.random.default_rng(4).normal(size=200))) < 0.2
     assert statistics.lag_one(np.tile([1.0, -1.0], 30)) < -0.9
 
 
 def test_spread_is_a_standard_deviation_that_outliers_do_not_move() -> None:
-    """Of a normal sample it is the standard deviation, with a few wild values as without."""
+    """For a normal sample it is the standard deviation, with or without outliers."""
     sample = np.random.default_rng(5).normal(0, 0.02, 2000)
     sample[:20] = 100
     assert statistics.spread(sample) == pytest.approx(0.02, rel=0.06)

@@ -1,4 +1,4 @@
-"""What is said of a trap that failed as it declares, and of one that did not. The cells are synthetic."""
+"""Whether traps failed as they declare, and how that reads. The cells are synthetic."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ BOTH = [a_cell(name, number, cost) for number in range(1, 8) for name, cost in (
 
 
 def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.message,)) -> TrapResult:
-    """Analyse one trap that declares a different loop, in its one cell of the warm-up round."""
+    """Analyse a trap that declares the error of a different loop, with its one cell in the warm-up round."""
     trap = facts("trap", errors=(("RuntimeError", "different loop"),), failures=failures)
     came = tuple(Failure("call", "RuntimeError", message) for message in messages)
     return analyse(a_run(trap), [a_cell("trap", 0, outcomes=outcomes, failures=came)]).traps[0]
@@ -43,7 +43,7 @@ def trap_of(failures: str, outcomes: str, messages: tuple[str, ...] = (BOOM.mess
     ],
 )
 def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: str) -> None:
-    """Each declared pattern is recognised; a test that only found leaked rows was spared by the declared error."""
+    """Each declared pattern is recognised; a test that only found leaked rows did not fail."""
     trap = trap_of(failures, outcomes)
     assert trap.deviations == ()
     failed = outcomes.count("F") + outcomes.count("E")
@@ -64,20 +64,20 @@ def test_a_trap_that_fails_as_declared_has_no_finding(failures: str, outcomes: s
         ("alternates", ".......F", "expected every other test to pass, starting with the first, but 7 of 8 passed"),
     ],
 )
-def test_a_trap_that_fails_otherwise_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
+def test_a_trap_that_fails_differently_is_a_finding(failures: str, outcomes: str, finding: str) -> None:
     """The finding says which tests should have failed, and how many did not."""
     assert deviation_text(trap_of(failures, outcomes)) == f"{finding}: a library has changed"
 
 
 def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
-    """The right number of failures with other words is not the trap."""
+    """The right number of failures with a different message is a finding."""
     finding = deviation_text(trap_of("all fail", "F" * 8, ("connection refused",)))
     expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
     assert finding == expected
 
 
 def test_a_trap_that_passes_every_test_says_both() -> None:
-    """A fixed library makes error and failures stay away, and the finding names both."""
+    """If neither the error nor the failures come, the finding names both."""
     finding = deviation_text(trap_of("all fail", "." * 8))
     assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
     assert finding.endswith("8 of 8 passed: a library has changed")
@@ -92,7 +92,7 @@ def test_a_trap_that_passes_every_test_says_both() -> None:
     ],
 )
 def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) -> None:
-    """Declarations are for asyncpg, asyncio's loop and pytest-asyncio; what happens under others is said, no more."""
+    """Traps declare errors for asyncpg, asyncio and pytest-asyncio; results under other clients are not findings."""
     trap = facts("trap", hides=("notify",), errors=(("RuntimeError", "different loop"),), failures="all fail")
     cells, seen = [a_cell("trap", 0, outcomes=outcomes, failures=(BOOM,))], {"trap": replace(SEES, strategy="trap")}
     analysis = analyse(replace(a_run(trap), client=Client(driver="psycopg")), cells, seen)
@@ -102,12 +102,12 @@ def test_a_trap_under_another_client_is_no_finding(outcomes: str, verdict: str) 
 
 
 def test_one_test_is_too_few_for_a_trap_whose_first_test_passes() -> None:
-    """A run with a single test cannot show the trap, and the finding does not blame a library."""
+    """A run with a single test cannot show the error, and the finding does not blame a library."""
     assert deviation_text(trap_of("first passes", ".")).endswith("the run has too few tests for it")
 
 
 def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
-    """Without a finished cell nothing is known of the declared error, and it is not said to be missing."""
+    """Without a finished cell the declared error is not reported as missing."""
     run = a_run(facts("trap", errors=(("RuntimeError", "different loop"),), failures="all fail"))
     assert deviation_text(analyse(run, []).traps[0]) == "it did not run"
     died = analyse(run, [crashed("trap", 0)])
@@ -128,7 +128,7 @@ def test_a_trap_that_crashed_or_never_ran_says_so() -> None:
     ],
 )
 def test_silent_trap_is_judged_by_its_probes(outcomes: dict[str, Fidelity], finding: str, words: str) -> None:
-    """A trap without errors fails as declared when its probes catch it, whatever its tests did in the workload."""
+    """A trap without errors fails as declared if its probes catch it, whatever its tests did in the workload."""
     silent = replace(facts("slow", hides=("notify",)), is_trap=True, caught_by=("notify",))
     (trap,) = analyse(a_run(silent), [a_cell("slow", 0, outcomes="..LL")], outcomes).traps
     assert deviation_text(trap) == finding

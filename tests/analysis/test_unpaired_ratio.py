@@ -1,5 +1,5 @@
 """
-How often the interval of the ratio of two runs is right.
+How often the interval of the ratio of two runs covers the truth.
 
 `python -m pytest tests/analysis/test_unpaired_ratio.py -k coverage -s` prints the table in
 docs/internals/comparison.md.
@@ -21,7 +21,7 @@ costs_of_rounds = st.integers(1, 12).flatmap(lambda rounds: arrays(float, rounds
 
 @given(costs_of_rounds, costs_of_rounds)
 def test_a_ratio_of_two_runs_turned_over_is_its_inverse(a: Floats, b: Floats) -> None:
-    """A/B and B/A say the same, and the figure lies within its interval, which needs two rounds of both."""
+    """A/B and B/A are inverse, and the figure is within its interval, which needs two rounds of both runs."""
     value, low, high = statistics.unpaired_ratio(b, a)
     turned = statistics.unpaired_ratio(a, b)
     assert np.allclose(np.log(turned), -np.log([value, high, low]), atol=1e-9, equal_nan=True)
@@ -33,7 +33,7 @@ def test_a_ratio_of_two_runs_turned_over_is_its_inverse(a: Floats, b: Floats) ->
 
 @pytest.mark.parametrize(("rounds", "others"), [(2, 2), (3, 4), (6, 6), (7, 12), (30, 6)])
 def test_the_interval_is_scipys(rounds: int, others: int) -> None:
-    """It is that of scipy's t test with unequal variances and a fifth trimmed, which is Yuen's."""
+    """It is the interval of a t test with unequal variances and a fifth trimmed (Yuen), vectorised over runs."""
     random = np.random.default_rng(rounds)
     b, a = random.normal(size=(50, rounds)), random.normal(size=(50, others))
     found = statistics.unpaired_ratio(np.exp(b), np.exp(a))
@@ -42,7 +42,7 @@ def test_the_interval_is_scipys(rounds: int, others: int) -> None:
 
 
 def test_costs_that_do_not_vary_have_an_interval_without_width() -> None:
-    """Nothing is divided by nothing where all rounds of both runs agree."""
+    """If all rounds of both runs agree, low and high are the ratio, and no warning is raised."""
     value, low, high = statistics.unpaired_ratio(np.full(7, 0.2), np.full(6, 0.1))
     assert value == pytest.approx(2)
     assert low == pytest.approx(high)
@@ -70,11 +70,11 @@ WORLDS: dict[str, tuple[Draw, Draw]] = {
     "only cells of B are slowed": (normal, slowed),
     "only cells of A are slowed": (slowed, normal),
 }
-"""Of each: what happens to the log costs of A, and of B."""
+"""How the log costs of A and of B vary."""
 
 
 def coverage(world: tuple[Draw, Draw], rounds: tuple[int, int]) -> float:
-    """Return how often, in percent, the interval covers the median ratio over endlessly many rounds."""
+    """Return how often, in percent, the interval covers the true median ratio."""
     random = np.random.default_rng(20250101)
     a, b = (draw(random, (300_000,)) for draw in world)
     truth = 2.5 * np.exp(np.median(b - a))
@@ -90,7 +90,7 @@ def report(name: str, figures: list[float]) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_coverage_of_two_runs_is_93_to_97_percent(name: str) -> None:
-    """With 6 to 12 rounds each, as many or not, whatever the noise of either run."""
+    """With 6 to 12 rounds in each run, equal numbers or not, whatever the noise of either run."""
     figures = [coverage(WORLDS[name], rounds) for rounds in [(6, 6), (7, 7), (10, 10), (12, 12), (6, 12), (12, 6)]]
     report(name, figures)
     assert min(figures) >= 93 - ERROR
@@ -99,14 +99,14 @@ def test_coverage_of_two_runs_is_93_to_97_percent(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_coverage_with_few_rounds(name: str) -> None:
-    """With 2 to 5 rounds on one side or both it is 93 % or more; where cells are slowed it is too wide."""
+    """With 2 to 5 rounds in one or both runs it is at least 93 %; if cells are slowed, the interval is too wide."""
     figures = [coverage(WORLDS[name], rounds) for rounds in [(2, 2), (3, 3), (5, 5), (3, 7), (5, 8)]]
     report(f"2 x 2, 3 x 3, 5 x 5, 3 x 7, 5 x 8: {name}", figures)
     assert min(figures) >= 93 - ERROR
 
 
 def test_coverage_when_a_run_is_slower_as_a_whole() -> None:
-    """Runs that differ by 10 % as a whole: the clock's interval knows nothing of it, that to the floor covers."""
+    """If a whole run is slower, the interval of costs misses the truth; that of ratios to the floor covers it."""
     random = np.random.default_rng(7)
     covered = []
     for rounds in (6, 12):

@@ -1,4 +1,4 @@
-"""The sentences and the rows that answer which strategy to take."""
+"""The sentences and rows that answer which strategy to use."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from tests.report.charts.test_cost import analysis_of, result_of
 
 
 def seeing(name: str, *hidden: Probe) -> Fidelity:
-    """Return outcomes of a strategy whose tests see all but some."""
+    """Return outcomes of a strategy that passes all probes except some."""
     sights = tuple(ProbeResult(probe, "hides" if probe in hidden else "sees", "") for probe in Probe)
     return Fidelity(name, "", "embedded, Postgres 18.4", sights)
 
@@ -27,7 +27,7 @@ NO_NOTIFY = seeing("delete_all", Probe.NOTIFY)
 
 
 def probed(*tied: str, noise: Noise | None = None) -> Analysis:
-    """Return an analysis of three strategies that see more the more they cost; those of the names share a letter."""
+    """Return an analysis of three strategies that see more the more they cost; the given ones share a letter."""
     rows = [("savepoint_rollback", 2.0, "a", NO_COMMITS), ("delete_all", 4.0, "b", NO_NOTIFY)]
     rows += [("template_clone", 40.0, "c", EVERYTHING)]
     results = [
@@ -41,7 +41,7 @@ def probed(*tied: str, noise: Noise | None = None) -> Analysis:
 
 
 def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> None:
-    """Cost and ratios of the cheapest, what it hides by family, and the cheapest for two greater needs."""
+    """They give the cost of the cheapest, what it hides, and the cheapest strategies for two greater needs."""
     assert answers(probed()) == [
         (
             "On this machine savepoint_rollback costs 2.00 ms per test, 2.0x less than delete_all and 20x less than "
@@ -58,22 +58,22 @@ def test_the_answers_say_what_is_cheapest_what_it_hides_and_what_sees_more() -> 
     ]
 
 
-def test_nobody_is_called_cheapest_without_those_that_tie() -> None:
-    """Who shares a letter is named beside whoever is cheapest, and who of them sees more is said."""
+def test_no_strategy_is_called_cheapest_without_its_ties() -> None:
+    """Strategies that share its letter are named beside the cheapest, and so is the one of them that sees more."""
     said = answers(probed("savepoint_rollback", "delete_all", "template_clone"))
     assert said[1].endswith("Of the strategies tied with it, template_clone sees most: 44.")
     assert "the cheapest is delete_all (tied with template_clone), at 4.00 ms per test." in said[2]
 
 
-def test_noise_that_drowns_the_costs_leaves_only_what_is_seen() -> None:
-    """In an unusable run no strategy is called cheapest; who sees what is needed is still known."""
+def test_an_unusable_run_names_no_cheapest() -> None:
+    """In an unusable run no strategy is called cheapest, but the answer still names those that see what is needed."""
     said = answers(probed(noise=Noise("unusable", (NoiseFinding(NoiseKind.NO_INTERVAL, rounds=1),), None)))
     assert "Too noisy" in said[0]
     assert said[2].startswith("If tests must see commits of another connection: delete_all and template_clone.")
 
 
 def test_what_was_not_probed_is_not_claimed() -> None:
-    """Without probes there is the cost alone, and every row says that what the strategy hides is not known."""
+    """Without probes there is only the cost, and every row warns that the strategy was not probed."""
     assert len(answers(analysis_of())) == 1
     assert {choice.caveat for choice in choices(analysis_of()) if choice.result.ranked} == {
         "not probed: what it hides is not known"
@@ -81,7 +81,7 @@ def test_what_was_not_probed_is_not_claimed() -> None:
 
 
 def test_a_strategy_that_sees_all_needs_no_other() -> None:
-    """Where the cheapest sees everything there is nothing more to say."""
+    """If the cheapest strategy sees everything, no other is named."""
     only = replace(result_of("template_clone", 2.0, "a", ratio=1.0), fidelity=EVERYTHING)
     assert answers(analysis_of([only])) == [
         "On this machine template_clone costs 2.00 ms per test.",
@@ -103,13 +103,13 @@ def test_a_strategy_that_sees_all_needs_no_other() -> None:
     ],
 )
 def test_a_caveat_is_one_short_line(hidden: tuple[Probe, ...], caveat: str) -> None:
-    """It names the probes where they are few, else the families of which most is missing."""
+    """It names the missing probes if they are few, else the families with the largest missing share."""
     result = replace(result_of("some", 2.0, "a"), fidelity=seeing("some", *hidden))
     assert [choice.caveat for choice in choices(analysis_of([result]))] == [caveat]
 
 
 def test_a_row_says_how_long_suites_take() -> None:
-    """Suites of 100, 1,000 and 10,000 tests take the fixed time and so many tests."""
+    """The time of a suite is the fixed time plus that of its 100, 1,000 or 10,000 tests."""
     result = replace(result_of("some", 2.0, "a"), fixed=1.25, per_test=Estimate(0.02, None, None))
     assert [words for choice in choices(analysis_of([result])) for _, words in choice.suites] == [
         "3.25 s",
@@ -119,7 +119,7 @@ def test_a_row_says_how_long_suites_take() -> None:
 
 
 def test_a_strategy_without_figures_has_no_times() -> None:
-    """Nothing is made up where no timed cell finished."""
+    """Without a finished timed cell there are no times."""
     assert [
         choice.suites for choice in choices(analysis_of([result_of("some", None, why=NotRanked(Reason.NO_ROUND))]))
     ] == [()]
@@ -130,5 +130,5 @@ def test_a_strategy_without_figures_has_no_times() -> None:
     [(0.5, "0.500 s"), (59, "59.0 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (9000, "2 h 30 min")],
 )
 def test_a_duration_reads_as_people_say_it(seconds: float, words: str) -> None:
-    """Seconds below a minute, minutes and seconds below an hour, then hours and minutes."""
+    """Durations are in seconds, from a minute in minutes and seconds, from an hour in hours and minutes."""
     assert duration(seconds) == words

@@ -1,4 +1,4 @@
-"""What of a run stands in `benchmark.json`, and that pytest-benchmark itself reads it."""
+"""The content of `benchmark.json`, and that pytest-benchmark can read it."""
 
 import json
 import statistics
@@ -24,14 +24,14 @@ STRATEGIES = (NONE, TWIN, FAST, SLOW)
 
 
 def exported(run: Run, cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
-    """Return what `benchmark.json` of such a run holds."""
+    """Return the content of `benchmark.json` for a run."""
     folder.mkdir(exist_ok=True)
     document: dict[str, Any] = json.loads(write_benchmark_json(analyse(run, cells), cells, folder).read_text())
     return document
 
 
 def benchmarks(run: Run, cells: Sequence[Cell], folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the exported benchmarks by their strategy's name; of a sweep, `strategy[tests-tables-rows]`."""
+    """Return the exported benchmarks by strategy; for a sweep, by `strategy[tests-tables-rows]`."""
     found = exported(run, cells, folder)["benchmarks"]
     base = "[{tests}-{tables}-{rows}]".format(**vars(run.workload.size))
     by_name = {benchmark["name"].removesuffix(base): benchmark for benchmark in found}
@@ -40,7 +40,7 @@ def benchmarks(run: Run, cells: Sequence[Cell], folder: Path) -> dict[str, dict[
 
 
 def compare(*arguments: object, cwd: Path) -> str:
-    """Return what `pytest-benchmark compare` prints; it must not warn of anything."""
+    """Return the output of `pytest-benchmark compare`, which must not warn."""
     completed = subprocess.run(
         [sys.executable, "-m", "pytest_benchmark", "compare", *map(str, arguments)],
         cwd=cwd,
@@ -54,7 +54,7 @@ def compare(*arguments: object, cwd: Path) -> str:
 
 
 def test_pytest_benchmark_compares_two_runs(tmp_path: Path) -> None:
-    """`pytest-benchmark compare A B` reads both files and shows each strategy of each, its median in milliseconds."""
+    """`pytest-benchmark compare A B` reads both files and shows the median of each strategy in milliseconds."""
     run = a_run(*STRATEGIES)
     paths, lines = [], []
     for name, slower in (("before", 1.0), ("after", 1.5)):
@@ -87,7 +87,7 @@ def test_pytest_benchmark_never_sets_other_workloads_side_by_side(tmp_path: Path
 
 
 def test_figures_are_statistics_of_one_value_per_round(tmp_path: Path) -> None:
-    """The data are each round's median over tests of all three phases, and the statistics are of these values."""
+    """The data are one value per round, the median over tests of all phases; the statistics are of these values."""
     cells = rounds_of(COSTS, range(8), noise=0.1)
     stats = benchmarks(a_run(*STRATEGIES), cells, tmp_path)["slow"]["stats"]
     samples = [cell.samples for cell in cells if cell.strategy == "slow" and cell.round > 0]
@@ -102,7 +102,7 @@ def test_figures_are_statistics_of_one_value_per_round(tmp_path: Path) -> None:
 
 
 def test_traps_the_twin_and_what_did_not_finish_are_left_out(tmp_path: Path) -> None:
-    """A strategy without a timed round that finished has no figures, and neither has what is not compared."""
+    """A strategy without a finished timed round has no figures, and neither have traps and the twin."""
     cells = [*rounds_of(COSTS, range(3)), a_cell("trap", 0, outcomes="F" * TESTS)]
     cells += [a_cell("broken", 0), crashed("broken", 1), crashed("broken", 2)]
     run = a_run(NONE, TWIN, FAST, SLOW, BROKEN, TRAP)
@@ -112,14 +112,14 @@ def test_traps_the_twin_and_what_did_not_finish_are_left_out(tmp_path: Path) -> 
 
 
 def test_a_run_without_figures_is_a_file_without_benchmarks(tmp_path: Path) -> None:
-    """A run whose every timed cell died is still written, and pytest-benchmark still reads it."""
+    """The file of a run in which all timed cells crashed can still be written and read."""
     document = exported(a_run(NONE, BROKEN), [a_cell("none", 0), crashed("broken", 1)], tmp_path)
     assert document["benchmarks"] == []
     assert "benchmark.json" not in compare("benchmark.json", cwd=tmp_path)
 
 
 def test_one_round_is_enough(tmp_path: Path) -> None:
-    """A single round has figures without a spread, and pytest-benchmark shows them."""
+    """A single round has figures without a spread, which pytest-benchmark shows."""
     one = benchmarks(a_run(FAST), [a_cell("fast", 1, 0.008)], tmp_path)["fast"]
     assert one["stats"]["stddev"] == 0
     assert one["stats"]["median"] == one["stats"]["q1"] == one["stats"]["data"][0] == pytest.approx(0.008)
@@ -127,7 +127,7 @@ def test_one_round_is_enough(tmp_path: Path) -> None:
 
 
 def test_of_two_cells_in_one_round_the_later_counts(tmp_path: Path) -> None:
-    """A resume may measure a round again; as in the analysis, what came last is what counts, even if it died."""
+    """If a resume measured a round again, the later cell counts, as in the analysis, even if it crashed."""
     cells = [a_cell("fast", 2, 0.9), a_cell("fast", 1, 0.1), crashed("fast", 3), a_cell("fast", 2, 0.2)]
     cells += [a_cell("fast", 3, 0.3), a_cell("fast", 4, 0.4), crashed("fast", 4)]
     data = benchmarks(a_run(FAST), cells, tmp_path)["fast"]["stats"]["data"]
@@ -135,7 +135,7 @@ def test_of_two_cells_in_one_round_the_later_counts(tmp_path: Path) -> None:
 
 
 def test_each_size_of_a_sweep_is_a_benchmark_of_its_own(tmp_path: Path) -> None:
-    """Sizes have parameters and a table of their own, and only the run's own size is ranked."""
+    """Each size has its own parameters and table, and only the run's own size is ranked."""
     run = a_run(*STRATEGIES)
     base = run.workload.size
     larger, wider = replace(base, tests=10 * base.tests), replace(base, tables=base.tables + 50)
@@ -156,7 +156,7 @@ def test_each_size_of_a_sweep_is_a_benchmark_of_its_own(tmp_path: Path) -> None:
 
 
 def test_extra_info_says_what_the_figures_do_not(tmp_path: Path) -> None:
-    """Counts per test are means over a cell's tests, processor time the median, and of both the median over rounds."""
+    """Counts are means over a cell's tests, processor time is the median; of both, the median over rounds."""
     quarter = TESTS // 4
     cells = []
     for number in (1, 2, 6):
@@ -179,7 +179,7 @@ def test_extra_info_says_what_the_figures_do_not(tmp_path: Path) -> None:
 
 
 def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
-    """A witness that no round has is null, never a zero; one that some rounds lack is of those that have it."""
+    """A witness that no round has is null, not 0; one that some rounds lack is the median of the others."""
     unknown = replace(a_cell("fast", 1), wal_bytes_per_test=None)
     known = replace(unknown, round=2, wal_bytes_per_test=7.0)
     bare = replace(unknown, samples=replace(unknown.samples, statements=(), cpu=()))
@@ -189,7 +189,7 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
 
 
 def test_extra_info_agrees_with_the_analysis(tmp_path: Path) -> None:
-    """No rank stands without its ties, no missing rank without its reason, and no figure without the noise verdict."""
+    """Each rank has its ties, each missing rank its reason, and all figures the noise verdict."""
     cells = [*rounds_of(COSTS, range(8)), *(a_cell("broken", number, outcomes=".F" * 10) for number in range(8))]
     run = a_run(*STRATEGIES, BROKEN)
     analysis = analyse(run, cells)
@@ -207,7 +207,7 @@ def test_extra_info_agrees_with_the_analysis(tmp_path: Path) -> None:
 
 
 def test_machine_and_commit_stand_where_pytest_benchmark_has_them(tmp_path: Path) -> None:
-    """They are the run's, not those of the process that exports; a `+` means dirty, and no commit `unversioned`."""
+    """They are those of the run, not of the exporting process; `+` means dirty, no commit `unversioned`."""
     run = replace(a_run(FAST), commit="0123abc+")
     run = replace(run, machine=replace(run.machine, cpu="Z80", architecture="z80", python="3.99.1"))
     document = exported(run, [a_cell("fast", 1)], tmp_path)
@@ -220,7 +220,7 @@ def test_machine_and_commit_stand_where_pytest_benchmark_has_them(tmp_path: Path
 
 
 def test_written_twice_it_is_the_same(tmp_path: Path) -> None:
-    """The file depends on the run alone, so that a report made again changes nothing."""
+    """The file depends only on the run, so a second report gives the same bytes."""
     cells = rounds_of(COSTS, range(8))
     analysis = analyse(a_run(*STRATEGIES), cells)
     first = write_benchmark_json(analysis, cells, tmp_path).read_bytes()

@@ -1,4 +1,4 @@
-"""The summary of a run: console and Markdown say the same, and no text from elsewhere is read as markup."""
+"""The summary of a run: console and Markdown agree, and foreign text is never read as markup."""
 
 import io
 import subprocess
@@ -61,7 +61,7 @@ NO_GROWTH = Scaling(lines=(), curves={}, break_evens=(), noise=1, missing=())
 
 
 def printed(analysis: Analysis, width: int, **options: bool) -> str:
-    """Return what is printed on a console of so many columns."""
+    """Return what is printed on a console of this width."""
     file = io.StringIO()
     print_summary(analysis, NO_GROWTH, Path("results/sample"), Console(file=file, width=width, **options))  # type: ignore[arg-type]
     return file.getvalue()
@@ -78,12 +78,12 @@ def parsed(path: Path) -> list[Token]:
 
 
 def plain(token: Token) -> str:
-    """Return the text of a line of Markdown, as a reader sees it."""
+    """Return the text of a line of Markdown as it is rendered."""
     return "".join(child.content for child in token.children or () if child.type in {"text", "code_inline"})
 
 
 def tables_in(tokens: Sequence[Token]) -> list[list[tuple[str, ...]]]:
-    """Return the tables of a Markdown file, as a reader sees their cells."""
+    """Return the tables of a Markdown file with their cells as they are rendered."""
     tables: list[list[tuple[str, ...]]] = []
     for before, token in pairwise(tokens):
         if token.type == "table_open":
@@ -96,7 +96,7 @@ def tables_in(tokens: Sequence[Token]) -> list[list[tuple[str, ...]]]:
 
 
 def test_the_table_says_what_the_run_measured() -> None:
-    """A row: cost, interval, ties, probability of being first, passed, leaks, seconds of N tests, probes passed."""
+    """A row has cost, interval, ties, probability of being first, passed, leaks, seconds of N tests, probes passed."""
     probed = replace(RESULTS[0], fidelity=outcomes_of("savepoint_rollback", notify="hides"))
     header, first, *_, floor = table(analysis_of([probed, *RESULTS[1:]]))
     words = ("strategy", "ms per test", "95 % interval", "ties", "first", "passed", "leaks", "100 tests", "sees")
@@ -110,13 +110,13 @@ def test_the_table_says_what_the_run_measured() -> None:
     ("probability", "shown"),
     [(None, "-"), (0.0, "<1 %"), (0.004, "<1 %"), (0.31, "31 %"), (0.997, ">99 %"), (1, ">99 %")],
 )
-def test_nobody_is_first_for_certain(probability: float | None, shown: str) -> None:
-    """The probability of being first is in percent, and neither none nor a certainty: it was estimated."""
+def test_no_strategy_is_first_for_certain(probability: float | None, shown: str) -> None:
+    """The probability of being first is in percent, never 0 % or 100 %, because it is an estimate."""
     assert table(analysis_of([replace(RESULTS[0], probability_first=probability)]))[1][4] == shown
 
 
 def test_where_the_time_goes_and_what_was_counted() -> None:
-    """Two more tables hold the phases with what is left unexplained, and the witnesses, in units of their heads."""
+    """Two more tables have the phases with the unexplained time, and the witnesses, in the units of their headers."""
     assert phase_table(analysis_of())[:2] == [
         ("strategy", "setup ms", "call ms", "teardown ms", "fixed s", "unexplained"),
         ("savepoint_rollback", "1.00", "1.00", "0.100", "1.25", "2.1 %"),
@@ -127,7 +127,7 @@ def test_where_the_time_goes_and_what_was_counted() -> None:
     ]
 
 
-def test_what_is_not_known_is_a_dash() -> None:
+def test_unknown_figures_are_dashes() -> None:
     """A strategy without a finished round has no cost, and one round has no interval."""
     assert table(ANALYSES["nothing finished"])[1][1:6] == ("-", "-", "-", "-", "0/0")
     assert table(ANALYSES["one round"])[1][1:3] == ("2.10", "-")
@@ -135,7 +135,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 
 @pytest.mark.parametrize("analysis", [*ANALYSES.values(), STRANGE_ANALYSIS], ids=[*ANALYSES, "strange"])
 def test_the_tables_survive_markdown(analysis: Analysis, tmp_path: Path) -> None:
-    """Read back as GitHub reads it, the Markdown has the very cells that the console shows, pipes included."""
+    """Read as GitHub reads it, the Markdown has the same cells as the console, including pipes."""
     tables = tables_in(parsed(write_summary(analysis, NO_GROWTH, tmp_path)))
     figures = [rows for rows in (phase_table(analysis), witness_table(analysis)) if len(rows) > 1]
     assert tables == [table(analysis), *([trap_table(analysis)] if analysis.traps else []), *figures]
@@ -144,7 +144,7 @@ def test_the_tables_survive_markdown(analysis: Analysis, tmp_path: Path) -> None
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("analysis", [*ANALYSES.values(), STRANGE_ANALYSIS], ids=[*ANALYSES, "strange"])
 def test_the_console_is_never_too_wide(analysis: Analysis, width: int) -> None:
-    """No line is wider than the terminal, and yet every figure of the table is whole."""
+    """No line is wider than the terminal, and every figure is complete."""
     lines = printed(analysis, width).splitlines()
     assert max(cell_len(line) for line in lines) <= width
     for row in table(analysis)[1:]:
@@ -155,7 +155,7 @@ def test_the_console_is_never_too_wide(analysis: Analysis, width: int) -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_console_shows_strange_text_as_it_is(width: int) -> None:
-    """A message with the markup of rich or an emoji's name is printed letter by letter; terminal codes are not."""
+    """A message with rich's markup or an emoji's name is printed literally; terminal codes are replaced."""
     text = unwrapped(printed(STRANGE_ANALYSIS, width))
     assert f"not ranked: 3 of 700 tests failed: ValueError: {STRANGE}" in text
     assert f"FINDING: strange_trap DID NOT FAIL AS DECLARED: expected ValueError with the words '{STRANGE}'" in text
@@ -165,7 +165,7 @@ def test_the_console_shows_strange_text_as_it_is(width: int) -> None:
 
 
 def test_the_markdown_shows_strange_text_as_it_is(tmp_path: Path) -> None:
-    """Outside of tables too, what came from errors is text: nothing of it becomes a link, code, bold or HTML."""
+    """Text from errors never becomes a link, code, bold or HTML, also outside of tables."""
     tokens = parsed(write_summary(STRANGE_ANALYSIS, NO_GROWTH, tmp_path))
     lines = [plain(token) for token in tokens if token.type == "inline"]
     assert any(f"not ranked: 3 of 700 tests failed: ValueError: {STRANGE}" in line for line in lines)
@@ -179,7 +179,7 @@ def test_the_markdown_shows_strange_text_as_it_is(tmp_path: Path) -> None:
     [("x86_64", "AMD64", False), ("aarch64", "arm64", False), ("x86_64", "arm64", True), ("", "arm64", False)],
 )
 def test_an_emulated_server_is_a_caveat(server: str, machine: str, emulated: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
-    """A server built for another architecture than the machine's is told; two names of one architecture are one."""
+    """A server for another architecture than the machine's is a caveat; two names of one architecture are equal."""
     analysis = analysis_of()
     run = replace(
         analysis.run,
@@ -191,14 +191,14 @@ def test_an_emulated_server_is_a_caveat(server: str, machine: str, emulated: boo
 
 
 def test_findings_are_loud() -> None:
-    """A trap that did not fail as declared is a finding in bold red, with the word, where colours are to be had."""
+    """A trap that did not fail as declared is a FINDING, in bold red on a terminal."""
     coloured = printed(analysis_of(), 200, force_terminal=True)
     assert "\x1b[1;31mFINDING: pre_ping_function_loops DID NOT FAIL AS DECLARED" in coloured
     assert "FINDING" not in printed(analysis_of(traps=TRAPS[:2]), 200)
 
 
 def test_traps_show_what_was_declared_and_what_happened() -> None:
-    """Each trap stands with its errors and how many tests had them, beside what it declared."""
+    """Each trap is shown with its declaration, its errors and the number of tests that had them."""
     text = unwrapped(printed(analysis_of(), 80))
     assert "session_engine_function_loops: fails as declared: 100 of 100 tests" in text
     assert "declared: all fail, with RuntimeError: attached to a different loop" in text
@@ -213,8 +213,8 @@ def test_traps_show_what_was_declared_and_what_happened() -> None:
         Noise("unusable", (NoiseFinding(NoiseKind.STEAL, share=0.3),), None),
     ],
 )
-def test_the_noise_verdict_stands_in_both(noise: Noise, tmp_path: Path) -> None:
-    """The verdict and every reason for it are on the console and in the Markdown."""
+def test_the_noise_verdict_is_in_both(noise: Noise, tmp_path: Path) -> None:
+    """The verdict and all of its reasons are on the console and in the Markdown."""
     analysis = analysis_of(noise=noise)
     verdict = noise_text(noise)
     assert verdict.startswith(f"Noise: {noise.verdict}. ")
@@ -227,7 +227,7 @@ def test_the_noise_verdict_stands_in_both(noise: Noise, tmp_path: Path) -> None:
 
 
 def test_the_markdown_says_where_the_figures_hold(tmp_path: Path) -> None:
-    """Machine, server, its settings, seed and the command that makes such a run stand in the summary."""
+    """The summary has the machine, the server with its settings, the seed and the command of the run."""
     text = write_summary(analysis_of(), NO_GROWTH, tmp_path).read_text()
     assert "AMD EPYC 7763 64-Core Processor, 2 cores, 8.0 GiB, Linux 6.1 x86_64, Python 3.11.7" in text
     assert "Postgres 18.4 (embedded, unix socket, ext4), fsync=off, synchronous_commit=on" in text
@@ -236,8 +236,8 @@ def test_the_markdown_says_where_the_figures_hold(tmp_path: Path) -> None:
     assert "    nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123\n" in text
 
 
-def test_the_console_says_where_the_results_lie() -> None:
-    """The last lines name the folder and the page, each path whole on one line, however long."""
+def test_the_console_ends_with_the_paths_of_the_results() -> None:
+    """The last lines are the paths of the folder and the page, each on one line however long."""
     file = io.StringIO()
     folder = Path("/a/long/way/down") / ("x" * 100)
     print_summary(analysis_of(), NO_GROWTH, folder / "report.html", Console(file=file, width=80))
@@ -245,7 +245,7 @@ def test_the_console_says_where_the_results_lie() -> None:
 
 
 def cell_of(strategy: str, number: int, ms: float, outcomes: str = "." * 12, failures: Sequence[Failure] = ()) -> Cell:
-    """Return a cell of 12 tests that cost about so many milliseconds each."""
+    """Return a cell of 12 tests that cost about `ms` milliseconds each."""
     each = tuple(ms / 3000 * (1 + 0.001 * ((number + test) % 5)) for test in range(12))
     failed = tuple(0 if outcome == "F" else -1 for outcome in outcomes)
     samples = Samples(each, each, each, outcomes, tuple(0 for _ in each), failed, (8,) * 12, (0,) * 12)
@@ -261,7 +261,7 @@ def cell_of(strategy: str, number: int, ms: float, outcomes: str = "." * 12, fai
 
 
 def write_run(folder: Path, cells: Sequence[Cell]) -> Path:
-    """Write a run of 12 tests, with the strategies of a usual one and a trap, and return its folder."""
+    """Write a run of 12 tests with the usual strategies and a trap, and return its folder."""
     run = analysis_of(traps=TRAPS[:1]).run
     create_run(folder, replace(run, workload=replace(run.workload, size=Size(12, 5, 0))))
     for cell in cells:
@@ -278,7 +278,7 @@ CELLS = [
 
 
 def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
-    """With outcomes beside the cells there are counts by family, a row for each probe, the heat map, and findings."""
+    """With outcomes there are counts by family, a row for each probe, the heat map, and findings."""
     folder = write_run(tmp_path / "run", CELLS)
     for fidelity in (outcomes_of(CONTROL), outcomes_of("create_drop", notify="breaks")):
         FIDELITY.keep(folder, fidelity)
@@ -298,7 +298,7 @@ def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
 
 
 def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
-    """From `run.json` and `cells.jsonl` come pictures, page, summary and the table on the console."""
+    """`run.json` and `cells.jsonl` are enough for the charts, the page, the summary and the console."""
     folder = write_run(tmp_path / "run", CELLS)
     file = io.StringIO()
     analysis = report_run(folder, Console(file=file, width=120))
@@ -316,7 +316,7 @@ def test_a_run_is_reported_from_its_files_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_finished_cell_is_refused_in_one_line(tmp_path: Path) -> None:
-    """Where no cell finished there is nothing to show: one line says so, why, and what to type; nothing is written."""
+    """Without a finished cell there is a one-line error with the reason and the command; nothing is written."""
     crashed = replace(CELLS[1], status="crashed", detail="no space\nleft on device")
     folder = write_run(tmp_path / "run", [crashed])
     with pytest.raises(UserError) as caught:
@@ -328,7 +328,7 @@ def test_a_run_without_a_finished_cell_is_refused_in_one_line(tmp_path: Path) ->
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """Where charts cannot be written, one line says which folder and what to do."""
+    """If charts cannot be written, the error names the folder and what to do."""
     folder = write_run(tmp_path / "run", CELLS)
     (folder / "charts").write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"cannot write to .*run: File exists\. Copy the run"):
@@ -355,7 +355,7 @@ def test_a_pipe_gets_plain_text_of_80_columns(tmp_path: Path) -> None:
 
 
 def test_measuring_needs_nothing_that_looks() -> None:
-    """What runs cells, probes and traces imports neither pandas nor matplotlib, nor what fills pages in."""
+    """The modules that run cells, probes and traces import neither pandas nor matplotlib nor jinja2."""
     unwanted = {"pandas", "matplotlib", "jinja2"}
     code = f"import sys, bench.measure.session; print({unwanted} & set(sys.modules))"
     root = ROOT
@@ -364,7 +364,7 @@ def test_measuring_needs_nothing_that_looks() -> None:
 
 
 def test_looking_needs_neither_postgres_nor_sqlalchemy() -> None:
-    """Reading a run imports nothing that runs Postgres, and no global state of matplotlib."""
+    """Reading a run imports nothing that runs Postgres, and not pyplot with its global state."""
     unwanted = {"sqlalchemy", "asyncpg", "matplotlib.pyplot"}
     code = f"import sys, bench.report.run_report; print({unwanted} & set(sys.modules))"
     root = ROOT
