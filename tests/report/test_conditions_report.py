@@ -73,7 +73,7 @@ def test_the_summary(folder: Path) -> None:
 def test_the_page_links_missing_figures_to_their_reasons(folder: Path) -> None:
     """Every link of the section has a target."""
     text = (folder / PAGE).read_text()
-    section = text[text.index('<section id="under"') : text.index('<section id="take"')]
+    section = text[text.index('<section id="conditions"') : text.index('<section id="strategies"')]
     links = re.findall(r'<a href="#([^"]+)">', section)
     assert links
     assert all(f'id="{link}"' in section for link in links)
@@ -89,10 +89,10 @@ def test_the_section_is_accessible(folder: Path, scheme: str) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type] # one of its words
         page.goto((folder / PAGE).as_uri())
-        found = Axe().run(page, context="#under")
+        found = Axe().run(page, context="#conditions")
         assert found.response["violations"] == []
-        page.locator("#under a", has_text="no figure").first.click()
-        assert page.locator("#under-2-middle").is_visible()
+        page.locator("#conditions a", has_text="no figure").first.click()
+        assert page.locator("#condition-2-middle").is_visible()
         browser.close()
 
 

@@ -1,7 +1,7 @@
 """
 The page of a run in a real browser: by pointer, by keyboard, on a phone, without script, for a screen reader.
 
-It is that of the committed run, which another test holds to be what the harness makes of the run's files today.
+It shows the committed run, with the documentation and fixtures that a run of today would store.
 """
 
 import io
@@ -16,20 +16,23 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
+from bench.adopt.assemble import adopted
 from bench.analysis.fidelity import lacking, probe_result, seen
 from bench.report.documentation import REFERENCE
 from bench.report.page import PAGE
 from bench.report.run_report import report_run
 from bench.results import files
+from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_run
-from bench.results.records import Failure
+from bench.results.records import SCHEMA, Failure, StrategyDocs, StrategyFacts
+from bench.strategy.discovery import load
 from bench.strategy.probe_catalogue import Family, Probe
 from tests.analysis.test_fidelity import outcomes_of
 from tests.report.test_run_report import CELLS, cell_of, write_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LARGEST = 3_000_000
-"""Bytes of a page, at most."""
+"""The largest size of a page, in bytes."""
 EVIL = "<img src=x onerror=document.title='evil'>"
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install the package chromium")
@@ -43,13 +46,34 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
 
 
+def stored(facts: StrategyFacts) -> StrategyFacts:
+    """Return the facts with the documentation and the fixture that a run of today would store."""
+    facts = replace(facts, docs=load(facts.name).facts().docs)
+    try:
+        return replace(facts, fixture=adopted(facts.name).text)
+    except UserError as error:
+        return replace(facts, no_fixture=str(error))
+
+
+@pytest.fixture(scope="module")
+def reference_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the committed run, with fixtures."""
+    folder = tmp_path_factory.mktemp("reference")
+    for name in ("cells.jsonl", "fidelity.jsonl", "traces.jsonl"):
+        shutil.copy(REFERENCE / name, folder)
+    run = read_run(REFERENCE)
+    files.write_run(folder, replace(run, schema=SCHEMA, strategies=tuple(map(stored, run.strategies))))
+    report_run(folder, Console(file=io.StringIO()))
+    return folder / PAGE
+
+
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
-    """Open the page as a reader would, without a network; whatever the console complains of fails the test."""
+def opened(browser: Browser, reference_page: Path) -> Iterator[Open]:
+    """Open the page as a reader would, without a network; any complaint on the browser's console fails the test."""
     complaints: list[str] = []
     contexts = []
 
-    def open_page(path: Path = REFERENCE / PAGE, *, width: int = 1280, **settings: object) -> Page:
+    def open_page(path: Path = reference_page, *, width: int = 1280, **settings: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **settings)  # type: ignore[arg-type] # as Playwright names them
         context.set_default_timeout(10_000)
         contexts.append(context)
@@ -66,43 +90,60 @@ def opened(browser: Browser) -> Iterator[Open]:
 
 
 def names(page: Page) -> list[str]:
-    """Return the names in the table of strategies, in their order."""
+    """Return the names in the table of strategies, in its order."""
     return [row.get_attribute("data-name") or "" for row in page.locator(".choices tbody tr").all()]
 
 
 def corners(path: str | None) -> list[float]:
-    """Return the places that a line of an SVG goes through."""
+    """Return the coordinates of an SVG path."""
     return [float(figure) for figure in re.findall(r"[\d.]+", path or "")]
 
 
-def test_the_page_asks_the_network_for_nothing() -> None:
-    """No address is loaded, scripts but the page's own are forbidden, and the file is small enough to be mailed."""
-    text = (REFERENCE / PAGE).read_text()
+def test_the_page_loads_nothing_from_the_network(reference_page: Path) -> None:
+    """The page loads no address, forbids scripts other than its own, and is small enough for an email."""
+    text = reference_page.read_text()
     assert re.findall(r'<(?:script|img|link|iframe)[^>]*\b(?:src|href)="(?!data:)', text) == []
     [style] = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert re.findall(r"@import|url\(", style) == []
     assert re.findall(r'="url\((?!#)', text) == []
     assert "default-src 'none'" in text
-    assert (REFERENCE / PAGE).stat().st_size <= LARGEST
+    assert reference_page.stat().st_size <= LARGEST
 
 
-def test_words_from_elsewhere_are_never_markup(tmp_path: Path) -> None:
-    """HTML in errors, in probes' details and in a strategy's own words is shown as it was written."""
+def test_text_from_elsewhere_is_never_markup(tmp_path: Path) -> None:
+    """HTML in errors, in details of probes, and in a strategy's documentation and fixture is shown as text."""
     folder = write_run(tmp_path / "run", [*CELLS, cell_of("create_drop", 1, 9, "F" * 12, [Failure("call", "E", EVIL)])])
     fidelity = outcomes_of("create_drop", notify="breaks")
     FIDELITY.keep(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
     run = read_run(folder)
-    facts = [replace(one, summary=f"{EVIL} [x](javascript:alert(1))") for one in run.strategies]
+    docs = StrategyDocs(how=EVIL, when_to_use="[x](javascript:alert(1))", prior_art=EVIL)
+    facts = [replace(one, summary=EVIL, docs=docs, fixture=f"</code>{EVIL}") for one in run.strategies]
     files.write_run(folder, replace(run, strategies=tuple(facts)))
     report_run(folder, Console(file=io.StringIO()))
     text = (folder / PAGE).read_text()
     assert "<img" not in text
     assert 'href="javascript' not in text
-    assert text.count("&lt;img src=x") > 2
+    assert text.count("&lt;img src=x") > 5
+
+
+def test_a_missing_fixture_is_explained(tmp_path: Path) -> None:
+    """The page says why there is no fixture: the stored reason, or that the run is older than stored fixtures."""
+    folder = write_run(tmp_path / "run", CELLS)
+    run = read_run(folder)
+    reasons = {"create_drop": "It needs two files."}
+    facts = [replace(one, no_fixture=reasons.get(one.name, "")) for one in run.strategies]
+    files.write_run(folder, replace(run, strategies=tuple(facts)))
+    report_run(folder, Console(file=io.StringIO()))
+    text = (folder / PAGE).read_text()
+    assert text.count("It needs two files.") == 1
+    assert (
+        "This run was recorded before fixtures were stored; nox -s adopt -- null_pool prints the fixture of today."
+        in text
+    )
 
 
 def test_a_run_that_was_not_probed_has_a_page_without_that_part(tmp_path: Path) -> None:
-    """Where no probe ran, the page says so and how to find out, instead of an empty map."""
+    """If no probe ran, the page says so, and how to run them, instead of showing an empty map."""
     folder = write_run(tmp_path / "run", CELLS)
     report_run(folder, Console(file=io.StringIO()))
     text = (folder / PAGE).read_text()
@@ -113,7 +154,7 @@ def test_a_run_that_was_not_probed_has_a_page_without_that_part(tmp_path: Path) 
 
 @needs_browser
 def test_every_strategy_and_every_reason_is_there_without_script(opened: Open) -> None:
-    """With script switched off a reader finds the table, the pictures, the reasons and the fixtures."""
+    """Without script, the page still has the table, the charts, the reasons and the fixtures."""
     page = opened(java_script_enabled=False)
     run = read_run(REFERENCE)
     shown = {facts.name for facts in run.strategies if not facts.is_trap and facts.name != "none_twin"}
@@ -128,8 +169,8 @@ def test_every_strategy_and_every_reason_is_there_without_script(opened: Open) -
 
 
 @needs_browser
-def test_a_click_on_a_head_sorts(opened: Open) -> None:
-    """The first click sorts upwards, the second downwards, and a screen reader hears which way."""
+def test_a_click_on_a_column_head_sorts(opened: Open) -> None:
+    """The first click sorts in ascending order, the second in descending order; screen readers are told."""
     page = opened()
     head = page.locator(".choices thead th", has_text="sees")
     counts = {name: len(seen(one)) for name, one in FIDELITY.read(REFERENCE).items()}
@@ -143,12 +184,12 @@ def test_a_click_on_a_head_sorts(opened: Open) -> None:
 
 
 @needs_browser
-def test_table_and_picture_follow_what_is_ticked(opened: Open) -> None:
-    """Who lacks what a reader ticks is marked with what it lacks, faded in the picture, and never the cheapest."""
+def test_table_and_chart_adapt_to_ticked_needs(opened: Open) -> None:
+    """A strategy that lacks a ticked behaviour is marked, faded in the chart, and not named as the cheapest."""
     page = opened()
     frontier = page.locator("#tradeoff-frontier path").first
     before = frontier.get_attribute("d")
-    # Whoever sees all is on the frontier, so a need that all of it sees leaves the line as it was drawn.
+    # All strategies on the frontier see this one, so the line must not change.
     page.locator("[data-probe=begin_nested]").evaluate("box => box.click()")
     assert corners(frontier.get_attribute("d")) == pytest.approx(corners(before), abs=0.1)
     page.locator("[data-probe=begin_nested]").evaluate("box => box.click()")
@@ -162,7 +203,9 @@ def test_table_and_picture_follow_what_is_ticked(opened: Open) -> None:
     assert "faded" not in (page.locator("#tradeoff-dot-create_drop").get_attribute("class") or "")
     assert frontier.get_attribute("d") != before
     ranked = [name for name in names(page) if name not in unfit and name != "none"]
-    assert f"{len(ranked)} strategies see all that; cheapest: {ranked[0]}" in page.locator("#fits").inner_text()
+    assert (
+        f"{len(ranked)} strategies see all of that; the cheapest is {ranked[0]}" in page.locator("#fits").inner_text()
+    )
     page.get_by_role("button", name="Untick all").click()
     assert page.locator("tr.unfit").count() == 0
     assert frontier.get_attribute("d") == before
@@ -170,7 +213,7 @@ def test_table_and_picture_follow_what_is_ticked(opened: Open) -> None:
 
 @needs_browser
 def test_a_single_need_makes_its_family_half_ticked(opened: Open) -> None:
-    """One behaviour of a family can be ticked by itself; the family's own box then says that it is not the whole."""
+    """If only some behaviours of a family are ticked, the box of the family is indeterminate."""
     page = opened()
     page.locator("details", has_text="8 behaviours").nth(1).locator("summary").click()
     page.locator("[data-probe=second_connection]").check()
@@ -180,8 +223,8 @@ def test_a_single_need_makes_its_family_half_ticked(opened: Open) -> None:
 
 
 @needs_browser
-def test_a_cell_says_why_when_it_is_pointed_at(opened: Open) -> None:
-    """Over a cell of the heat map its reason appears, and goes with the pointer."""
+def test_pointing_at_a_cell_shows_the_reason(opened: Open) -> None:
+    """The reason appears while the pointer is over a cell of the heat map."""
     page = opened()
     page.locator('a[href="#why-savepoint_rollback-second_connection"]').hover()
     tip = page.locator("#tip")
@@ -195,7 +238,7 @@ def test_a_cell_says_why_when_it_is_pointed_at(opened: Open) -> None:
 
 @needs_browser
 def test_the_keyboard_alone_is_enough(opened: Open) -> None:
-    """Tab, arrows, Space and Enter sort, tick, walk the map from reason to reason, and unfold a fixture."""
+    """Tab, arrows, Space and Enter are enough to sort, tick, move through the map and unfold a fixture."""
     page = opened()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -223,7 +266,7 @@ def test_the_keyboard_alone_is_enough(opened: Open) -> None:
 
 @needs_browser
 def test_a_fixture_is_copied_whole(opened: Open) -> None:
-    """What the button puts on the clipboard is the text that is shown, to the last line."""
+    """The button copies the whole text that is shown."""
     page = opened(permissions=["clipboard-read", "clipboard-write"])
     page.locator("#row-create_drop a").click()
     page.locator("[data-copy=conftest-create_drop]").click()
@@ -235,8 +278,8 @@ def test_a_fixture_is_copied_whole(opened: Open) -> None:
 
 
 @needs_browser
-def test_trap_and_cure_are_seen_one_after_the_other(opened: Open) -> None:
-    """Loops of a trap and of the cheapest strategy stand in a part of their own, others beside their fixtures."""
+def test_a_trap_and_the_cheapest_strategy_are_compared(opened: Open) -> None:
+    """The loops of a trap and of the cheapest strategy have their own section; others are beside their fixtures."""
     page = opened()
     shown = [figure.get_attribute("id") for figure in page.locator("#loops figure").all()]
     assert shown == ["picture-loops-module_engine_function_loops", f"picture-loops-{names(page)[0]}"]
@@ -246,8 +289,8 @@ def test_trap_and_cure_are_seen_one_after_the_other(opened: Open) -> None:
 
 
 @needs_browser
-def test_a_phone_shows_all_of_it(opened: Open) -> None:
-    """On a narrow screen the page itself does not move sideways; tables and pictures do, each in its frame."""
+def test_a_phone_shows_the_whole_page(opened: Open) -> None:
+    """On a narrow screen, wide tables and charts scroll in their own frames, and the page does not scroll sideways."""
     page = opened(width=375)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     frame = page.locator(".wide", has=page.locator(".choices"))
@@ -257,7 +300,7 @@ def test_a_phone_shows_all_of_it(opened: Open) -> None:
 @needs_browser
 @pytest.mark.parametrize("colour_scheme", ["light", "dark"])
 def test_an_accessibility_check_finds_nothing_serious(opened: Open, colour_scheme: str) -> None:
-    """axe-core sees no serious or critical fault, with everything unfolded, on light screens and dark ones."""
+    """axe-core finds no serious or critical problem with everything unfolded, on light and dark screens."""
     page = opened(color_scheme=colour_scheme, bypass_csp=True)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     faults = [one for one in Axe().run(page).response["violations"] if one["impact"] in {"serious", "critical"}]
@@ -265,8 +308,8 @@ def test_an_accessibility_check_finds_nothing_serious(opened: Open, colour_schem
 
 
 @needs_browser
-def test_pictures_turn_dark_with_the_screen(opened: Open) -> None:
-    """On a dark screen paper and words of a picture change places with those of the page."""
+def test_charts_turn_dark_with_the_screen(opened: Open) -> None:
+    """On a dark screen, the charts have the colours of the page."""
     colours = {}
     for scheme in ("light", "dark"):
         page = opened(color_scheme=scheme)

@@ -70,7 +70,7 @@ def _how_to_read(conditions: Conditions) -> str:
 
 def _notes(conditions: Conditions) -> Iterator[str]:
     if given := dict.fromkeys(what for analysis in conditions.analyses for what in given_up(analysis.run.server)):
-        yield f"{GIVES_UP} trades safety for speed: {listed([*given])}. See docs/servers-clients-conditions.md."
+        yield f"{GIVES_UP} gives up safety: {listed([*given])}. See docs/servers-clients-conditions.md."
     if reasons := explanation_sentences(conditions, without_figure(conditions)):
         yield f"No figure: {' '.join(reasons)}"
 

@@ -1,4 +1,4 @@
-"""Pictures as parts of the page: the SVG that was written for a run, without what a page has only once."""
+"""Charts as parts of the page: the SVG that was written for a run, without what a page may contain only once."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture as it stands in the page, which says the sentence itself."""
+    """A chart on the page, which shows title and sentence as text."""
 
     stem: str
     title: str
@@ -22,7 +22,7 @@ class Drawing:
 
 
 def drawing(picture: Picture, folder: Path) -> Drawing:
-    """Return a picture that was written into the folder of a run."""
+    """Return a chart whose SVG has been written into the folder of a run."""
     svg = picture.svg(folder).read_text(encoding="utf-8")
     return Drawing(picture.stem, picture.title, picture.sentence, _part(svg, picture))
 
@@ -31,7 +31,7 @@ def _part(svg: str, picture: Picture) -> Markup:
     _, opening, rest = re.split(r"(<svg\b[^>]*>)", svg, maxsplit=1)
     for once in ("title", "metadata", "style"):
         rest = re.sub(rf"<{once}\b.*?</{once}>", "", rest, count=1, flags=re.DOTALL)
-    # Other pictures of matplotlib have the same ids; those that begin with the picture's name are meant for the script.
+    # All of matplotlib's SVGs use the same ids. Ids that begin with the name of the chart are for the page's script.
     own = f"{picture.stem}-"
     rest = re.sub(rf'(\bid="|url\(#|href="#)(?!{own})', rf"\g<1>{own}", rest)
     [width] = re.findall(r'viewBox="0 0 ([\d.]+) ', opening)

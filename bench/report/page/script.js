@@ -1,9 +1,9 @@
-// What the page can do beyond being read: sort, follow what a reader needs, say why at a cell, and copy.
+// Interaction: sorting, filtering by what the reader needs, reasons in the heat map, and copying fixtures.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// --- sort: a head becomes a button
+// --- sorting: each column head becomes a button
 
 const valueOf = (row, column, kind) => {
   const cell = row.cells[column], text = cell.dataset.value ?? cell.textContent;
@@ -26,7 +26,7 @@ for (const table of all("table.sortable")) {
       const body = table.tBodies[0], kind = head.dataset.sort;
       const rows = [...body.rows].sort((one, other) => {
         const [a, b] = [one, other].map((row) => valueOf(row, column, kind));
-        // What has no figure stays at the foot, whichever way.
+        // Rows without a figure stay at the end in both directions.
         if (a === Infinity || b === Infinity) return a === b ? 0 : a === Infinity ? 1 : -1;
         return (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1);
       });
@@ -35,7 +35,7 @@ for (const table of all("table.sortable")) {
   });
 }
 
-// --- needs: table and picture follow
+// --- needs: the table and the chart of fidelity against cost adapt
 
 const form = document.getElementById("needs");
 
@@ -49,7 +49,7 @@ const tied = (row, other) => [...row.dataset.letters].some((letter) => other.dat
 const frontierLine = document.querySelector("#tradeoff-frontier path");
 const wholeFrontier = frontierLine?.getAttribute("d");
 
-// The frontier among rows, cheapest first, by the rule of the picture: nobody told apart as cheaper sees as many.
+// The Pareto frontier among rows, cheapest first, as in the chart: no significantly cheaper strategy sees as many.
 const drawFrontier = (rows) => {
   const best = rows.filter((row, number) => !rows.slice(0, number).some(
     (other) => Number(other.dataset.sees) >= Number(row.dataset.sees) && !tied(other, row)));
@@ -90,9 +90,9 @@ const follow = () => {
   const best = fit[0], said = document.getElementById("fits");
   const ties = best ? fit.slice(1).filter((row) => tied(best, row)).map((row) => row.cells[0].textContent) : [];
   const names = fit.map((row) => row.cells[0].textContent).join(", ");
-  said.textContent = !needs.length ? "" : !best ? "No ranked strategy sees all that."
-    : form.dataset.noise === "unusable" ? `All that is seen under ${names}; the run is too noisy to call one the cheapest.`
-    : `${fit.length === 1 ? "One strategy sees" : `${fit.length} strategies see`} all that; cheapest: `
+  said.textContent = !needs.length ? "" : !best ? "No ranked strategy sees all of that."
+    : form.dataset.noise === "unusable" ? `Strategies that see all of that: ${names}. The run is too noisy to say which one is cheapest.`
+    : `${fit.length === 1 ? "One strategy sees" : `${fit.length} strategies see`} all of that; the cheapest is `
       + `${best.cells[0].textContent}, ${best.cells[1].textContent} ms per test${ties.length ? `, tied with ${ties.join(", ")}` : ""}.`;
 };
 
@@ -108,11 +108,11 @@ if (form) {
     for (const box of all("[data-probe]", form)) box.checked = false;
     follow();
   });
-  // What a browser kept of an earlier visit, and what the run was made for.
+  // Boxes that the browser restored from an earlier visit, or that the run's --need ticked.
   if (all("[data-probe]:checked", form).length) follow();
 }
 
-// --- why: at a cell of the heat map, by pointer or by keyboard
+// --- reasons in the heat map, by pointer or by keyboard
 
 const tip = document.getElementById("tip");
 const cells = all(".heat td a");
@@ -129,22 +129,22 @@ const explain = (link) => {
   tip.style.top = `${below ? cell.bottom + 8 : Math.max(8, cell.top - own.height - 8)}px`;
 };
 
-const hush = () => {
+const hideTip = () => {
   tip.hidden = true;
   for (const link of all("[aria-describedby=tip]")) link.removeAttribute("aria-describedby");
 };
 
 for (const link of cells) {
   link.addEventListener("pointerenter", () => explain(link));
-  link.addEventListener("pointerleave", hush);
+  link.addEventListener("pointerleave", hideTip);
   link.addEventListener("focus", () => explain(link));
-  link.addEventListener("blur", hush);
+  link.addEventListener("blur", hideTip);
 }
 
-// One stop of the Tab key for the whole map; the arrow keys go on from there, to the next cell that has a reason.
+// The map is a single tab stop; the arrow keys move to the next cell that has a reason.
 cells.forEach((link, number) => { link.tabIndex = number ? -1 : 0; });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") hush();
+  if (event.key === "Escape") hideTip();
   const link = event.target.closest?.(".heat td a"), step = {
     ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0],
   }[event.key];
@@ -162,7 +162,7 @@ document.addEventListener("keydown", (event) => {
   next.focus();
 });
 
-// --- a link to what is folded up unfolds it
+// --- a link to something folded unfolds it
 
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -175,7 +175,7 @@ const unfold = () => {
 addEventListener("hashchange", unfold);
 unfold();
 
-// --- copy
+// --- copying
 
 for (const button of all("[data-copy]")) {
   button.hidden = false;

@@ -43,13 +43,13 @@ def test_nothing_overlaps_or_is_cut_off(name: str) -> None:
 
 
 def test_every_strategy_and_condition_is_there(tmp_path: Path) -> None:
-    """The chart has all names; conditions that trade safety for speed are marked; the headline is the sentence."""
+    """The chart has all names; conditions that give up safety are marked; the headline is the sentence."""
     conditions = usual().conditions
     words = words_in(picture(conditions).write(tmp_path)[0])
     assert words.startswith(headline(conditions))
     for name in ("dear", "middle", "cheap", "none (not ranked)", f"fsync=off{GIVES_UP}", f"tmpfs=yes{GIVES_UP}"):
         assert name in words
-    assert f"{GIVES_UP} trades safety for speed: fsync=off and tmpfs." in words
+    assert f"{GIVES_UP} gives up safety: fsync=off and tmpfs." in words
     assert "none_twin" not in words
     assert "Struck out" not in words
 
