@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from bench.analysis.findings import Contradiction, ProbeContradiction
+from bench.analysis.findings import ProbeContradiction
 from bench.results.records import Fidelity, ProbeResult, StrategyFacts
 from bench.strategy.probe_catalogue import CONTROL, Probe
 
@@ -34,13 +34,11 @@ def contradictions(
     """
     for result in outcomes[CONTROL].sights if CONTROL in outcomes else ():
         if result.outcome != "sees":
-            yield ProbeContradiction(Contradiction.BROKEN_PROBE, CONTROL, result.probe, result.outcome)
+            yield ProbeContradiction(CONTROL, result.probe, result.outcome)
     for facts in strategies:
         for result in outcomes[facts.name].sights if facts.name in outcomes else ():
-            sees = result.outcome == "sees"
-            if sees == (result.probe in facts.hides):
-                kind = Contradiction.SEEN if sees else Contradiction.UNDECLARED
-                yield ProbeContradiction(kind, facts.name, result.probe, result.outcome)
+            if (result.outcome == "sees") == (result.probe in facts.hides):
+                yield ProbeContradiction(facts.name, result.probe, result.outcome)
 
 
 def columns_of(outcomes: Mapping[str, Fidelity], names: Iterable[str]) -> list[Fidelity]:

@@ -156,25 +156,18 @@ class NoiseFinding:
     """Of that cell."""
 
 
-class Contradiction(StrEnum):
-    """How a probe's outcome contradicts a declaration."""
-
-    BROKEN_PROBE = "broken probe"
-    """The control, with real commits on plain connections, does not pass the probe."""
-    SEEN = "seen"
-    """The strategy declares to hide what its tests see."""
-    UNDECLARED = "undeclared"
-    """The strategy does not declare what its tests do not see."""
-
-
 @dataclass(frozen=True)
 class ProbeContradiction:
-    """A probe's outcome that contradicts what a strategy declares, or what every Postgres does."""
+    """
+    A probe's outcome that contradicts what a strategy declares.
 
-    contradiction: Contradiction
+    An outcome of the control contradicts the probe itself: it does not hold for real commits on plain connections.
+    """
+
     strategy: str
     probe: str
     outcome: Literal["sees", "hides", "breaks"]
+    """`sees` contradicts that the strategy declares to hide it; any other, that it does not declare it."""
 
 
 class RankingOutcome(StrEnum):

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.analysis.findings import (
-    Contradiction,
     Deviation,
     ErrorKind,
     NoiseFinding,
@@ -24,6 +23,7 @@ from bench.report.formatting import listed
 from bench.results.printable import printable
 from bench.results.records import ERROR, FAILED, WARM_UP, Run, StrategyFacts
 from bench.strategy.declaration import FLOOR, TWIN
+from bench.strategy.probe_catalogue import CONTROL
 
 KINDS_OF_ERROR, LONGEST_ERROR = 3, 160
 FIRST_OUTCOMES = 12
@@ -34,7 +34,15 @@ _SHOULD_FAIL = {
     "first passes": "the first test to pass and all others to fail",
     "alternates": "every other test to pass, starting with the first",
 }
-
+_REASONS = {
+    Reason.CANNOT_RUN: "cannot run here: {0.cause}",
+    Reason.FLOOR: "the floor: no isolation, rows leak",
+    Reason.FAILURES: "{0.tests} of {0.of} tests{where} failed{example}",
+    Reason.LEAKS: "{0.tests} of {0.of} tests{where} found rows of an earlier test, {declared}",
+    Reason.MISSING_TESTS: "{0.tests} of {0.of} tests{where} did not run",
+    Reason.NOT_PROBED: "it was not probed, so whether its tests see what is needed is not known",
+    Reason.NO_ROUND: "no timed round finished",
+}
 _TWIN_RATIO = f"{TWIN} / {FLOOR} = {{0.twin.value:.3f}} ({{0.twin.low:.3f}} to {{0.twin.high:.3f}})"
 _NOISE = {
     NoiseKind.NO_INTERVAL: f"Finished timed rounds: {{0.rounds}}; an interval needs {LEAST_ROUNDS}.",
@@ -99,7 +107,7 @@ def trap_text(trap: TrapResult) -> str:
 def deviation_text(trap: TrapResult) -> str:
     """Return what a trap declares that did not happen, without a full stop; empty where it failed as declared."""
     found = "; ".join(map(_deviation_text, trap.deviations))
-    if not any(one.deviation not in {Deviation.NOT_RUN, Deviation.STOPPED} for one in trap.deviations):
+    if {one.deviation for one in trap.deviations} <= {Deviation.NOT_RUN, Deviation.STOPPED}:
         return found
     return f"{found}: {'the run has too few tests for it' if trap.too_few_tests else 'a library has changed'}"
 
@@ -119,13 +127,11 @@ def noise_texts(noise: Noise) -> list[str]:
 
 def contradiction_text(found: ProbeContradiction) -> str:
     """Return how a probe's outcome contradicts a declaration, as a sentence."""
-    match found.contradiction:
-        case Contradiction.BROKEN_PROBE:
-            return f"the probe {found.probe} is broken: with real commits on plain connections it {found.outcome}."
-        case Contradiction.SEEN:
-            return f"{found.strategy} declares to hide {found.probe}, but its tests see it: remove it from `hides`."
-        case Contradiction.UNDECLARED:
-            return f"{found.strategy} {found.outcome} {found.probe} without declaring it: add it to `hides`."
+    if found.strategy == CONTROL:
+        return f"the probe {found.probe} is broken: with real commits on plain connections it {found.outcome}."
+    if found.outcome == "sees":
+        return f"{found.strategy} declares to hide {found.probe}, but its tests see it: remove it from `hides`."
+    return f"{found.strategy} {found.outcome} {found.probe} without declaring it: add it to `hides`."
 
 
 def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[ErrorKind, int]]) -> list[tuple[str, int]]:
@@ -147,31 +153,20 @@ def error_text(error: ErrorKind) -> str:
     return f"{error.type}: {error.message}"
 
 
-def reason_text(found: NotRanked) -> str:  # noqa: PLR0911 - one sentence for each reason
+def reason_text(found: NotRanked) -> str:
     """Return one reason why a strategy is not ranked or has no figure, without a full stop."""
-    where = " of the warm-up round" if found.in_warm_up else ""
-    share = f"{found.tests} of {found.of} tests{where}"
     match found.reason:
-        case Reason.CANNOT_RUN:
-            return f"cannot run here: {found.cause}"
-        case Reason.FLOOR:
-            return "the floor: no isolation, rows leak"
         case Reason.STOPPED if found.cell:
             return f"it {trouble_text(found.cell)}"
-        case Reason.FAILURES:
-            example = textwrap.shorten(error_text(found.error), LONGEST_ERROR, placeholder="...") if found.error else ""
-            return f"{share} failed" + (f": {example}" if example else "")
-        case Reason.LEAKS:
-            declared = "as it declares" if found.declared else "which it does not declare"
-            return f"{share} found rows of an earlier test, {declared}"
-        case Reason.MISSING_TESTS:
-            return f"{share} did not run"
-        case Reason.NOT_PROBED:
-            return "it was not probed, so whether its tests see what is needed is not known"
         case Reason.LACKS_PROBES:
             return f"its tests do not see {listed(found.probes)}"
-        case _:
-            return "no timed round finished"
+    example = textwrap.shorten(error_text(found.error), LONGEST_ERROR, placeholder="...") if found.error else ""
+    return _REASONS[found.reason].format(
+        found,
+        where=" of the warm-up round" if found.in_warm_up else "",
+        declared="as it declares" if found.declared else "which it does not declare",
+        example=f": {example}" if example else "",
+    )
 
 
 def _deviation_text(found: TrapFinding) -> str:

@@ -25,7 +25,7 @@ from bench.report.report_tables import (
     trap_table,
 )
 from bench.report.scaling_text import sentences
-from bench.report.tables import bullets, escaped, markdown_table
+from bench.report.tables import bullets, escaped, markdown_table, paragraph
 from bench.results.printable import printable
 
 SUMMARY = "summary.md"
@@ -53,57 +53,45 @@ def trap_lines(analysis: Analysis) -> Iterator[str]:
 
 
 def _markdown(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> Iterator[str]:
-    yield f"# {escaped(headline(analysis))}"
-    yield ""
-    yield from bullets([escaped(sentence) for sentence in answers(analysis)[1:]])
-    yield f"**{escaped(noise_text(analysis.noise))}**"
-    yield ""
+    yield from paragraph(f"# {escaped(headline(analysis))}")
+    yield from bullets([*map(escaped, answers(analysis)[1:])])
+    yield from paragraph(f"**{escaped(noise_text(analysis.noise))}**")
     yield from bullets([f"**{escaped(sentence)}**" for sentence in alarms(analysis)])
     yield from strategy_lines(analysis)
-    yield TIES
-    yield ""
-    yield from bullets([escaped(sentence) for sentence in not_ranked(analysis)])
+    yield from paragraph(TIES)
+    yield from bullets([*map(escaped, not_ranked(analysis))])
     if analysis.traps:
-        yield f"## {TRAPS}"
-        yield ""
+        yield from paragraph(f"## {TRAPS}")
         yield from trap_lines(analysis)
     for title, rows in figures(analysis, growth).items():
-        yield f"## {title}"
-        yield ""
+        yield from paragraph(f"## {title}")
         yield from markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
         if title in WORDS:
-            yield WORDS[title]
-            yield ""
-    yield from bullets([escaped(sentence) for sentence in sentences(growth)])
+            yield from paragraph(WORDS[title])
+    yield from bullets([*map(escaped, sentences(growth))])
     if swept:
         yield from _under_other_conditions(swept)
     if columns := probed(analysis):
-        yield f"## {PROBES}"
-        yield ""
+        yield from paragraph(f"## {PROBES}")
         yield from markdown_table(probe_table(columns), "l" * (1 + len(columns)))
-    yield "## Caveats"
-    yield ""
-    yield from bullets([escaped(caveat) for caveat in caveats(analysis)])
-    yield "## Made by"
-    yield ""
+    yield from paragraph("## Caveats")
+    yield from bullets([*map(escaped, caveats(analysis))])
+    yield from paragraph("## Made by")
     yield f"    {printable(analysis.run.command)}"
 
 
 def _under_other_conditions(swept: Conditions) -> Iterator[str]:
-    yield f"## {conditions_words.TITLE}"
-    yield ""
-    yield from bullets([escaped(sentence) for sentence in conditions_words.sentences(swept)])
+    yield from paragraph(f"## {conditions_words.TITLE}")
+    yield from bullets([*map(escaped, conditions_words.sentences(swept))])
     for title, rows in conditions_words.tables(swept).items():
-        yield f"### {title}"
-        yield ""
+        yield from paragraph(f"### {title}")
         yield from markdown_table(rows, "l" * len(rows[0]))
         if title in conditions_words.WORDS:
-            yield escaped(conditions_words.WORDS[title])
-            yield ""
+            yield from paragraph(escaped(conditions_words.WORDS[title]))
     yield from bullets(
         [
             escaped(sentence)
             for sentence in conditions_words.explanation_sentences(swept, conditions_words.explanations(swept))
         ]
     )
-    yield from bullets([escaped(sentence) for sentence in conditions_words.safety(swept)])
+    yield from bullets([*map(escaped, conditions_words.safety(swept))])

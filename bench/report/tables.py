@@ -31,6 +31,11 @@ def markdown_table(rows: Sequence[Sequence[str]], alignment: str) -> Iterator[st
     yield ""
 
 
+def paragraph(text: str) -> tuple[str, str]:
+    """Return the lines of a paragraph or a heading: the text, and an empty line."""
+    return text, ""
+
+
 def bullets(sentences: Sequence[str]) -> Iterator[str]:
     """Yield the lines of a list."""
     yield from (f"- {sentence}" for sentence in sentences)
