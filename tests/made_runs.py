@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from bench.analysis.estimates import Estimate, bounds
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.results.endpoints import Source
 from bench.results.records import (
@@ -140,6 +141,13 @@ def rounds_of(costs: dict[str, float], rounds: range = range(8), noise: float = 
 def by_name(analysis: Analysis) -> dict[str, StrategyResult]:
     """Return results by the name of the strategy."""
     return {result.facts.name: result for result in analysis.strategies}
+
+
+def covers(estimate: Estimate | None, truth: float) -> bool:
+    """Whether there is an interval that contains the truth."""
+    low, high = bounds(estimate)
+    assert low <= high
+    return low <= truth <= high
 
 
 NONE, TWIN, FAST, SLOW = facts("none"), facts("none_twin"), facts("fast"), facts("slow")
