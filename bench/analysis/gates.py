@@ -6,7 +6,7 @@ Gates for a CI job: how much worse the second of two runs may be.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 
 from bench.analysis.comparison import Comparison, Pair
 from bench.results.errors import UserError
@@ -23,21 +23,17 @@ class Gates:
     wal: float | None = None
     statements: float | None = None
 
-    def __bool__(self) -> bool:
-        """Whether any limit is set."""
-        return (self.slower, self.wal, self.statements) != (None, None, None)
 
-
-class GateReason(Enum):
+class GateReason(StrEnum):
     """Why a strategy failed a gate."""
 
-    NOT_MEASURED = auto()
+    NOT_MEASURED = "not measured"
     """It is ranked in A and missing in B."""
-    NOT_RANKED = auto()
+    NOT_RANKED = "not ranked"
     """It is ranked in A and not in B."""
-    SLOWER = auto()
-    WAL = auto()
-    STATEMENTS = auto()
+    SLOWER = "slower"
+    WAL = "WAL per test"
+    STATEMENTS = "statements per test"
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def failed_gates(comparison: Comparison, gates: Gates) -> list[GateFailure]:
     :raises UserError: a gate cannot be checked because the workloads differ, nothing is ranked in A, or a confidence
         interval or a witness is missing.
     """
-    if not gates:
+    if gates == Gates():
         return []
     a, b = comparison.a, comparison.b
     if not comparison.same_workload:
@@ -86,14 +82,16 @@ def _failures(name: str, pair: Pair | None, gates: Gates) -> Iterator[GateFailur
         return
     if gates.slower is not None and _is_slower(pair, gates.slower):
         yield GateFailure(name, GateReason.SLOWER, pair, gates.slower)
-    if gates.wal is not None:
-        a, b = _both(pair, "WAL", pair.a.wal_bytes, pair.b.wal_bytes)
-        if b > a * (1 + gates.wal) and b - a > LEAST_WAL:
-            yield GateFailure(name, GateReason.WAL, pair, gates.wal)
-    if gates.statements is not None:
-        a, b = _both(pair, "statements", pair.a.statements, pair.b.statements)
-        if b > a * (1 + gates.statements):
-            yield GateFailure(name, GateReason.STATEMENTS, pair, gates.statements)
+    for reason, allowed, a, b, least in (
+        (GateReason.WAL, gates.wal, pair.a.wal_bytes, pair.b.wal_bytes, LEAST_WAL),
+        (GateReason.STATEMENTS, gates.statements, pair.a.statements, pair.b.statements, 0.0),
+    ):
+        if allowed is None:
+            continue
+        if a is None or b is None:
+            raise UserError(f"{pair.name} has no {reason} in one of the runs: measure with --tests 3 or more.")
+        if b > a * (1 + allowed) and b - a > least:
+            yield GateFailure(name, reason, pair, allowed)
 
 
 def _is_slower(pair: Pair, share: float) -> bool:
@@ -109,9 +107,3 @@ def _is_slower(pair: Pair, share: float) -> bool:
     if ratio.low is None:
         raise UserError(f"{pair.name} has no confidence interval, which takes two rounds: measure with --rounds 6.")
     return ratio.low > 1 and min(ratio.value, pair.ratio.value) > 1 + share
-
-
-def _both(pair: Pair, what: str, a: float | None, b: float | None) -> tuple[float, float]:
-    if a is None or b is None:
-        raise UserError(f"{what} per test of {pair.name} is not known in both runs: measure with --tests 3 or more.")
-    return a, b

@@ -175,7 +175,8 @@ def analyse_scaling(run: Run, cells: Iterable[Cell | CellFigures]) -> Scaling:
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
     fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
-    competing = {one.name: fits[one.name] for one in shown if _competes(one, axes["tests"])}
+    ranked = [one for one in shown if not one.not_ranked and one.usable(axes["tests"])[0] == axes["tests"]]
+    competing = {one.name: fits[one.name] for one in ranked}
     pairs = compare_totals(competing, compare_lines(fits.get(TWIN), fits.get(FLOOR)))
     return Scaling(
         lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
@@ -210,12 +211,8 @@ def trend_of(ratio: Estimate, noise: float) -> Trend:
 def _axis(run: Run, factor: Factor) -> list[Size]:
     """Return the base and the sizes that differ from it in this factor alone, smallest first."""
     base = run.workload.size
-    sizes = {base, *(size for size in run.workload.sweep if _with(size, factor, getattr(base, factor)) == base)}
-    return sorted(sizes, key=lambda size: int(getattr(size, factor)))
-
-
-def _with(size: Size, factor: Factor, value: int) -> Size:
-    return replace(size, **{factor: value})
+    sizes = {size for size in run.workload.sweep if replace(size, **{factor: getattr(base, factor)}) == base}
+    return sorted({base, *sizes}, key=lambda size: int(getattr(size, factor)))
 
 
 def _trouble(cell: CellFigures) -> NotRanked | None:
@@ -239,10 +236,6 @@ def _costs(strategy: _Strategy, size: Size) -> dict[int, float]:
 def _place(strategy: _Strategy, base: Size) -> tuple[bool, float]:
     costs = _costs(strategy, base)
     return bool(strategy.not_ranked), float(np.median(list(costs.values()))) if costs else np.inf
-
-
-def _competes(strategy: _Strategy, sizes: Sequence[Size]) -> bool:
-    return not strategy.not_ranked and strategy.usable(sizes)[0] == sizes
 
 
 # --- from figures to lines and curves

@@ -31,7 +31,7 @@ def compare_runs(a: Path, b: Path, gates: Gates, console: Console) -> list[GateF
     comparison = compare(read_compared_run(a), read_compared_run(b))
     failures = failed_gates(comparison, gates)
     _print(comparison, console)
-    if gates:
+    if gates != Gates():
         console.print()
         for failure in failures:
             console.print(Text(printable(f"GATE FAILED: {gate_text(failure)}"), style="bold red"))

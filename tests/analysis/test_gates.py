@@ -160,7 +160,7 @@ def test_a_gate_that_cannot_be_checked_is_refused() -> None:
     with pytest.raises(UserError, match=r"fast has no confidence interval.*--rounds 6"):
         failures(Gates(slower=0.2), {}, rounds=range(2))
     unwitnessed: CellChange = lambda cell: dataclasses.replace(cell, wal_bytes_per_test=None)  # noqa: E731 - typed
-    with pytest.raises(UserError, match=r"WAL per test of fast is not known"):
+    with pytest.raises(UserError, match=r"fast has no WAL per test"):
         failures(Gates(wal=0.2), {}, unwitnessed)
     floors = [cell for cell in rounds_of(COSTS) if cell.strategy in ("none", "none_twin")]
     only_floor = compare(compared_run("before", floors, a_run(facts("none"))), compared_run("after", after({})))

@@ -8,6 +8,7 @@ import dataclasses
 import re
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ NONE, TWIN, FLAT, STEEP = facts("none"), facts("none_twin"), facts("flat"), fact
 TRAP = facts("trap", errors=(("RuntimeError", "loop"),), failures="all fail")
 
 Cost = Callable[[Size], float]
+Result = TypeVar("Result", FittedLine, CostCurve, Total)
 
 
 def swept(*strategies: StrategyFacts, base: Size = BASE, sweep: Iterable[Size] = ()) -> Run:
@@ -86,41 +88,46 @@ def always(seconds: float) -> Cost:
     return lambda _: seconds
 
 
-def line_of(scaling: Scaling, name: str) -> FittedLine:
-    """Return the line of a strategy."""
-    return next(line for line in scaling.lines if line.strategy == name)
+CROSSING: dict[str, tuple[float, Cost]] = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
+"""Two strategies that break even at 200 tests."""
 
 
-def curve_of(scaling: Scaling, name: str) -> CostCurve:
-    """Return the only curve of a strategy."""
-    return next(curve for curves in scaling.curves.values() for curve in curves if curve.strategy == name)
+def scaled(
+    truth: dict[str, tuple[float, Cost]],
+    sweep: tuple[Size, ...] = (),
+    *,
+    base: Size = BASE,
+    rounds: int = 8,
+    noise: float = 0.01,
+) -> Scaling:
+    """Analyse a run of strategies with these costs."""
+    cells = cells_of(truth, (base, *sweep), rounds=rounds, noise=noise)
+    return analyse_scaling(swept(*map(facts, truth), base=base, sweep=sweep), cells)
+
+
+def of(results: Iterable[Result], strategy: str) -> Result:
+    """Return the result of a strategy."""
+    return next(result for result in results if result.strategy == strategy)
 
 
 # --- lines
 
 
 def test_a_line_finds_fixed_cost_and_cost_per_test() -> None:
-    """The intervals contain 2 s and 10 ms per test although rounds vary by 20 %; line and phases agree."""
-    cells = cells_of({"flat": (2.0, always(0.010))}, (BASE, *OVER_TESTS))
-    scaling = analyse_scaling(swept(FLAT, sweep=OVER_TESTS), cells)
-    line = line_of(scaling, "flat")
-    assert covers(line.fixed, 2.0)
-    assert covers(line.per_test, 0.010)
-    assert line.phases_fixed == pytest.approx(2.0, rel=0.2)
-    assert line.phases_per_test == pytest.approx(0.010, rel=0.2)
-    assert sentences(scaling) == []
-
-
-def test_line_and_phases_are_compared_within_rounds() -> None:
-    """Rounds that vary by 20 % widen the interval of the line, but not that of its distance from the phases."""
-    cells = cells_of({"flat": (2.0, always(0.010))}, (BASE, *OVER_TESTS), noise=0.001)
-    line = line_of(analyse_scaling(swept(FLAT, sweep=OVER_TESTS), cells), "flat")
-    for blurred, off in ((line.fixed, line.fixed_off), (line.per_test, line.per_test_off)):
-        assert covers(off, 0)
-        low, high = bounds(blurred)
+    """The intervals contain the truth; rounds that vary by 20 % widen them, but not the distance from the phases."""
+    scaling = scaled({"flat": (2.0, always(0.010))}, OVER_TESTS, noise=0.001)
+    line = of(scaling.lines, "flat")
+    for figure, truth, phases, off in (
+        (line.fixed, 2.0, line.phases_fixed, line.fixed_off),
+        (line.per_test, 0.010, line.phases_per_test, line.per_test_off),
+    ):
+        assert covers(figure, truth)
+        assert phases == pytest.approx(truth, rel=0.2)
+        low, high = bounds(figure)
         assert high / low > 1.1
         low, high = bounds(off)
-        assert high - low < 0.01
+        assert low <= 0 <= high < low + 0.01
+    assert sentences(scaling) == []
 
 
 def lacking_call_time(cell: Cell) -> Cell:
@@ -158,7 +165,7 @@ def test_the_usual_time_between_tests_is_not_reported(residual: float) -> None:
         for cell in cells_of({"flat": (2.0, always(0.010))}, (BASE, *OVER_TESTS), noise=0.001)
     ]
     scaling = analyse_scaling(swept(FLAT, sweep=OVER_TESTS), cells)
-    assert not covers(line_of(scaling, "flat").per_test_off, 0)
+    assert not covers(of(scaling.lines, "flat").per_test_off, 0)
     assert sentences(scaling) == []
 
 
@@ -205,40 +212,32 @@ def test_coverage_of_lines(rounds: int) -> None:
 # --- break-even
 
 
-def test_break_even_of_a_sweep() -> None:
-    """1 s and 20 ms per test against 3 s and 10 ms take the same time at 200 tests."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    scaling = analyse_scaling(swept(FLAT, STEEP, sweep=OVER_TESTS), cells_of(truth, (BASE, *OVER_TESTS)))
+@pytest.mark.parametrize("sweep", [(), OVER_TESTS], ids=["phases", "sweep"])
+def test_break_even(sweep: tuple[Size, ...]) -> None:
+    """1 s and 20 ms per test against 3 s and 10 ms take the same time at 200 tests; a sweep is not needed for that."""
+    scaling = scaled(CROSSING, sweep)
     (found,) = scaling.break_evens
     assert (found.below, found.above) == ("steep", "flat")
     assert covers(found.tests, 200)
     assert found.tests.value == pytest.approx(200, rel=0.05)
+    assert bool(tables(scaling)) == bool(sweep)
     (sentence,) = sentences(scaling)
-    found_numbers = re.fullmatch(
+    numbers = re.fullmatch(
         r"steep is faster than flat for suites of fewer than about (\d+) tests, and slower for larger ones; "
         r"from (\d+) to (\d+) tests they are tied\.",
         sentence,
     )
-    assert found_numbers
-    even, low, high = map(int, found_numbers.groups())
+    assert numbers
+    even, low, high = map(int, numbers.groups())
     assert 190 <= low < 200 < high <= 215
     assert even in {190, 200, 210}
-
-
-def test_break_even_without_a_sweep() -> None:
-    """The phases of a single size give it as well; there are no tables then."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    scaling = analyse_scaling(swept(FLAT, STEEP), cells_of(truth, (BASE,)))
-    assert covers(scaling.break_evens[0].tests, 200)
-    assert tables(scaling) == {}
-    assert len(sentences(scaling)) == 1
 
 
 @given(st.floats(0.5, 3), st.floats(0.1, 5), st.floats(0.002, 0.1), st.floats(0.0005, 0.1))
 def test_break_even_is_where_the_lines_cross(fixed: float, more: float, per_test: float, dearer: float) -> None:
     """Without noise it is the ratio of both differences, in fixed cost and in cost per test, if that is 1 or more."""
     truth = {"steep": (fixed, always(per_test + dearer)), "flat": (fixed + more, always(per_test))}
-    scaling = analyse_scaling(swept(FLAT, STEEP), cells_of(truth, (BASE,), rounds=6, noise=0))
+    scaling = scaled(truth, rounds=6, noise=0)
     if more / dearer > 1.01:
         (found,) = scaling.break_evens
         assert (found.below, found.above) == ("steep", "flat")
@@ -259,7 +258,7 @@ def test_break_even_is_where_the_lines_cross(fixed: float, more: float, per_test
 def test_no_break_even(steep: tuple[float, float], flat: tuple[float, float]) -> None:
     """Either one strategy is faster for all suites, or the two are tied at one end."""
     truth = {"steep": (steep[0], always(steep[1])), "flat": (flat[0], always(flat[1]))}
-    assert analyse_scaling(swept(FLAT, STEEP), cells_of(truth, (BASE,), noise=0.02)).break_evens == ()
+    assert scaled(truth, noise=0.02).break_evens == ()
 
 
 def test_strategies_that_are_not_ranked_have_no_break_even() -> None:
@@ -285,9 +284,8 @@ def test_differences_within_the_noise_give_no_break_even() -> None:
     """If the twin costs 10 % more than the floor, smaller differences are noise."""
     truth = {"steep": (1.00, always(0.0105)), "flat": (1.05, always(0.010))}
     equals = {"none": (1.0, always(0.010)), "none_twin": (1.1, always(0.011))}
-    run = swept(NONE, TWIN, FLAT, STEEP)
-    assert len(analyse_scaling(run, cells_of(truth, (BASE,), noise=0.001)).break_evens) == 1
-    noisy = analyse_scaling(run, cells_of({**truth, **equals}, (BASE,), noise=0.001))
+    assert len(scaled(truth, noise=0.001).break_evens) == 1
+    noisy = scaled({**truth, **equals}, noise=0.001)
     assert noisy.break_evens == ()
     assert noisy.noise == pytest.approx(1.1, rel=0.01)
 
@@ -295,25 +293,13 @@ def test_differences_within_the_noise_give_no_break_even() -> None:
 # --- total times
 
 
-def total_of(scaling: Scaling, name: str) -> Total:
-    """Return the total times of a strategy."""
-    return next(total for total in scaling.totals if total.strategy == name)
-
-
-def test_total_times_are_those_of_the_lines() -> None:
-    """1 s and 20 ms per test are 1.02 s for one test, 21 s for 1,000, 2,001 s for 100,000."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    total = total_of(analyse_scaling(swept(FLAT, STEEP), cells_of(truth, (BASE,))), "steep")
-    assert (total.tests[0], total.tests[-1]) == (1, MOST_TESTS)
+def test_total_times() -> None:
+    """1 s and 20 ms per test are 21 s for 1,000 tests; each strategy is faster on one side of the break-even."""
+    totals = scaled(CROSSING).totals
+    steep, flat = of(totals, "steep"), of(totals, "flat")
+    assert (steep.tests[0], steep.tests[-1]) == (1, MOST_TESTS)
     for tests, seconds in ((1, 1.02), (1000, 21), (MOST_TESTS, 2001)):
-        assert covers(total.seconds[total.tests.index(tests)], seconds)
-
-
-def test_total_times_name_the_faster_strategies() -> None:
-    """One strategy is faster below the break-even, the other above it, and neither at it."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    scaling = analyse_scaling(swept(FLAT, STEEP), cells_of(truth, (BASE,)))
-    steep, flat = total_of(scaling, "steep"), total_of(scaling, "flat")
+        assert covers(steep.seconds[steep.tests.index(tests)], seconds)
     even = min(range(len(steep.tests)), key=lambda place: abs(steep.tests[place] - 200))
     assert [sorted(flat.faster[place]) for place in (0, even, -1)] == [["steep"], [], []]
     assert [sorted(steep.faster[place]) for place in (0, even, -1)] == [[], [], ["flat"]]
@@ -322,9 +308,8 @@ def test_total_times_name_the_faster_strategies() -> None:
 def test_only_ranked_strategies_have_total_times() -> None:
     """One round gives times without intervals."""
     truth = {"none": (0.5, always(0.030)), "none_twin": (0.5, always(0.030)), "flat": (3.0, always(0.010))}
-    scaling = analyse_scaling(swept(NONE, TWIN, FLAT), cells_of(truth, (BASE,), rounds=1))
-    assert [total.strategy for total in scaling.totals] == ["flat"]
-    assert scaling.totals[0].seconds[0].low is None
+    (total,) = scaled(truth, rounds=1).totals
+    assert (total.strategy, total.seconds[0].low) == ("flat", None)
 
 
 # --- cost by number of tables and rows
@@ -336,8 +321,8 @@ def test_growth_by_number_of_tables() -> None:
         "steep": (1.0, lambda size: 0.010 + 100e-6 * size.tables),
         "flat": (1.0, always(0.010)),
     }
-    scaling = analyse_scaling(swept(FLAT, STEEP, sweep=OVER_TABLES), cells_of(truth, (BASE, *OVER_TABLES)))
-    steep, flat = curve_of(scaling, "steep"), curve_of(scaling, "flat")
+    scaling = scaled(truth, OVER_TABLES)
+    steep, flat = (of(scaling.curves["tables"], name) for name in ("steep", "flat"))
     assert covers(steep.slope, 100e-6)
     assert covers(flat.slope, 0)
     assert [point.value for point in steep.points] == [5, 50, 200]
@@ -358,30 +343,24 @@ def test_growth_by_number_of_tables() -> None:
 def test_growth_by_number_of_rows_is_shown_per_thousand() -> None:
     """Copying 100,000 rows in 50 ms is 500 microseconds per 1,000 rows."""
     truth: dict[str, tuple[float, Cost]] = {"steep": (1.0, lambda size: 0.010 + 0.5e-6 * size.rows)}
-    scaling = analyse_scaling(swept(STEEP, sweep=OVER_ROWS), cells_of(truth, (BASE, *OVER_ROWS), noise=0.001))
-    (rows,) = tables(scaling).values()
-    assert rows[0][6] == "µs per 1,000 rows"
+    ((title, rows),) = tables(scaled(truth, OVER_ROWS, noise=0.001)).items()
+    assert (title, rows[0][6]) == ("Cost per test by number of rows", "µs per 1,000 rows")
     assert 450 < float(rows[1][6]) < 550
-    assert list(tables(scaling)) == ["Cost per test by number of rows"]
 
 
 def test_growth_within_the_noise_is_flat() -> None:
     """A significant growth of 3 % counts as flat if the twin differs from the floor by 5 %."""
     truth: dict[str, tuple[float, Cost]] = {"steep": (1.0, lambda size: 0.010 * (1.03 if size.tables > 5 else 1.0))}
     equals = {"none": (1.0, always(0.010)), "none_twin": (1.0, always(0.0105))}
-    sizes = (BASE, *OVER_TABLES)
-    run = swept(NONE, TWIN, STEEP, sweep=OVER_TABLES)
-    alone = tables(analyse_scaling(run, cells_of(truth, sizes, noise=0.001)))
-    beside = tables(analyse_scaling(run, cells_of({**truth, **equals}, sizes, noise=0.001)))
-    assert next(iter(alone.values()))[1][4] == "x 1.03"
-    assert next(iter(beside.values()))[1][4] == "flat"
+    for costs, trend in ((truth, "x 1.03"), ({**truth, **equals}, "flat")):
+        (rows,) = tables(scaled(costs, OVER_TABLES, noise=0.001)).values()
+        assert rows[1][4] == trend
 
 
 def test_growth_hidden_by_noise_is_not_called_flat() -> None:
     """Three rounds of cells that vary by 33 % do not show whether the cost doubled."""
     truth: dict[str, tuple[float, Cost]] = {"steep": (1.0, lambda size: 0.010 * (2 if size.tables == 200 else 1))}
-    cells = cells_of(truth, (BASE, *OVER_TABLES), rounds=3, noise=0.33)
-    (rows,) = tables(analyse_scaling(swept(STEEP, sweep=OVER_TABLES), cells)).values()
+    (rows,) = tables(scaled(truth, OVER_TABLES, rounds=3, noise=0.33)).values()
     assert rows[1][4] == "not known"
 
 
@@ -390,10 +369,8 @@ def test_growth_hidden_by_noise_is_not_called_flat() -> None:
 
 def test_one_round_gives_figures_without_intervals() -> None:
     """Then nothing is significant: no trend, no disagreement, no break-even."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    run = swept(FLAT, STEEP, sweep=(*OVER_TESTS, *OVER_TABLES, *OVER_ROWS))
-    scaling = analyse_scaling(run, cells_of(truth, (BASE, *run.workload.sweep), rounds=1))
-    assert line_of(scaling, "flat").fixed.low is None
+    scaling = scaled(CROSSING, (*OVER_TESTS, *OVER_TABLES, *OVER_ROWS), rounds=1)
+    assert of(scaling.lines, "flat").fixed.low is None
     assert sentences(scaling) == []
     over_tests, over_tables, over_rows = tables(scaling).values()
     assert [row[2] for row in over_tests[1:]] == ["-", "-"]
@@ -439,7 +416,7 @@ def test_trouble_at_a_size_removes_its_figure(how: Callable[[Cell], Cell], words
     }
     cells = broken(cells_of(truth, (BASE, *OVER_TABLES), noise=0.001), OVER_TABLES[1], how)
     scaling = analyse_scaling(swept(FLAT, STEEP, sweep=OVER_TABLES), cells)
-    curve = curve_of(scaling, "steep")
+    curve = of(scaling.curves["tables"], "steep")
     assert [point.per_test is None for point in curve.points] == [False, False, True]
     assert covers(curve.slope, 100e-6)
     assert sentences(scaling) == [f"steep has no figure at 200 tables: {words}"]
@@ -449,10 +426,9 @@ def test_trouble_at_a_size_removes_its_figure(how: Callable[[Cell], Cell], words
 
 def test_trouble_at_a_number_of_tests_excludes_a_strategy_from_break_evens() -> None:
     """Its line goes through the remaining sizes."""
-    truth = {"steep": (1.0, always(0.020)), "flat": (3.0, always(0.010))}
-    cells = broken(cells_of(truth, (BASE, *OVER_TESTS)), OVER_TESTS[1], died)
+    cells = broken(cells_of(CROSSING, (BASE, *OVER_TESTS)), OVER_TESTS[1], died)
     scaling = analyse_scaling(swept(FLAT, STEEP, sweep=OVER_TESTS), cells)
-    assert covers(line_of(scaling, "steep").per_test, 0.020)
+    assert covers(of(scaling.lines, "steep").per_test, 0.020)
     assert scaling.break_evens == ()
     assert sentences(scaling) == [
         "steep has no figure at 1000 tests: it crashed in round 2: exit code -9 (in 2 of 8 rounds)."
@@ -461,16 +437,15 @@ def test_trouble_at_a_number_of_tests_excludes_a_strategy_from_break_evens() -> 
 
 def test_a_dead_server_is_not_blamed_on_the_strategy() -> None:
     """Its cell is ignored, and the other rounds count."""
-    truth = {"steep": (1.0, always(0.020))}
 
     def lost(cell: Cell) -> Cell:
         return dataclasses.replace(died(cell), status="server died")
 
     scaling = analyse_scaling(
-        swept(STEEP, sweep=OVER_TESTS), broken(cells_of(truth, (BASE, *OVER_TESTS)), OVER_TESTS[1], lost)
+        swept(FLAT, STEEP, sweep=OVER_TESTS), broken(cells_of(CROSSING, (BASE, *OVER_TESTS)), OVER_TESTS[1], lost)
     )
-    assert covers(line_of(scaling, "steep").per_test, 0.020)
-    assert sentences(scaling) == []
+    assert covers(of(scaling.lines, "steep").per_test, 0.020)
+    assert scaling.missing == ()
 
 
 def test_a_later_cell_replaces_an_earlier_one() -> None:
@@ -517,8 +492,8 @@ def test_a_line_below_zero_has_no_break_even_and_no_total_times() -> None:
     """A small fixed cost drowns in the noise of long suites; its interval shows that."""
     base, longer = Size(1000, 5, 0), Size(3000, 5, 0)
     truth = {"steep": (1.0, always(0.020)), "flat": (30.0, always(0.010))}
-    scaling = analyse_scaling(swept(FLAT, STEEP, base=base, sweep=[longer]), cells_of(truth, (base, longer), noise=0.1))
-    low, _ = bounds(line_of(scaling, "steep").fixed)
+    scaling = scaled(truth, (longer,), base=base, noise=0.1)
+    low, _ = bounds(of(scaling.lines, "steep").fixed)
     assert low < 0
     assert scaling.break_evens == ()
     assert [total.strategy for total in scaling.totals] == ["flat"]

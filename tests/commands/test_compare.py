@@ -1,6 +1,7 @@
 """Comparing two runs: ratios, differences, the console output, and which runs are refused. The cells are synthetic."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -180,10 +181,7 @@ def test_the_order_of_the_output(tmp_path: Path) -> None:
         "The floor itself is slower in B",
         "GATE FAILED: slow is slower",
     ]
-    place = 0
-    for words in order:
-        assert words in text[place:], words
-        place = text.index(words, place) + len(words)
+    assert re.search(".*".join(map(re.escape, order)), text, re.DOTALL)
     assert len(failed) == 1
 
 
