@@ -9,8 +9,8 @@ from bench.report.page.drawing import Drawing
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell of a table."""
+class LinkedText:
+    """The text in one place of a table."""
 
     text: str
     anchor: str
@@ -25,7 +25,7 @@ class ConditionsTable:
     words: str
     """An explanation; may be empty."""
     heads: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[LinkedText]]
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def conditions_section(conditions: Conditions, drawing: Drawing) -> ConditionsSe
 
 def _cells(
     title: str, rows: Sequence[Sequence[str]], names: Sequence[str], anchors: Mapping[tuple[str, int], str]
-) -> list[list[Cell]]:
+) -> list[list[LinkedText]]:
     """Return the cells of a table below its header; `names` are what its rows are about, if they have reasons."""
-    cells = [[Cell(text, "") for text in row] for row in rows]
+    cells = [[LinkedText(text, "") for text in row] for row in rows]
     for name, row in zip(names, cells, strict=bool(names)):
         for place, cell in enumerate(row[1:]):
             if anchor := anchors.get((name, place)):
                 # A strategy has a reason only where it has no figure.
-                row[place + 1] = Cell("no figure" if title == COSTS else cell.text, anchor)
+                row[place + 1] = LinkedText("no figure" if title == COSTS else cell.text, anchor)
     return cells
