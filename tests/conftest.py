@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bench.commands.cli import main
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.paths import ROOT
 from bench.server import Server, open_server
 from bench.server.embedded import has_room
@@ -74,7 +74,7 @@ def own_server(server_kind: str) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[Server]:
     """The embedded Postgres, which lives as long as the tests, and so needs no disk, nor to wait for it."""
-    with open_server(Source("embedded", settings={"fsync": "off"}, tmpfs=has_room())) as server:
+    with open_server(ServerSource("embedded", settings={"fsync": "off"}, tmpfs=has_room())) as server:
         yield server
 
 
@@ -84,7 +84,7 @@ def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]
     if server_kind == "embedded":
         yield request.getfixturevalue("embedded_server")
         return
-    with open_server(Source(server_kind, tmpfs=True)) as server:
+    with open_server(ServerSource(server_kind, tmpfs=True)) as server:
         yield server
 
 

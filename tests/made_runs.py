@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.analysis.estimates import Estimate, bounds
 from bench.analysis.ranking import Analysis, StrategyResult
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.records import (
     SCHEMA,
     Cell,
@@ -58,7 +58,7 @@ def a_run(*strategies: StrategyFacts, tests: int = TESTS) -> Run:
         database_prefix="looptrap_0a1b2c3d_",
         commit="",
         command="nox -s bench",
-        configuration=Configuration(tuple(one.name for one in strategies), source=Source(), cell_timeout=900),
+        configuration=Configuration(tuple(one.name for one in strategies), source=ServerSource(), cell_timeout=900),
         seed=1,
         limits=RoundLimits(7, 7, None),
         decisions=(Decision(DecisionKind.ROUNDS_DONE, 7),),

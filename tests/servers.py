@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 import pytest
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.files import CELLS_FILE
 from bench.results.paths import ROOT
 from bench.server import Server, open_server
@@ -47,7 +47,7 @@ def assert_nothing_left(folder: Path) -> None:
     assert [path.name for path in folder.iterdir() if path.name != "run"] == []
 
 
-def leave_a_database(source: Source) -> NoReturn:
+def leave_a_database(source: ServerSource) -> NoReturn:
     """Make a database and fail before it is dropped."""
     with open_server(source) as server:
         server.create_database("looptrap_left")

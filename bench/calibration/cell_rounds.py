@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench.measure.cell import CellOrder, run_cell
 from bench.measure.progress import ProgressDisplay
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.records import PASSED, WARM_UP, Cell, Size
 from bench.server import Server, open_server
@@ -38,7 +38,7 @@ class RoundOptions:
     """Number of measured rounds. A warm-up before them runs the first variant alone, and is discarded."""
     tests: int
     """Tests per cell."""
-    source: Source
+    source: ServerSource
     """Where Postgres comes from."""
 
 

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from bench.commands.options import server_options, strategies_options, with_peers
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError, unwritable
 from bench.results.files import FIDELITY, FIDELITY_FILE
 from bench.results.paths import ROOT
@@ -45,7 +45,7 @@ def check(ctx: click.Context, /, *, names: str, peers: bool, why: tuple[str, str
         ctx.exit(1)
 
 
-def check_strategies(names: str, source: Source, console: Console) -> bool:
+def check_strategies(names: str, source: ServerSource, console: Console) -> bool:
     """
     Run the probes, print the outcomes, and return whether they match the declarations.
 

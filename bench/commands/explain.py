@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.commands.options import server_options
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.paths import ROOT
 
 FOLDER = ROOT / "results" / "explain"
@@ -26,7 +26,7 @@ def explain(name: str, **options: Any) -> None:  # noqa: ANN401 - click has chec
     explain_strategy(name, options["source"], Console())
 
 
-def explain_strategy(name: str, source: Source, console: Console) -> None:
+def explain_strategy(name: str, source: ServerSource, console: Console) -> None:
     """
     Trace three tests under a strategy, print the trace, and draw it.
 
@@ -54,7 +54,7 @@ def explain_strategy(name: str, source: Source, console: Console) -> None:
     from bench.report.charts.timeline import picture
     from bench.report.trace_console import print_trace
 
-    TRACES.keep(FOLDER, made[0])
+    TRACES.store(FOLDER, made[0])
     _, png = picture(made[0]).write(FOLDER)
     print_trace(made[0], console)
     console.print(Text(f"Picture: {png}"), soft_wrap=True)

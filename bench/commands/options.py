@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, ServerSource, Transport
 from bench.strategy.discovery import ALL, CORE, PEERS
 
 _T = TypeVar("_T")
@@ -67,7 +67,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_source(*args: object, settings: Sequence[tuple[str, str]], **options: Any) -> None:  # noqa: ANN401 - click has checked them
         parts = {name: options.pop(name) for name in ("choice", "image", "allow_remote", "pg", "tmpfs", "transport")}
-        command(*args, **options, source=Source(settings=dict(settings), **parts))
+        command(*args, **options, source=ServerSource(settings=dict(settings), **parts))
 
     for option in (
         click.option("--allow-remote", is_flag=True, help="Accept a DSN of another host."),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench.measure import schedule
 from bench.measure.interpreters import look
-from bench.measure.sweep import Asked
-from bench.results.endpoints import Client, Source
+from bench.measure.sweep import ConditionSpec
+from bench.results.endpoints import Client, ServerSource
 from bench.results.errors import UserError
 from bench.results.records import (
     SCHEMA,
@@ -52,7 +52,7 @@ class RunOptions:
     rounds: int | None
     quick: bool
     budget: float
-    source: Source
+    source: ServerSource
     client: Client
     seed: int | None
     out: Path | None
@@ -114,7 +114,7 @@ def _facts(strategy: LoadedStrategy, client: Client, adopt: Adopt) -> StrategyFa
         return replace(facts, no_fixture=str(error))
 
 
-def _kept(options: RunOptions, server: Server) -> Source:
+def _kept(options: RunOptions, server: Server) -> ServerSource:
     """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
     kind = server.facts.kind
     return options.source if sweeps_servers(options.sweep) else replace(options.source, choice=kind)
@@ -134,7 +134,7 @@ def machine_of(client: Client) -> Machine:
     return replace(machine, python=found.python, packages=found.packages)
 
 
-def describe_condition(asked: Asked, server: ServerFacts) -> Condition:
+def describe_condition(asked: ConditionSpec, server: ServerFacts) -> Condition:
     """Describe a condition, with Python and packages as its tests find them."""
     path = asked.client.interpreter
     return Condition(

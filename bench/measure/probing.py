@@ -75,7 +75,7 @@ def probe_into(  # noqa: PLR0917 - the client is the one that most callers leave
         [strategy for strategy in strategies if can_be_probed(strategy)],
         server,
         database_prefix,
-        lambda fidelity: FIDELITY.keep(folder, fidelity),
+        lambda fidelity: FIDELITY.store(folder, fidelity),
         console,
         client or Client(),
     )

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bench.measure.description import Servers, describe_condition, machine_of, sweeps_servers
 from bench.measure.schedule import Plan
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.paths import typed
 from bench.results.records import SCHEMA, Condition, Machine, Run, ServerFacts, StrategyFacts, Workload
@@ -61,7 +61,7 @@ def check_same_servers(folder: Path, run: Run, servers: Servers) -> None:
         _refuse_differences(folder, run, what, replace(then[name], why=""), replace(server.facts, why=""))
 
 
-def source_to_resume(folder: Path, run: Run, given: Source) -> Source:
+def source_to_resume(folder: Path, run: Run, given: ServerSource) -> ServerSource:
     """
     Return where the server of a resumed run comes from.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from bench.measure.cell import CellOrder, clear_away, run_cell
 from bench.measure.stopping import EQUAL_WITHIN, Costs, Limits, all_settled, resting
-from bench.measure.sweep import Asked
+from bench.measure.sweep import ConditionSpec
 from bench.results.errors import unwritable
 from bench.results.files import append_cell, drop_torn_line, read_cells
 from bench.results.records import WARM_UP, Cell, Decision, DecisionKind, Size
@@ -59,7 +59,7 @@ class Plan:
     seed: int
     cell_timeout: float
     """Seconds after which a cell is killed."""
-    conditions: Sequence[Asked] = field(default_factory=lambda: [Asked()])
+    conditions: Sequence[ConditionSpec] = field(default_factory=lambda: [ConditionSpec()])
     """The first is the one that strategies are compared under, the only one with other sizes than the first."""
 
 
@@ -89,7 +89,7 @@ def round_orders(plan: Plan, number: int) -> list[CellOrder]:
     return [replace(order, position=position) for position, order in enumerate(orders)]
 
 
-def _order(condition: Asked, strategy: LoadedStrategy, size: Size, number: int) -> CellOrder:
+def _order(condition: ConditionSpec, strategy: LoadedStrategy, size: Size, number: int) -> CellOrder:
     return CellOrder(strategy, size, number, 0, condition.client, condition.name)
 
 

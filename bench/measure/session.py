@@ -25,7 +25,7 @@ from bench.measure.run_progress import RunProgress
 from bench.measure.stopping import Limits
 from bench.measure.sweep import conditions, sizes
 from bench.measure.tracing import CLIENT, trace_all
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, RUN_FILE, create_run, discard_if_empty, read_cells, read_run, write_run
 from bench.results.paths import ROOT, typed
@@ -76,7 +76,7 @@ def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     return folder
 
 
-def resume_run(folder: Path, given: Source, console: Console) -> Path:
+def resume_run(folder: Path, given: ServerSource, console: Console) -> Path:
     """
     Continue an interrupted run, and return its folder. Finished cells are not run again.
 
@@ -164,7 +164,7 @@ class RunSession:
         """Open the servers of all conditions, each once, and introduce them; yield them by condition name."""
         servers: Servers = {}
         with contextlib.ExitStack() as stack:
-            opened: list[tuple[Source, Server]] = []
+            opened: list[tuple[ServerSource, Server]] = []
             for condition in self._plan.conditions:
                 server = next((server for source, server in opened if source == condition.source), None)
                 if server is None:
@@ -218,7 +218,7 @@ class RunSession:
                 to_trace,
                 place,
                 f"{database_prefix}traces_",
-                lambda trace: TRACES.keep(self._folder, trace),
+                lambda trace: TRACES.store(self._folder, trace),
                 self._console,
             )
 

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any, NamedTuple, get_args
 
 from bench.measure.interpreters import Interpreter, look
-from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, Source, Transport
+from bench.results.endpoints import OLDEST_MAJOR, Client, Driver, Loop, Runner, ServerSource, Transport
 from bench.results.errors import UserError
 from bench.results.records import Size, SweptAxis
 from bench.workload import LARGEST, SMALLEST
@@ -28,12 +28,12 @@ _SETTING = "setting:"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A condition as it was asked for; which server came of it, only that server knows."""
+class ConditionSpec:
+    """A condition as it was spec for; which server came of it, only that server knows."""
 
     name: str = ""
     """What differs from the first one, such as `fsync=off, tmpfs=yes`; empty for the first itself."""
-    source: Source = field(default_factory=Source)
+    source: ServerSource = field(default_factory=ServerSource)
     client: Client = field(default_factory=Client)
 
 
@@ -43,28 +43,28 @@ class _Axis(NamedTuple):
     values: str
     """A regular expression of one value."""
     example: str
-    apply: Callable[[Asked, str], Asked]
+    apply: Callable[[ConditionSpec, str], ConditionSpec]
 
 
-def _of_source(name: str, meaning: Callable[[str], object] = str) -> Callable[[Asked, str], Asked]:
-    def apply(asked: Asked, value: str) -> Asked:
+def _of_source(name: str, meaning: Callable[[str], object] = str) -> Callable[[ConditionSpec, str], ConditionSpec]:
+    def apply(spec: ConditionSpec, value: str) -> ConditionSpec:
         changed: dict[str, Any] = {name: meaning(value)}
-        return replace(asked, source=replace(asked.source, **changed))
+        return replace(spec, source=replace(spec.source, **changed))
 
     return apply
 
 
-def _of_client(name: str) -> Callable[[Asked, str], Asked]:
-    def apply(asked: Asked, value: str) -> Asked:
+def _of_client(name: str) -> Callable[[ConditionSpec, str], ConditionSpec]:
+    def apply(spec: ConditionSpec, value: str) -> ConditionSpec:
         changed: dict[str, Any] = {name: value}
-        return replace(asked, client=replace(asked.client, **changed))
+        return replace(spec, client=replace(spec.client, **changed))
 
     return apply
 
 
-def _server(asked: Asked, value: str) -> Asked:
+def _server(spec: ConditionSpec, value: str) -> ConditionSpec:
     choice, _, pg = value.partition(":")
-    return replace(asked, source=replace(asked.source, choice=choice, pg=int(pg) if pg else asked.source.pg))
+    return replace(spec, source=replace(spec.source, choice=choice, pg=int(pg) if pg else spec.source.pg))
 
 
 def _one_of(values: Sequence[str]) -> tuple[str, str]:
@@ -117,7 +117,7 @@ def sizes(tests: int, sweep: Sequence[SweptAxis]) -> list[Size]:
     return list(dict.fromkeys(found))
 
 
-def conditions(source: Source, client: Client, sweep: Sequence[SweptAxis]) -> list[Asked]:
+def conditions(source: ServerSource, client: Client, sweep: Sequence[SweptAxis]) -> list[ConditionSpec]:
     """
     Return all combinations of the swept values of servers and clients, the first values first.
 
@@ -126,7 +126,7 @@ def conditions(source: Source, client: Client, sweep: Sequence[SweptAxis]) -> li
     :param source: the server that all conditions have in common, apart from what is swept; `client` likewise.
     :raises UserError: a value is unknown, an axis comes twice, or there are too many combinations.
     """
-    first = Asked("", source, client)
+    first = ConditionSpec("", source, client)
     axes: dict[str, tuple[str, ...]] = {}
     for axis in sweep:
         if axis.name in _SIZES:
@@ -144,15 +144,15 @@ def conditions(source: Source, client: Client, sweep: Sequence[SweptAxis]) -> li
     names = {name: _names(name, values) for name, values in axes.items()}
     found = []
     for combination in product(*axes.values()):
-        asked = first
+        spec = first
         for name, value in zip(axes, combination, strict=True):
-            asked = _axis(name).apply(asked, value)
+            spec = _axis(name).apply(spec, value)
         differing = (
             names[name][value]
             for (name, values), value in zip(axes.items(), combination, strict=True)
             if value != values[0]
         )
-        found.append(replace(asked, name=", ".join(differing)))
+        found.append(replace(spec, name=", ".join(differing)))
     for one in found:
         _check_installed(one.client)
     return found
@@ -178,8 +178,8 @@ def _axis(name: str) -> _Axis:
         return AXES[name]
     setting = name.removeprefix(_SETTING).lower()
 
-    def apply(asked: Asked, value: str) -> Asked:
-        return replace(asked, source=replace(asked.source, settings={**asked.source.settings, setting: value}))
+    def apply(spec: ConditionSpec, value: str) -> ConditionSpec:
+        return replace(spec, source=replace(spec.source, settings={**spec.source.settings, setting: value}))
 
     return _Axis(r"[^,\x00-\x1f]*", "on,off", apply)
 
@@ -198,7 +198,7 @@ def _check_values(swept: SweptAxis) -> None:
         raise UserError(f"--sweep {typed!r}: give two values or more, each once, such as {name}={axis.example}.")
 
 
-def _refuse_option_beside(name: str, first: Asked) -> None:
+def _refuse_option_beside(name: str, first: ConditionSpec) -> None:
     """Refuse an option of what is swept, since the sweep's first value stands for it."""
     settings = {f"{_SETTING}{setting}" for setting in first.source.settings}
     given = {"server": first.source.choice != "auto", "pg": bool(first.source.pg), "tmpfs": first.source.tmpfs}
@@ -214,12 +214,12 @@ def _refuse_option_beside(name: str, first: Asked) -> None:
 def _check_installed(client: Client) -> None:
     """Refuse a client for which a package is missing, uvloop on Windows say."""
     chosen = {"driver": client.driver, "loop": client.loop, "runner": client.runner}
-    asked = {option: package for option, package in chosen.items() if package != getattr(Client, option)}
-    if not asked:
+    spec = {option: package for option, package in chosen.items() if package != getattr(Client, option)}
+    if not spec:
         return
     python = client.interpreter or sys.executable
     there = {name.lower() for name in look(python).packages}
-    for option, package in asked.items():
+    for option, package in spec.items():
         if package not in there:
             raise UserError(f"--{option} {package}: {python} lacks {package}. Install it there, or leave it out.")
 

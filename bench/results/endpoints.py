@@ -19,7 +19,7 @@ Runner = Literal["pytest-asyncio", "anyio"]
 
 
 @dataclass(frozen=True)
-class Source:
+class ServerSource:
     """Where a server comes from; what `bench.server.open_server` takes. A part that is left out is for the kind."""
 
     choice: str = "auto"

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from bench.results.errors import UserError, unwritable
 from bench.results.history import upgraded
-from bench.results.record_store import Kept, fault
+from bench.results.record_store import RecordStore, fault
 from bench.results.records import SCHEMA, Cell, Fidelity, Run
 
 OLDEST_SCHEMA = 3
@@ -38,7 +38,7 @@ _JSON = TypeAdapter(dict[str, Any])
 _RUN = TypeAdapter(Run)
 _CELL = TypeAdapter(Cell)
 
-FIDELITY = Kept(FIDELITY_FILE, Fidelity, remedy="Remove it, and run nox -s check again.")
+FIDELITY = RecordStore(FIDELITY_FILE, Fidelity, remedy="Remove it, and run nox -s check again.")
 """What probes saw, by the strategies' names; empty where none ran."""
 
 

@@ -20,7 +20,7 @@ class _OfStrategy(Protocol):
 _Record = TypeVar("_Record", bound=_OfStrategy)
 
 
-class Kept(Generic[_Record]):
+class RecordStore(Generic[_Record]):
     """
     Such a file.
 
@@ -32,7 +32,7 @@ class Kept(Generic[_Record]):
     def __init__(self, name: str, record: type[_Record], remedy: str) -> None:
         self._name, self._record, self._remedy = name, TypeAdapter(record), remedy
 
-    def keep(self, folder: Path, record: _Record) -> None:
+    def store(self, folder: Path, record: _Record) -> None:
         """
         Put a record into the folder's file, which is written whole or not at all.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from bench.results.endpoints import Client, Source
+from bench.results.endpoints import Client, ServerSource
 
 SCHEMA = 5
 
@@ -311,7 +311,7 @@ class Configuration:
     """As they were given: names, dotted names or absolute paths."""
     cell_timeout: float
     """Seconds after which a cell is killed."""
-    source: Source = field(default_factory=Source)
+    source: ServerSource = field(default_factory=ServerSource)
     """Of the server; a DSN may hold a password, so it is not among this."""
     client: Client = field(default_factory=Client)
     sweep: tuple[SweptAxis, ...] = ()

@@ -7,7 +7,7 @@ A run without traces has no such file.
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.results.record_store import Kept
+from bench.results.record_store import RecordStore
 
 TRACES_FILE = "traces.jsonl"
 
@@ -80,5 +80,5 @@ class Trace:
     """How the process ended if it did not exit normally, such as `killed after 30 s`."""
 
 
-TRACES = Kept(TRACES_FILE, Trace, remedy="Remove it: a report works without it, and --resume makes it again.")
+TRACES = RecordStore(TRACES_FILE, Trace, remedy="Remove it: a report works without it, and --resume makes it again.")
 """Traces by strategy name; empty if none was made."""

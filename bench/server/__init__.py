@@ -11,10 +11,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.server import container, dsn, embedded
-from bench.server.image import find_image, image_of
+from bench.server.image import ImageError, find_image, image_of
 from bench.server.server import Server, ServerDiedError
 
 __all__ = ["Server", "ServerDiedError", "open_server", "untimed"]
@@ -25,7 +25,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def open_server(source: Source) -> Iterator[Server]:
+def open_server(source: ServerSource) -> Iterator[Server]:
     """
     Give a running server, and leave nothing of ours behind, however it ends.
 
@@ -51,7 +51,7 @@ def untimed(server: Server) -> Iterator[Server]:
             yield server
 
 
-def _choose(source: Source) -> contextlib.AbstractContextManager[Server]:
+def _choose(source: ServerSource) -> contextlib.AbstractContextManager[Server]:
     if source.choice == "embedded":
         return embedded.start(source, "asked for")
     if source.choice == "container":
@@ -63,8 +63,8 @@ def _choose(source: Source) -> contextlib.AbstractContextManager[Server]:
     image = image_of(source)
     try:
         find_image(image)
-    except UserError as error:
-        return embedded.start(source, f"{DSN_VARIABLE} is not set, and {str(error).partition(': ')[0]}")
+    except ImageError as error:
+        return embedded.start(source, f"{DSN_VARIABLE} is not set, and {error.problem}")
     return container.start(source, f"a Docker engine answers and has {image}")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from sqlalchemy.engine import URL
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.printable import printable
 from bench.server.folder import clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
@@ -42,7 +42,7 @@ _DATA_AND_MOUNTS = 'echo "$PGDATA" && cat /proc/mounts'
 
 
 @contextlib.contextmanager
-def start(source: Source, why: str) -> Iterator[Server]:
+def start(source: ServerSource, why: str) -> Iterator[Server]:
     """
     Start one, and remove it at the end.
 
@@ -80,7 +80,7 @@ def filesystem_in(text: str) -> str:
     return nearest_mount(PurePosixPath(folder), mounts)
 
 
-def _prepare(image: Image, source: Source, password: str, sockets: Path | None) -> "DockerContainer":
+def _prepare(image: Image, source: ServerSource, password: str, sockets: Path | None) -> "DockerContainer":
     """Describe the container; nothing is made yet."""
     # Imported here, for it takes longer than all the rest of a start.
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415
@@ -101,7 +101,7 @@ def _prepare(image: Image, source: Source, password: str, sockets: Path | None) 
     return container
 
 
-def _ready(container: "DockerContainer", image: Image, source: Source, password: str) -> URL:
+def _ready(container: "DockerContainer", image: Image, source: ServerSource, password: str) -> URL:
     """Wait until its Postgres answers; return the URL of its maintenance database."""
     running = container.get_wrapped_container()
     deadline = time.monotonic() + READY_SECONDS

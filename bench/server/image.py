@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from bench.results.architecture import emulation
-from bench.results.endpoints import DEFAULT_IMAGE, Source
+from bench.results.endpoints import DEFAULT_IMAGE, ServerSource
 from bench.results.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 2
 USUAL_DATA = "/var/lib/postgresql/data"
+
+
+class ImageError(UserError):
+    """
+    No engine answers, or it has no such image.
+
+    :param problem: what is wrong, as a clause.
+    :param remedy: what to do.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}: {remedy}")
+        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Image:
     """What to say of it before anything is measured, a sentence each."""
 
 
-def image_of(source: Source) -> str:
+def image_of(source: ServerSource) -> str:
     """
     Return the name of the image that a source asks for.
 
@@ -46,9 +59,9 @@ def image_of(source: Source) -> str:
 
 def find_image(name: str) -> Image:
     """
-    Make sure that an engine answers and has the image, pulling it if need be.
+    Find an image on the Docker engine, and pull it if the engine does not have it.
 
-    :raises UserError: no engine, or no such image to be had.
+    :raises ImageError: no engine answers, or the image cannot be pulled.
     """
     # Imported here, for it takes longer than all the rest of a start.
     import docker  # noqa: PLC0415
@@ -59,8 +72,8 @@ def find_image(name: str) -> Image:
         client = docker.from_env(timeout=ANSWER_SECONDS)
         client.ping()
     except (DockerException, RequestException) as error:
-        raise UserError(
-            f"no Docker engine answered within {ANSWER_SECONDS} s: start Docker, or use --server embedded."
+        raise ImageError(
+            f"no Docker engine answered within {ANSWER_SECONDS} s", "start Docker, or use --server embedded."
         ) from error
     with contextlib.closing(client):
         try:
@@ -68,15 +81,17 @@ def find_image(name: str) -> Image:
         except ImageNotFound:
             pass
         except (DockerException, RequestException) as error:
-            raise UserError(f"'{name}' cannot name an image: give one such as --image postgres:17.") from error
+            raise ImageError(
+                f"'{name}' is not the name of an image", "give one such as --image postgres:17."
+            ) from error
     pulling = docker.from_env()
     with contextlib.closing(pulling):
         try:
             return _described(name, pulling.images.pull(*_repository_and_tag(name)), pulling)
         except (DockerException, RequestException) as error:
-            raise UserError(
-                f"the image {name} is neither here nor to be pulled: check the name or the network, "
-                "or use --server embedded."
+            raise ImageError(
+                f"the image {name} is not on this machine, and pulling it failed",
+                "check its name and the network, or use --server embedded.",
             ) from error
 
 

@@ -10,7 +10,7 @@ import click
 import psutil
 
 from bench.results.errors import UserError
-from bench.server.image import find_image
+from bench.server.image import ImageError, find_image
 from bench.server.process_identity import identity, known
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def require_reaper() -> None:
     if not testcontainers_config.ryuk_disabled:
         try:
             find_image(testcontainers_config.ryuk_image)
-        except UserError as error:
+        except ImageError as error:
             raise UserError(
                 f"testcontainers removes what a killed run leaves by {testcontainers_config.ryuk_image}, which is "
                 "neither here nor to be pulled. Set TESTCONTAINERS_RYUK_DISABLED=true: the next start removes it too."

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import asyncpg
 from sqlalchemy.engine import URL
 
-from bench.results.endpoints import OLDEST_MAJOR, Source
+from bench.results.endpoints import OLDEST_MAJOR, ServerSource
 from bench.results.errors import UserError
 from bench.results.records import ServerFacts
 
@@ -71,7 +71,7 @@ class Server:
     def __init__(
         self,
         url: URL,
-        source: Source,
+        source: ServerSource,
         *,
         kind: Literal["dsn", "container", "embedded"],
         why: str,

@@ -23,7 +23,7 @@ from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spi
 from bench.calibration.cell_rounds import RoundOptions
 from bench.calibration.known_delays import PHASES, TESTS, Finding, Phase, Verdict, calibrate, findings
 from bench.measure.cell import CellOrder, run_cell
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size
 from bench.server import Server
@@ -204,7 +204,7 @@ def test_one_round_has_no_interval() -> None:
 @pytest.mark.parametrize("tests", [0, 27, 100])
 def test_tests_that_fill_no_group_are_refused(tests: int) -> None:
     """A number of tests that is not a multiple of the group is refused before a server starts."""
-    options = RoundOptions(rounds=1, tests=tests, source=Source("no server"))
+    options = RoundOptions(rounds=1, tests=tests, source=ServerSource("no server"))
     with pytest.raises(UserError, match=rf"^{tests} tests .* multiple of 28, such as 224\.$"):
         calibrate(options, Console(file=io.StringIO()))
 
@@ -227,7 +227,7 @@ def test_delays_are_added_where_they_say(where: str, server: Server, tmp_path: P
 def test_calibration_shows_every_delay() -> None:
     """The command prints a row for each delay, and returns whether all are found."""
     shown = io.StringIO()
-    options = RoundOptions(rounds=1, tests=GROUP, source=Source("embedded"))
+    options = RoundOptions(rounds=1, tests=GROUP, source=ServerSource("embedded"))
     all_found = calibrate(options, Console(file=shown, width=200))
     words = [line.split() for line in shown.getvalue().splitlines()]
     rows = [row for row in words if row and row[0] in {*PHASES, "session"}]

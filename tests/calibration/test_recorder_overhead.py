@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.calibration.cell_rounds import COUNTER, MeasuredCell, RoundOptions
 from bench.calibration.recorder_overhead import AT_MOST, Verdict, cost, measure_overhead, verdict
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from tests.calibration.test_known_delays import a_cell
 
 PAIRS = 20
@@ -61,7 +61,7 @@ def test_one_pair_says_nothing() -> None:
 def shown_by(rounds: int) -> tuple[bool, str]:
     """Run the command on a real Postgres; return its result and its output."""
     shown = io.StringIO()
-    options = RoundOptions(rounds=rounds, tests=7, source=Source("embedded"))
+    options = RoundOptions(rounds=rounds, tests=7, source=ServerSource("embedded"))
     return measure_overhead(options, Console(file=shown, width=120)), shown.getvalue()
 
 

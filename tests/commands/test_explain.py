@@ -18,7 +18,7 @@ from bench.commands import explain
 from bench.measure import tracing
 from bench.report.trace_console import print_trace
 from bench.report.trace_text import headline, loop_name
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.traces import TRACES, TRACES_FILE, Event, Trace
 from bench.server import Server
@@ -70,7 +70,7 @@ HANGS = '''
 """Hang in the first test."""
 import time, pytest
 from bench import Strategy
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 
 strategy = Strategy()
 
@@ -283,7 +283,7 @@ def test_reads_back_as_stored(traces: dict[str, Trace], tmp_path: Path) -> None:
     """Traces are read back equal, a later one replaces an earlier one, and without a file there are none."""
     assert TRACES.read(tmp_path) == {}
     for trace in (replace(traces[TRAP], tests=()), traces[ONE_LOOP], traces[TRAP]):
-        TRACES.keep(tmp_path, trace)
+        TRACES.store(tmp_path, trace)
     assert TRACES.read(tmp_path) == {name: traces[name] for name in (TRAP, ONE_LOOP)}
     (tmp_path / TRACES_FILE).write_text("{}\n")
     with pytest.raises(UserError, match=r"traces.jsonl is damaged: .* Remove it"):
@@ -304,7 +304,7 @@ def test_command_shows_and_draws(server: Server, tmp_path: Path, monkeypatch: py
 def explained(name: str, choice: str) -> str:
     """Run the command and return what it prints."""
     console = Console(file=StringIO(), width=200)
-    explain.explain_strategy(name, Source(choice), console)
+    explain.explain_strategy(name, ServerSource(choice), console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bench.measure.interpreters import Interpreter, look
 from bench.measure.schedule import Plan, round_orders
 from bench.measure.stopping import Limits
-from bench.measure.sweep import AXES, Asked, conditions, parse_sweep, sizes
-from bench.results.endpoints import Client, Source
+from bench.measure.sweep import AXES, ConditionSpec, conditions, parse_sweep, sizes
+from bench.results.endpoints import Client, ServerSource
 from bench.results.errors import UserError
 from bench.results.records import WARM_UP, Size
 from bench.strategy.discovery import load_all, names_in_tree
@@ -22,9 +22,9 @@ STRATEGIES = load_all(names_in_tree())
 SWEEP = ("server=embedded,container:16", "setting:fsync=on,off", "tmpfs=no,yes")
 
 
-def asked(*sweep: str) -> list[Asked]:
+def asked(*sweep: str) -> list[ConditionSpec]:
     """Return what a sweep asks for beside the defaults."""
-    return conditions(Source(), Client(), parse_sweep(sweep))
+    return conditions(ServerSource(), Client(), parse_sweep(sweep))
 
 
 def test_all_combinations_the_first_values_first() -> None:
@@ -40,14 +40,16 @@ def test_all_combinations_the_first_values_first() -> None:
         "server=container:16, fsync=off",
         "server=container:16, fsync=off, tmpfs=yes",
     ]
-    assert found[0].source == Source("embedded", settings={"fsync": "on"})
-    assert found[-1].source == Source("container", pg=16, settings={"fsync": "off"}, tmpfs=True)
+    assert found[0].source == ServerSource("embedded", settings={"fsync": "on"})
+    assert found[-1].source == ServerSource("container", pg=16, settings={"fsync": "off"}, tmpfs=True)
 
 
 def test_what_is_said_of_all_holds_under_all() -> None:
     """Options beside a sweep hold under every condition; a sweep adds to the settings."""
     found = conditions(
-        Source("embedded", pg=16, settings={"jit": "off"}), Client(loop="uvloop"), parse_sweep(["setting:fsync=on,off"])
+        ServerSource("embedded", pg=16, settings={"jit": "off"}),
+        Client(loop="uvloop"),
+        parse_sweep(["setting:fsync=on,off"]),
     )
     assert [one.source.settings for one in found] == [{"jit": "off", "fsync": "on"}, {"jit": "off", "fsync": "off"}]
     assert {(one.source.pg, one.client.loop) for one in found} == {(16, "uvloop")}

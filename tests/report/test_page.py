@@ -114,7 +114,7 @@ def test_text_from_elsewhere_is_never_markup(tmp_path: Path) -> None:
     """HTML in errors, in details of probes, and in a strategy's documentation and fixture is shown as text."""
     folder = write_run(tmp_path / "run", [*CELLS, cell_of("create_drop", 1, 9, "F" * 12, [Failure("call", "E", EVIL)])])
     fidelity = outcomes_of("create_drop", notify="breaks")
-    FIDELITY.keep(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
+    FIDELITY.store(folder, replace(fidelity, sights=tuple(replace(sight, detail=EVIL) for sight in fidelity.sights)))
     run = read_run(folder)
     docs = StrategyDocs(how=EVIL, when_to_use="[x](javascript:alert(1))", prior_art=EVIL)
     facts = [replace(one, summary=EVIL, docs=docs, fixture=f"</code>{EVIL}") for one in run.strategies]

@@ -281,7 +281,7 @@ def test_report_of_a_run_that_was_probed(tmp_path: Path) -> None:
     """With outcomes there are counts by family, a row for each probe, the heat map, and findings."""
     folder = write_run(tmp_path / "run", CELLS)
     for fidelity in (outcomes_of(CONTROL), outcomes_of("create_drop", notify="breaks")):
-        FIDELITY.keep(folder, fidelity)
+        FIDELITY.store(folder, fidelity)
     file = io.StringIO()
     analysis = report_run(folder, Console(file=file, width=120))
     assert by_name(analysis)["create_drop"].fidelity is not None

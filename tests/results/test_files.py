@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.files import CELLS_FILE, RUN_FILE, append_cell, create_run, drop_torn_line, read_cells, read_run
 from bench.results.records import (
@@ -35,7 +35,7 @@ RUN = Run(
     database_prefix="looptrap_0a1b2c3d_",
     commit="0123abc+",
     command="nox -s bench",
-    configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
+    configuration=Configuration(("none", "none_twin"), source=ServerSource(), cell_timeout=900),
     seed=1,
     limits=RoundLimits(7, 7, None),
     decisions=(Decision(DecisionKind.ROUNDS_DONE, 7),),

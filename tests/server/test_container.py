@@ -21,7 +21,7 @@ from docker.errors import ImageNotFound
 from docker.models.containers import Container
 from sqlalchemy.engine import make_url
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.server import Server, container, open_server, removal
 from bench.server.container import filesystem_in
@@ -30,7 +30,7 @@ from tests.conftest import Command, assert_one_line, no_engine
 from tests.servers import PATIENCE, assert_nothing_left, leave_a_database, on, start_run
 
 IMAGE = "postgres:17"
-QUICK = Source("container", image=IMAGE, tmpfs=True)
+QUICK = ServerSource("container", image=IMAGE, tmpfs=True)
 """For tests that are not about the disk."""
 MISSING = "looptrap-no-such-image:1"
 
@@ -79,7 +79,7 @@ def use(server: Server) -> None:
     server.drop_database("looptrap_in_container")
 
 
-def refused(source: Source) -> str:
+def refused(source: ServerSource) -> str:
     """Return the one line that a source is refused with."""
     with pytest.raises(UserError) as caught, open_server(source):
         pass
@@ -89,7 +89,7 @@ def refused(source: Source) -> str:
 
 def test_container_works_on_loopback_only_and_goes(engine: docker.DockerClient) -> None:
     """It answers over TCP, its port is bound on 127.0.0.1 alone, and it is gone at the end."""
-    with open_server(Source("container", image=IMAGE)) as server:
+    with open_server(ServerSource("container", image=IMAGE)) as server:
         use(server)
         assert (server.facts.kind, server.facts.transport) == ("container", "tcp")
         assert server.facts.image.startswith(f"{IMAGE} ")
@@ -111,7 +111,9 @@ def test_container_goes_after_an_exception(engine: docker.DockerClient) -> None:
 def test_socket_of_a_container(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can be reached by a unix socket in a folder that is private, whatever PGPORT says, and nothing is left."""
     monkeypatch.setenv("PGPORT", "6000")
-    with open_server(Source("container", image=IMAGE, transport="unix", settings={"jit": "off"}, tmpfs=True)) as server:
+    with open_server(
+        ServerSource("container", image=IMAGE, transport="unix", settings={"jit": "off"}, tmpfs=True)
+    ) as server:
         use(server)
         assert server.facts.transport == "unix socket"
         assert on(server.admin_dsn, "SELECT inet_client_addr() IS NULL") == [True]
@@ -124,7 +126,7 @@ def test_socket_of_an_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that is reached by TCP shares no folder: one line before anything is made."""
     with proxy() as (address, _):
         monkeypatch.setenv("DOCKER_HOST", address)
-        assert "of the same Linux machine alone" in refused(Source("container", image=IMAGE, transport="unix"))
+        assert "of the same Linux machine alone" in refused(ServerSource("container", image=IMAGE, transport="unix"))
 
 
 def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerClient) -> None:
@@ -132,7 +134,7 @@ def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerC
     lines = ("ENV PGDATA=/var/lib/postgresql/18/docker", "VOLUME /var/lib/postgresql")
     with (
         image_of(engine, *lines) as image,
-        open_server(Source("container", image=image, tmpfs=True, settings={"fsync": "off"})) as server,
+        open_server(ServerSource("container", image=image, tmpfs=True, settings={"fsync": "off"})) as server,
     ):
         assert server.facts.filesystem == "tmpfs"
         assert on(server.admin_dsn, "SHOW data_directory") == ["/var/lib/postgresql/18/docker"]
@@ -154,16 +156,18 @@ def test_where_an_image_keeps_its_data(variables: list[str], volumes: list[str],
 
 
 def test_missing_image(typed: Command, tmp_path: Path) -> None:
-    """An image that is neither here nor to be pulled: one line that names it."""
+    """An image that cannot be found or pulled gives one line that names it."""
     out = tmp_path / "run"
     completed = typed("run", "--server", "container", "--image", MISSING, "--strategies", "none", "--out", out)
-    assert_one_line(completed, f"the image {MISSING} is neither here nor to be pulled", "--server embedded")
+    assert_one_line(
+        completed, f"the image {MISSING} is not on this machine, and pulling it failed", "--server embedded"
+    )
 
 
 def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes the embedded server where the image is not to be had, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
-    with open_server(Source("auto", image=MISSING)) as server:
+    with open_server(ServerSource("auto", image=MISSING)) as server:
         assert server.facts.kind == "embedded"
         assert MISSING in server.facts.why
 
@@ -171,28 +175,28 @@ def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> N
 def test_version_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` with a version that is neither to be pulled nor embedded says both."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
-    said = refused(Source("auto", pg=99))
-    assert "the image postgres:99 is neither here nor to be pulled" in said
+    said = refused(ServerSource("auto", pg=99))
+    assert "the image postgres:99 is not on this machine, and pulling it failed" in said
     assert "has Postgres 16 and 18" in said
 
 
 def test_name_that_cannot_be_an_image() -> None:
     """A name that Docker cannot even look for is one line."""
-    assert "No Image!" in refused(Source("container", image="No Image!"))
+    assert "No Image!" in refused(ServerSource("container", image="No Image!"))
 
 
 def test_image_and_version_are_not_said_together() -> None:
     """Both choose an image."""
-    assert "leave one out" in refused(Source("container", image=IMAGE, pg=17))
+    assert "leave one out" in refused(ServerSource("container", image=IMAGE, pg=17))
 
 
 def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes LOOPTRAP_DSN though Docker answers, and Docker where it is not set."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
-    with open_server(Source("auto", image=IMAGE)) as found:
+    with open_server(ServerSource("auto", image=IMAGE)) as found:
         assert (found.facts.kind, found.facts.why) == ("dsn", "LOOPTRAP_DSN is set")
     monkeypatch.delenv("LOOPTRAP_DSN")
-    with open_server(Source("auto", image=IMAGE, tmpfs=True)) as found:
+    with open_server(ServerSource("auto", image=IMAGE, tmpfs=True)) as found:
         assert (found.facts.kind, found.facts.why) == ("container", f"a Docker engine answers and has {IMAGE}")
 
 
@@ -219,7 +223,7 @@ def test_container_that_never_gets_ready(
     # One that ends is not waited for: the test would take as long as that.
     monkeypatch.setattr(container, "READY_SECONDS", 2 if waits else 600)
     with image_of(engine, f"ENTRYPOINT {json.dumps(['sh', '-c', command])}") as image:
-        said = refused(Source("container", image=image))
+        said = refused(ServerSource("container", image=image))
     assert f"a container of {image} {words}" in said
     assert containers_of(engine) == []
 
@@ -227,14 +231,14 @@ def test_container_that_never_gets_ready(
 def test_image_without_a_command(engine: docker.DockerClient) -> None:
     """What the engine itself refuses is one line with the engine's words."""
     with image_of(engine, "ENTRYPOINT []", 'CMD ["no-such-program"]') as image:
-        assert "no-such-program" in refused(Source("container", image=image))
+        assert "no-such-program" in refused(ServerSource("container", image=image))
 
 
 def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> None:
     """An image that keeps what it is given from Postgres is found out, and not measured as if it had been set."""
     deaf = json.dumps(["sh", "-c", "exec docker-entrypoint.sh postgres"])
     with image_of(engine, f"ENTRYPOINT {deaf}") as image:
-        said = refused(Source("container", image=image, settings={"jit": "off"}, tmpfs=True))
+        said = refused(ServerSource("container", image=image, settings={"jit": "off"}, tmpfs=True))
     assert "--setting jit=off: the server does not heed it, jit is on" in said
 
 
@@ -246,7 +250,7 @@ def test_architecture_of_an_image(engine: docker.DockerClient) -> None:
         (warning,) = find_image(name).warnings
         assert warning.startswith("The server was built for s390x and runs on ")
         # Nothing is in it.
-        assert warning in refused(Source("container", image=name))
+        assert warning in refused(ServerSource("container", image=name))
     finally:
         engine.images.remove(name)
     assert find_image(IMAGE).warnings == ()

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.files import read_cells, read_run
 from bench.server import Server, open_server
@@ -82,12 +82,12 @@ def test_server_of_a_dsn_is_not_changed(
 
 def test_filesystem_behind_a_dsn(server: Server) -> None:
     """A superuser on this machine learns what file system the data are on; another role may not, and it stays open."""
-    with open_server(Source(server.admin_dsn)) as found:
+    with open_server(ServerSource(server.admin_dsn)) as found:
         assert found.facts.filesystem == server.facts.filesystem != ""
         assert str(found.facts) == f"dsn, Postgres {found.facts.version} on {server.facts.filesystem}"
     with (
         role(server, "CREATEDB") as (_, dsn),
-        open_server(Source(with_password(dsn, PASSWORD))) as found,
+        open_server(ServerSource(with_password(dsn, PASSWORD))) as found,
     ):
         assert found.facts.filesystem == ""
         assert str(found.facts) == f"dsn, Postgres {found.facts.version}"
@@ -120,7 +120,7 @@ def test_run_on_a_dsn(server: Server, looptrap: Command, tmp_path: Path) -> None
 def test_dsn_by_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` takes the DSN of LOOPTRAP_DSN first, and says so."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
-    with open_server(Source("auto")) as found:
+    with open_server(ServerSource("auto")) as found:
         assert found.facts.kind == "dsn"
         assert "LOOPTRAP_DSN is set" in found.facts.why
 
@@ -129,7 +129,7 @@ def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
     """A database that was not dropped in its turn is dropped at the end, whatever the end was."""
     before = databases(server)
     with pytest.raises(ZeroDivisionError):
-        leave_a_database(Source(server.admin_dsn))
+        leave_a_database(ServerSource(server.admin_dsn))
     assert databases(server) == before
 
 
@@ -165,7 +165,7 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("PGHOST", variable or "/nonexistent")
     with (
         pytest.raises(UserError) as caught,
-        open_server(Source("postgresql://u:secret@/db")),
+        open_server(ServerSource("postgresql://u:secret@/db")),
     ):
         pass
     assert ("not on this machine" in str(caught.value)) == bool(variable)
@@ -193,7 +193,7 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
 )
 def test_dsn_that_is_refused(dsn: str, words: str) -> None:
     """What does not parse, answer or stay on this machine gets one line, without the password wherever that stood."""
-    with pytest.raises(UserError) as caught, open_server(Source(dsn.format(PASSWORD))):
+    with pytest.raises(UserError) as caught, open_server(ServerSource(dsn.format(PASSWORD))):
         pass
     message = str(caught.value)
     assert words in message

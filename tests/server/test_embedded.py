@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.server import Server, embedded, folder, open_server, untimed
@@ -33,7 +33,7 @@ def test_facts_of_the_embedded_server(embedded_server: Server) -> None:
 
 def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
     """Server and folder are gone after `with`, though a database was left and somebody is connected."""
-    with open_server(Source("embedded")) as server:
+    with open_server(ServerSource("embedded")) as server:
         assert server.facts.settings["fsync"] == "on"
         with server.without_fsync():
             assert on(server.admin_dsn, "SHOW fsync") == ["off"]
@@ -46,7 +46,7 @@ def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
 def test_nothing_left_after_an_exception(temporary: Path) -> None:
     """An exception passes through, and server and folder are gone."""
     with pytest.raises(ZeroDivisionError):
-        leave_a_database(Source("embedded"))
+        leave_a_database(ServerSource("embedded"))
     assert_nothing_left(temporary)
 
 
@@ -60,7 +60,7 @@ def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(embedded, "_start", start_and_stop)
-    with pytest.raises(KeyboardInterrupt), open_server(Source("embedded")):
+    with pytest.raises(KeyboardInterrupt), open_server(ServerSource("embedded")):
         pass
     assert_nothing_left(temporary)
 
@@ -71,7 +71,7 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
     process.kill()
     process.communicate()
     (orphan,) = temporary.glob(f"{folder.PREFIX}*")
-    with open_server(Source("embedded")):
+    with open_server(ServerSource("embedded")):
         assert not orphan.exists()
         assert processes_in(orphan) == []
     assert list(temporary.glob(f"{folder.PREFIX}*")) == []
@@ -80,8 +80,8 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
 def test_server_of_a_living_run_is_left_alone(embedded_server: Server, temporary: Path) -> None:
     """Two runs at the same time do not clear away each other's servers."""
     with (
-        open_server(Source("embedded")) as first,
-        open_server(Source("embedded")) as second,
+        open_server(ServerSource("embedded")) as first,
+        open_server(ServerSource("embedded")) as second,
     ):
         assert len(list(temporary.glob(f"{folder.PREFIX}*"))) == 2
         assert len({one.admin_dsn for one in (embedded_server, first, second)}) == 3
@@ -98,13 +98,13 @@ def test_ordinary_user(temporary: Path) -> None:
     interpreter = next(filter(None, (reachable(prefix, name) for name in interpreters())), None)
     if interpreter is None:
         pytest.skip(f"no interpreter of this version that the user nobody may run: {sys.executable} is not open to it")
-    with open_server(Source("embedded")):
+    with open_server(ServerSource("embedded")):
         pass
     temporary.chmod(0o1777)
     code = (
         "from bench.server import open_server\n"
-        "from bench.results.endpoints import Source\n"
-        "with open_server(Source('embedded')) as server:\n"
+        "from bench.results.endpoints import ServerSource\n"
+        "with open_server(ServerSource('embedded')) as server:\n"
         "    print(server.create_database('looptrap_user'))"
     )
     completed = subprocess.run(
@@ -146,7 +146,7 @@ def reachable(prefix: list[str], interpreter: str) -> str | None:
 
 def test_identity_of_the_owner_is_on_disk(temporary: Path) -> None:
     """The folder says who made it, so that the next run can tell whether that one lives."""
-    with open_server(Source("embedded")):
+    with open_server(ServerSource("embedded")):
         (owner,) = temporary.glob(f"{folder.PREFIX}*/{folder.OWNER_FILE}")
         assert json.loads(owner.read_text())["pid"] == os.getpid()
 
@@ -155,7 +155,7 @@ def test_auto_without_docker_is_embedded(monkeypatch: pytest.MonkeyPatch, tempor
     """`auto` without DSN and Docker takes the embedded server, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    with docker_may_leave_sockets(), open_server(Source("auto", image="postgres:17")) as found:
+    with docker_may_leave_sockets(), open_server(ServerSource("auto", image="postgres:17")) as found:
         assert found.facts.kind == "embedded"
         assert found.facts.why == "LOOPTRAP_DSN is not set, and no Docker engine answered within 2 s"
     assert_nothing_left(temporary)
@@ -163,7 +163,7 @@ def test_auto_without_docker_is_embedded(monkeypatch: pytest.MonkeyPatch, tempor
 
 def test_version_and_settings_are_those_of_what_is_not_timed(temporary: Path) -> None:
     """Probes see the same Postgres, set in the same way, as strategies are measured on; its data are in memory."""
-    with open_server(Source("embedded", pg=16, settings={"jit": "off"})) as server, untimed(server) as other:
+    with open_server(ServerSource("embedded", pg=16, settings={"jit": "off"})) as server, untimed(server) as other:
         assert other is not server
         for one in (server, other):
             assert one.facts.version.startswith("16.")
@@ -183,17 +183,17 @@ def test_no_room_in_memory(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> 
     monkeypatch.setattr(embedded, "MEMORY_BYTES", 2**60)
     with (
         pytest.raises(UserError, match=r"^--tmpfs: .* GiB are free there"),
-        open_server(Source("embedded", tmpfs=True)),
+        open_server(ServerSource("embedded", tmpfs=True)),
     ):
         pass
     assert_nothing_left(temporary)
-    with open_server(Source("embedded")) as server, untimed(server) as other:
+    with open_server(ServerSource("embedded")) as server, untimed(server) as other:
         assert other.facts.filesystem == server.facts.filesystem
 
 
 def test_tcp_asks_for_the_password(temporary: Path) -> None:
     """A port is open to every user of the machine: it is on 127.0.0.1 alone, asks for a password, and no socket is."""
-    with open_server(Source("embedded", transport="tcp")) as server:
+    with open_server(ServerSource("embedded", transport="tcp")) as server:
         url = make_url(server.admin_dsn)
         assert (server.facts.transport, url.host) == ("tcp", "127.0.0.1")
         assert on(server.admin_dsn, "SHOW listen_addresses") == ["127.0.0.1"]
@@ -208,7 +208,7 @@ def test_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, temporary: Path) ->
     """Where somebody else takes the port first, one line says so, and nothing is left."""
     with socket.create_server((embedded.LOOPBACK, 0)) as taken:
         monkeypatch.setattr(embedded, "_free_port", lambda: taken.getsockname()[1])
-        with pytest.raises(UserError) as caught, open_server(Source("embedded", transport="tcp")):
+        with pytest.raises(UserError) as caught, open_server(ServerSource("embedded", transport="tcp")):
             pass
     assert "Address already in use" in str(caught.value)
     assert "Try again" in str(caught.value)
@@ -221,9 +221,9 @@ def test_folder_whose_path_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPa
     deep = temporary / "run" / ("x" * 90)
     deep.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with open_server(Source("embedded")) as server:
+    with open_server(ServerSource("embedded")) as server:
         assert server.facts.transport == "tcp"
-    with pytest.raises(UserError, match="is too long a path"), open_server(Source("embedded", transport="unix")):
+    with pytest.raises(UserError, match="is too long a path"), open_server(ServerSource("embedded", transport="unix")):
         pass
 
 

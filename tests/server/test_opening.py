@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.files import read_cells
 from bench.server import Server, ServerDiedError, embedded, folder, open_server
@@ -73,7 +73,7 @@ def test_name_that_is_not_ours_is_refused(server: Server, name: str) -> None:
 def test_signal_handlers_are_as_before(server: Server) -> None:
     """Whoever used a server finds Ctrl-C and SIGTERM as they were."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with open_server(Source(server.admin_dsn)):
+    with open_server(ServerSource(server.admin_dsn)):
         pass
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -99,7 +99,7 @@ def test_what_was_asked_for_holds_from_the_start(server_kind: str) -> None:
     if server_kind == "embedded" and not embedded.has_room():
         pytest.skip(f"{folder.MEMORY} has not the room that --tmpfs takes")
     asked = {"fsync": "off", "shared_buffers": "32MB", "timezone": "UTC"}
-    with open_server(Source(server_kind, settings=asked, tmpfs=True)) as server:
+    with open_server(ServerSource(server_kind, settings=asked, tmpfs=True)) as server:
         assert [on(server.admin_dsn, f"SHOW {name}")[0] for name in asked] == list(asked.values())
         assert {name: server.facts.settings[name] for name in asked} == asked
         assert server.facts.filesystem == "tmpfs"
@@ -125,13 +125,19 @@ def test_setting_that_is_refused(setting: str, words: str, server_kind: str, typ
 def test_version_that_is_another(embedded_server: Server) -> None:
     """An image may have another Postgres than its name says; a server is what was asked for, or it is refused."""
     with pytest.raises(UserError, match=r"--pg 13: .* has Postgres 1"):
-        Server(make_url(embedded_server.admin_dsn), Source(pg=13), kind="container", why="", image="postgres:13 sha256")
+        Server(
+            make_url(embedded_server.admin_dsn),
+            ServerSource(pg=13),
+            kind="container",
+            why="",
+            image="postgres:13 sha256",
+        )
 
 
 def test_what_to_know_stands_beside_the_server(embedded_server: Server) -> None:
     """Before anything is measured, a line says what the server is, and further ones what to know of it."""
     dsn = make_url(embedded_server.admin_dsn)
-    server = Server(dsn, Source(), kind="dsn", why="asked for", warnings=("It is emulated.",))
+    server = Server(dsn, ServerSource(), kind="dsn", why="asked for", warnings=("It is emulated.",))
     assert server.introduction("pg=16") == f"Server of pg=16: {server.facts} (asked for).\nIt is emulated."
 
 
@@ -139,7 +145,7 @@ def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
     """A setting that Postgres accepts, and under which no database can be made, is one line, too."""
     with (
         pytest.raises(UserError, match="cannot execute CREATE DATABASE in a read-only transaction"),
-        open_server(Source(server_kind, settings={"default_transaction_read_only": "on"})) as server,
+        open_server(ServerSource(server_kind, settings={"default_transaction_read_only": "on"})) as server,
     ):
         server.create_database("looptrap_read_only")
 
@@ -147,7 +153,7 @@ def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
 def test_server_that_dies_in_the_middle(server_kind: str) -> None:
     """What the harness does when its server ends is answered by that, and not by the driver's own words alone."""
     with (
-        open_server(Source(server_kind, settings={"fsync": "off"})) as server,
+        open_server(ServerSource(server_kind, settings={"fsync": "off"})) as server,
         pytest.raises(ServerDiedError, match="does not answer any more"),
     ):
         server._execute("COPY (SELECT) TO PROGRAM 'kill -QUIT $(head -1 postmaster.pid); sleep 5'")

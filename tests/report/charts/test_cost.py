@@ -28,7 +28,7 @@ from bench.analysis.traps import TrapResult
 from bench.report.charts.cost import picture
 from bench.report.findings_text import frequent_errors, not_ranked_text
 from bench.report.formatting import headline, milliseconds, significant
-from bench.results.endpoints import Source
+from bench.results.endpoints import ServerSource
 from bench.results.records import (
     SCHEMA,
     Configuration,
@@ -162,7 +162,7 @@ def analysis_of(
         database_prefix="looptrap_0a1b2c3d_",
         commit="",
         command="nox -s bench -- --tests 100 --rounds 7 --server embedded --seed 20261123",
-        configuration=Configuration(("none", "none_twin"), source=Source(), cell_timeout=900),
+        configuration=Configuration(("none", "none_twin"), source=ServerSource(), cell_timeout=900),
         seed=20261123,
         limits=RoundLimits(7, 7, None),
         decisions=(Decision(DecisionKind.ROUNDS_DONE, 7),),
