@@ -46,7 +46,7 @@ def picture(analysis: Analysis) -> Picture:
         sheet.write(result.letters, letters_size, BOLD, ties_left, TIES)
     sheet.y = below
     low, high = milliseconds_reached([*costs.values()])
-    # Space beyond the outermost dots, on the right for the text beside the dearest.
+    # Space beyond the outermost dots; on the right, the text beside a dot needs it.
     room = max((text_width(milliseconds(cost), VALUE_SIZE) for cost in costs.values()), default=0) + 12
     per_point = (high / low) ** (1 / (width - room - GAP))
     limits = (low / per_point**GAP, high * per_point**room)

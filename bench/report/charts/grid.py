@@ -67,7 +67,7 @@ def label(sheet: Sheet, x: float, text: str, look: Look) -> None:
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
-    """Return the largest width of a line, whose letters stand on whole pixels."""
+    """Return the largest width of a line, whose letters are placed on whole pixels."""
     return ROUNDING * text_width(text, size, weight)
 
 

@@ -1,5 +1,5 @@
 """
-The sheet that every chart stands on: text, coloured boxes and panels with axes, placed from the top down.
+The layout of every chart: text, coloured boxes and panels with axes, placed from the top down.
 
 All lengths are points, measured from the top left corner. A sheet grows with its content.
 """
@@ -75,7 +75,7 @@ class Sheet:
             self.y += size * LINE_HEIGHT
 
     def panel(self, height: float, draw: Callable[[Axes], None], x: float = MARGIN, width: float = FULL) -> None:
-        """Place a panel; the labels of its axes stand outside of it."""
+        """Place a panel; the labels of its axes are outside of it."""
         self.panels.append((x, self.y, width, height, draw))
         self.y += height
 

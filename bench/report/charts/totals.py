@@ -31,13 +31,13 @@ MARK_SIZE, FOOT = 8.0, 22.0
 HALO = {"facecolor": PAPER, "lw": 0, "pad": 0.5}  # covers lines behind a figure
 
 
-def picture(analysis: Analysis, growth: Scaling) -> Picture | None:
+def picture(analysis: Analysis, scaling: Scaling) -> Picture | None:
     """Draw the duration of suites of 1 to 100,000 tests; None if it is known for no ranked strategy."""
-    totals = _in_order(analysis, growth)
+    totals = _in_order(analysis, scaling)
     if not totals:
         return None
-    full = _full(totals, growth.break_evens)
-    even = [one for one in growth.break_evens if {one.below, one.above} <= totals.keys()]
+    full = _full(totals, scaling.break_evens)
+    even = [one for one in scaling.break_evens if {one.below, one.above} <= totals.keys()]
     if len(even) > MOST_MARKS:
         even = [one for one in even if {one.below, one.above} <= set(full)]
     measured = sorted({size.tests for size in (analysis.run.workload.size, *analysis.run.workload.sweep)})
@@ -49,7 +49,7 @@ def picture(analysis: Analysis, growth: Scaling) -> Picture | None:
         _draw_break_evens(axes, (width, height), even, totals)
 
     sheet = Sheet()
-    sheet.head(sentence(analysis, growth), _how_to_read(totals, thin=len(totals) > len(full), even=bool(even)))
+    sheet.head(sentence(analysis, scaling), _how_to_read(totals, thin=len(totals) > len(full), even=bool(even)))
     place(
         sheet,
         [
@@ -74,13 +74,13 @@ def picture(analysis: Analysis, growth: Scaling) -> Picture | None:
     return sheet.picture("totals", "Duration of a suite by number of tests")
 
 
-def sentence(analysis: Analysis, growth: Scaling) -> str:
+def sentence(analysis: Analysis, scaling: Scaling) -> str:
     """
     State how long 1,000 tests take under the fastest and the slowest strategy, and where another one is faster.
 
-    :param growth: with the total of at least one ranked strategy.
+    :param scaling: with the total of at least one ranked strategy.
     """
-    totals = _in_order(analysis, growth)
+    totals = _in_order(analysis, scaling)
     tests = next(iter(totals.values())).tests
     typical = tests.index(TYPICAL)
     best, *tied = _first(totals, typical)
@@ -127,9 +127,9 @@ def _ticks(low: float, high: float) -> dict[float, str]:
     return {time: f"{count} {unit}" for time, count, unit in (tens if len(tens) >= FEW_TICKS else times)}
 
 
-def _in_order(analysis: Analysis, growth: Scaling) -> dict[str, Total]:
+def _in_order(analysis: Analysis, scaling: Scaling) -> dict[str, Total]:
     """Return the totals of ranked strategies by their names, cheapest first."""
-    totals = {total.strategy: total for total in growth.totals}
+    totals = {total.strategy: total for total in scaling.totals}
     names = [result.facts.name for result in analysis.strategies if result.ranked]
     return {name: totals[name] for name in names if name in totals}
 

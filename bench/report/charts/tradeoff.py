@@ -56,7 +56,7 @@ NAME_SIZE, NAME_MAX = 8.5, 180.0
 TICKS_APART = 5
 """Probes."""
 SPACING = 4.0
-"""Between points that stand for a line."""
+"""The distance between points that represent a line."""
 TWICE = 1.95
 """A ratio from this on is written as a multiple, a smaller one as a percentage."""
 

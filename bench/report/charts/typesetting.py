@@ -98,7 +98,7 @@ def looks(drawn: str = "") -> str:
         for light, dark in colours.items()
         for what in ("fill", "stroke")
     )
-    # Where the font is missing, one of nearly the same widths stands in.
+    # The fallback font has nearly the same widths.
     font = f'text{{font-family: "{FONT}", Verdana, sans-serif !important}}'
     return f"{font}@media screen and (prefers-color-scheme: dark){{{dark}}}"
 

@@ -75,7 +75,7 @@ _COLOURS = {
 
 
 def write_page(
-    analysis: Analysis, growth: Scaling, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
+    analysis: Analysis, scaling: Scaling, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
 ) -> Path:
     """
     Write the page into the folder of a run atomically, and return its path.
@@ -99,7 +99,7 @@ def write_page(
     }
     path = folder / PAGE
     drawings = {picture.stem: drawing(picture, folder) for picture in pictures if picture.stem != heatmap.STEM}
-    text = environment.get_template("report.html").render(_content(analysis, growth, pictures, drawings, swept))
+    text = environment.get_template("report.html").render(_content(analysis, scaling, pictures, drawings, swept))
     draft = path.with_name(f"{PAGE}.draft")
     draft.write_text(text, encoding="utf-8")
     return draft.replace(path)
@@ -107,7 +107,7 @@ def write_page(
 
 def _content(
     analysis: Analysis,
-    growth: Scaling,
+    scaling: Scaling,
     pictures: Sequence[Picture],
     drawings: Mapping[str, Drawing],
     swept: Conditions | None,
@@ -140,14 +140,14 @@ def _content(
         "conditions": conditions_section(swept, conditions) if swept and conditions else None,
         "loops": loops,
         "trap_and_cure": _trap_and_cure(analysis, loops),
-        "notes": sentences(growth),
-        "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in growth.curves],
+        "notes": sentences(scaling),
+        "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in scaling.curves],
         "fidelity_sentence": next((picture.sentence for picture in pictures if picture.stem == heatmap.STEM), ""),
         "columns": [(column, {result.probe: result for result in column.sights}) for column in probed(analysis)],
         "strategies": [*strategy_sections(analysis)],
         "caveats": [*caveats(analysis)],
         "facts": [*_everything(run)],
-        "tables": [(title, WORDS.get(title, ""), rows) for title, rows in figures(analysis, growth).items()],
+        "tables": [(title, WORDS.get(title, ""), rows) for title, rows in figures(analysis, scaling).items()],
         "colours": {name: (light, typesetting.DARK.get(light, light)) for name, light in _COLOURS.items()},
         "mark": typesetting.ORANGE,
         "svg_style": Markup(typesetting.looks(conditions.svg if conditions else "")),  # noqa: S704 - our own

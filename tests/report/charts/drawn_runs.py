@@ -1,4 +1,4 @@
-"""Sample runs for the charts of growth: a typical run, and runs that could break the layout."""
+"""Sample runs for the charts of scaling and durations: a typical run, and runs that could break the layout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Drawn:
     """What the charts are drawn from."""
 
     analysis: Analysis
-    growth: Scaling
+    scaling: Scaling
 
     @property
     def ranked(self) -> list[str]:

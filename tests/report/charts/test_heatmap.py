@@ -122,7 +122,7 @@ def test_every_outcome_is_a_word_in_a_cell_of_its_own(name: str, tmp_path: Path)
     assert found[NOT_PROBED] == len(columns) * len(Probe) - expected.total()
 
 
-def test_a_cell_stands_in_its_probes_row_and_its_strategys_column() -> None:
+def test_each_cell_is_in_the_row_of_its_probe_and_the_column_of_its_strategy() -> None:
     """Each word is in the row of its probe and the column of its strategy, on the colour of its outcome."""
     for name in ("usual", "older records"):
         cells = [(text, box) for text, box in words_and_boxes(name, 100) if text.get_text() in COLOURS]

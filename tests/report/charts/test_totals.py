@@ -19,7 +19,7 @@ RUNS = ("usual", "one strategy", "25 with long names", "one round")
 def test_every_curve_has_its_name_and_nothing_overlaps(name: str, tmp_path: Path) -> None:
     """Each curve has its strategy's full name, and no text overlaps another or leaves the sheet."""
     run = drawn_run(name)
-    drawn = picture(run.analysis, run.growth)
+    drawn = picture(run.analysis, run.scaling)
     assert drawn
     boxes = boxes_in(drawn.figure)
     check_layout(drawn.figure, boxes)
@@ -34,14 +34,14 @@ def test_every_curve_has_its_name_and_nothing_overlaps(name: str, tmp_path: Path
 def test_a_break_even_is_marked_with_its_number_of_tests(tmp_path: Path) -> None:
     """1 s plus 20 ms per test and 3 s plus 10 ms per test break even at about 200 tests, and the chart says so."""
     run = drawn_run("usual")
-    drawn = picture(run.analysis, run.growth)
+    drawn = picture(run.analysis, run.scaling)
     assert drawn
     assert re.search(r" (190|200|210) ", words_in(drawn.write(tmp_path)[0]))
 
 
 def test_the_sentence_names_the_fastest_the_slowest_and_when_another_is_faster() -> None:
     """It states the duration of 1,000 tests, and up to how many tests another strategy is faster."""
-    said = sentence(drawn_run("usual").analysis, drawn_run("usual").growth)
+    said = sentence(drawn_run("usual").analysis, drawn_run("usual").scaling)
     assert re.fullmatch(
         r"1,000 tests take 1\d\.\d s with flat and \d\d\.\d s with steep; up to 1[5-9]\d tests, early is faster",
         said,
@@ -51,7 +51,7 @@ def test_the_sentence_names_the_fastest_the_slowest_and_when_another_is_faster()
 def test_the_sentence_if_no_other_strategy_is_faster() -> None:
     """If no other strategy is significantly faster, it says so, and up to how many tests."""
     run = drawn_run("usual")
-    alone = replace(run.growth, totals=tuple(total for total in run.growth.totals if total.strategy != "early"))
+    alone = replace(run.scaling, totals=tuple(total for total in run.scaling.totals if total.strategy != "early"))
     said = sentence(run.analysis, alone)
     assert said.startswith(f"No strategy is faster than flat for up to {MOST_TESTS:,} tests: 1,000 tests take ")
     assert " with it and " in said
@@ -60,8 +60,8 @@ def test_the_sentence_if_no_other_strategy_is_faster() -> None:
 def test_the_sentence_names_ties_with_the_fastest() -> None:
     """Strategies that do not differ significantly at 1,000 tests are tied."""
     run = drawn_run("usual")
-    tied = tuple(replace(total, faster=(frozenset(),) * len(total.tests)) for total in run.growth.totals)
-    assert "with it (tied with 2 others) and" in sentence(run.analysis, replace(run.growth, totals=tied))
+    tied = tuple(replace(total, faster=(frozenset(),) * len(total.tests)) for total in run.scaling.totals)
+    assert "with it (tied with 2 others) and" in sentence(run.analysis, replace(run.scaling, totals=tied))
 
 
 def test_the_sentence_starts_with_needed_probes() -> None:
@@ -71,14 +71,14 @@ def test_the_sentence_starts_with_needed_probes() -> None:
         replace(one, not_ranked=() if one.facts.name == "steep" else (NotRanked(Reason.NOT_PROBED),))
         for one in run.analysis.strategies
     ]
-    said = sentence(replace(run.analysis, strategies=tuple(strategies), need=("notify",)), run.growth)
+    said = sentence(replace(run.analysis, strategies=tuple(strategies), need=("notify",)), run.scaling)
     assert re.fullmatch(r"Where tests must see notify: 1,000 tests take \d\d\.\d s with steep", said)
 
 
 def test_a_single_strategy_is_not_compared() -> None:
     """Its sentence states only its duration."""
     run = drawn_run("one strategy")
-    assert re.fullmatch(r"1,000 tests take 1\d\.\d s with flat", sentence(run.analysis, run.growth))
+    assert re.fullmatch(r"1,000 tests take 1\d\.\d s with flat", sentence(run.analysis, run.scaling))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_run_that_cannot_compare_says_so_first(name: str, verdict: str, start:
     """With one round, or with too much noise, the sentence does not say which strategy is faster."""
     run = drawn_run(name)
     noise = replace(run.analysis.noise, verdict=verdict)  # type: ignore[arg-type] # one of its three words
-    said = sentence(replace(run.analysis, noise=noise), run.growth)
+    said = sentence(replace(run.analysis, noise=noise), run.scaling)
     assert said.startswith(start)
     assert "faster" not in said
     assert "tied" not in said
@@ -101,16 +101,16 @@ def test_a_run_that_cannot_compare_says_so_first(name: str, verdict: str, start:
 def test_without_a_ranked_strategy_there_is_no_chart() -> None:
     """A run of only the floor has no chart of durations."""
     run = drawn_run(FLOOR_ALONE)
-    assert picture(run.analysis, run.growth) is None
+    assert picture(run.analysis, run.scaling) is None
 
 
 def test_a_strategy_without_a_curve_is_named(tmp_path: Path) -> None:
     """A ranked strategy whose fitted line falls below 0 has no curve; its name is below the panel."""
     run = drawn_run("usual")
-    growth = replace(run.growth, totals=run.growth.totals[:-1])
-    drawn = picture(run.analysis, growth)
+    scaling = replace(run.scaling, totals=run.scaling.totals[:-1])
+    drawn = picture(run.analysis, scaling)
     assert drawn
-    missing = run.growth.totals[-1].strategy
+    missing = run.scaling.totals[-1].strategy
     assert f"Not shown, because the fitted line falls below 0 or a size failed: {missing}." in words_in(
         drawn.write(tmp_path)[0]
     )
@@ -119,6 +119,6 @@ def test_a_strategy_without_a_curve_is_named(tmp_path: Path) -> None:
 def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """A committed chart does not change when it is drawn again."""
     run = drawn_run("usual")
-    drawn = [picture(run.analysis, run.growth) for _ in range(2)]
+    drawn = [picture(run.analysis, run.scaling) for _ in range(2)]
     one, two = (each.write(tmp_path / str(number)) for number, each in enumerate(drawn) if each)
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
