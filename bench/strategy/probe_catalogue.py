@@ -198,7 +198,7 @@ class Probe(enum.StrEnum):
     NOW_MOVES = (
         "now_moves",
         Family.TRANSACTIONS,
-        "now() differs between two transactions of one test.",
+        "The result of now() differs between two transactions of one test.",
         "Rows written one after another have the same created_at, so tests cannot check sorting or expiry.",
         f"{_POSTGRES}functions-datetime.html#FUNCTIONS-DATETIME-CURRENT",
     )

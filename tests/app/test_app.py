@@ -1,4 +1,4 @@
-"""The application under test is what it claims to be: its migrations make its models, and its routes commit."""
+"""The application under test works: its migrations match its models, and its routes commit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -66,7 +66,7 @@ async def client(engine: AsyncEngine) -> AsyncIterator[AsyncClient]:
 
 
 async def test_migrations_make_the_models(engine: AsyncEngine) -> None:
-    """What Alembic makes and what the models say are the same, so create_all and migrations give one schema."""
+    """Migrations and models define the same schema, so create_all can replace migrations."""
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
@@ -76,7 +76,7 @@ async def test_migrations_make_the_models(engine: AsyncEngine) -> None:
 
 
 def test_migrations_go_down_again(migrated: str, alembic_config: Config) -> None:
-    """Downgrading leaves nothing but Alembic's own table, also with rows that refer to reference rows."""
+    """Downgrading removes everything but Alembic's own table, even if rows refer to reference rows."""
 
     async def run(statement: str) -> list[str]:
         engine = create_async_engine(migrated)
@@ -97,7 +97,7 @@ def test_migrations_go_down_again(migrated: str, alembic_config: Config) -> None
 def test_ballast_is_the_same_by_migration_and_by_models(
     database_url: str, alembic_config: Config, ballast: Ballast
 ) -> None:
-    """Tables that do nothing come by either way; rows by migration alone; and all of it goes down again."""
+    """Migrations and models create the same extra tables; migrations add the rows, and can be undone."""
     alembic_config.attributes["ballast"] = ballast
     metadata = MetaData(naming_convention=Base.metadata.naming_convention)
     for table in Base.metadata.sorted_tables:
@@ -125,12 +125,12 @@ def test_ballast_is_the_same_by_migration_and_by_models(
 
 
 def test_tables_of_the_application_are_counted() -> None:
-    """The number of tables that a sweep starts from is the application's."""
+    """TABLES, where a sweep over tables starts, is the application's number of tables."""
     assert len(Base.metadata.tables) == TABLES
 
 
 async def test_deferred_foreign_key(engine: AsyncEngine) -> None:
-    """A line may be written before its order, and is refused at commit if the order never comes."""
+    """A line may be written before its order; without the order the commit fails."""
     async with engine.connect() as connection:
         await connection.execute(
             text("INSERT INTO order_lines (order_id, sku, quantity, unit_price) VALUES (99, 'tea', 1, 1)")
@@ -140,7 +140,7 @@ async def test_deferred_foreign_key(engine: AsyncEngine) -> None:
 
 
 async def test_placed_order_is_announced(client: AsyncClient, migrated: str) -> None:
-    """Placing an order writes to the outbox, whose trigger sends NOTIFY at commit."""
+    """Placing an order writes to the outbox, whose trigger sends a notification at commit."""
     listener = await asyncpg.connect(migrated.replace("+asyncpg", ""))
     heard: asyncio.Queue[str] = asyncio.Queue()
     await listener.add_listener("outbox", lambda *received: heard.put_nowait(str(received[-1])))
@@ -153,15 +153,15 @@ async def test_placed_order_is_announced(client: AsyncClient, migrated: str) -> 
 
 
 async def test_conflict_keeps_what_was_committed(client: AsyncClient) -> None:
-    """A taken email is answered with 409, and the first customer stays."""
+    """A duplicate email gives 409, and the first customer stays."""
     body = {"email": "a@b.c", "name": "A", "country_code": "JP"}
     first = await client.post("/customers", json=body)
     assert (await client.post("/customers", json=body)).status_code == 409
     assert (await client.get("/customers")).json() == [first.json()]
 
 
-async def test_pages_and_what_is_not_there(client: AsyncClient) -> None:
-    """Customers are listed a page at a time; what does not exist is 404, what makes no sense 422."""
+async def test_pages_and_missing_objects(client: AsyncClient) -> None:
+    """Customers are listed in pages; missing objects give 404, invalid bodies 422."""
     ids = [(await client.post("/customers", json={"email": f"{n}@b.c", "name": "A"})).json()["id"] for n in range(3)]
     page = (await client.get("/customers", params={"after": ids[0], "limit": 1})).json()
     assert [customer["id"] for customer in page] == [ids[1]]

@@ -1,4 +1,4 @@
-"""The check as a user runs it, on a real Postgres."""
+"""The command `check`, run as a user runs it on a real Postgres."""
 
 import os
 import re
@@ -30,7 +30,7 @@ from tests.report.test_documentation import example_strategy
 from tests.servers import PATIENCE, POSIX
 
 DECLARES_WRONGLY = '''
-"""Hide what is not declared, and declare what is not hidden."""
+"""Hide a behaviour without declaring it, and declare one without hiding it."""
 from bench import ONE_TRANSACTION, Probe, Strategy
 from strategies.null_pool import db_engine, session_factory
 
@@ -51,7 +51,7 @@ def session_factory():
 '''
 
 NO_FACTORY = '''
-"""Give what is no session factory."""
+"""Return something other than a session factory."""
 import pytest
 from bench import Strategy
 
@@ -65,7 +65,7 @@ def session_factory():
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, so that what a check keeps does not meet the user's own."""
+    """A copy of the project, so that stored outcomes do not mix with the user's."""
     folder = tmp_path_factory.mktemp("tree")
     for name in ("bench", "strategies", "conftest.py", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -75,7 +75,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def check(tree: Path, server: Server, looptrap: Command) -> Iterator[Command]:
-    """Run `python -m bench check` in the copy, on the tests' server."""
+    """Runs `python -m bench check` in the copy, on the tests' server."""
 
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
         return looptrap("check", *arguments, cwd=tree, PYTHONPATH=str(tree), LOOPTRAP_DSN=server.admin_dsn)
@@ -86,10 +86,10 @@ def check(tree: Path, server: Server, looptrap: Command) -> Iterator[Command]:
 
 def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tree: Path, tmp_path: Path) -> None:
     """
-    Probing all strategies gives what they declare, and of core, outcome by outcome, what docs/probes.md was made from.
+    All strategies have the outcomes that they declare, and those of core match the ones behind docs/probes.md.
 
-    So does the strategy that docs/adding-a-strategy.md shows. The control passes every probe. Of a strategy that
-    declares wrongly both mistakes are found, nothing else is, and `--why` has the detail.
+    So does the example in docs/adding-a-strategy.md. The control passes every probe. Both mistakes of a wrong
+    declaration are found, with no other finding, and `--why` shows the detail.
     """
     path = tmp_path / "declares_wrongly.py"
     path.write_text(DECLARES_WRONGLY.lstrip())
@@ -119,7 +119,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
 def test_strategy_that_hangs_is_given_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each test that hangs is killed and told, and after a few of them nobody waits for the rest."""
+    """Each test that hangs is killed and reported; after a few of them the rest is not run."""
     path = tmp_path / "hangs_always.py"
     path.write_text(HANGS.lstrip())
     monkeypatch.setattr(probing, "PATIENCE_AT_START", 4.0)
@@ -145,13 +145,13 @@ def test_strategy_that_hangs_is_given_up(
         (("--strategies", "session_engine_function_loops"), ("nothing to probe", "nox -s bench")),
     ],
 )
-def test_what_cannot_be_checked(check: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
-    """A probe, a strategy or an outcome that there is not: one line, exit code 2."""
+def test_invalid_arguments(check: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """An unknown probe, strategy or outcome gives one line and exit code 2."""
     assert_one_line(check(*arguments), *words)
 
 
 def test_strategy_that_breaks_the_contract(check: Command, tmp_path: Path) -> None:
-    """The contract holds under the probes as well: one line that says what is wrong."""
+    """A strategy that breaks the contract gives one line that says what is wrong."""
     path = tmp_path / "no_factory.py"
     path.write_text(NO_FACTORY.lstrip())
     assert_one_line(check("--strategies", path), "no_factory", "returns int, not an async_sessionmaker")
@@ -159,7 +159,7 @@ def test_strategy_that_breaks_the_contract(check: Command, tmp_path: Path) -> No
 
 @POSIX
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Server) -> None:
-    """After Ctrl-C in the middle no process and no database is left, and outcomes that were ready are kept."""
+    """Ctrl-C leaves no process or database behind, and finished outcomes are stored."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", "check", "--strategies", "null_pool,none"],
         cwd=tree,
@@ -187,7 +187,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(tree: Path, server: Se
 
 
 def test_need_ranks_those_that_see_it(tmp_path: Path, server: Server, looptrap: Command) -> None:
-    """With --need only strategies whose tests see it are ranked, and the cheapest of them is named."""
+    """With --need only strategies that pass the probes are ranked, and the cheapest of them is named."""
     folder = tmp_path / "run"
     done = looptrap(
         *("run", "--strategies", "null_pool", "--tests", 7, "--rounds", 1),
@@ -206,5 +206,5 @@ def test_need_ranks_those_that_see_it(tmp_path: Path, server: Server, looptrap: 
 
 
 def test_need_without_probes(looptrap: Command) -> None:
-    """Asking for what the probes see while leaving them out is refused in one line."""
+    """--need together with --no-check is refused in one line."""
     assert_one_line(looptrap("run", "--need", "notify", "--no-check"), "--need", "--no-check")

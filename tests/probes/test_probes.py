@@ -1,4 +1,4 @@
-"""The catalogue of probes and the probes themselves belong together."""
+"""The catalogue of probes matches the probe tests."""
 
 import ast
 import re
@@ -24,13 +24,13 @@ def functions_in(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("family", Family)
 def test_each_probe_has_its_test_in_the_file_of_its_family(family: Family) -> None:
-    """A family's file has a test for each of its probes, in the catalogue's order, and no other."""
+    """A family's file has one test for each of its probes, and no others."""
     expected = [f"test_{probe}" for probe in Probe if probe.family == family and probe not in APART]
     assert sorted(functions_in(FOLDER / f"test_{family}.py")) == sorted(expected)
 
 
 def test_probes_with_processes_of_their_own_have_a_file_each() -> None:
-    """What cannot run among the others stands in `apart/`, a file for each probe."""
+    """Each probe that needs its own processes has a file in `apart/`."""
     assert sorted(path.stem for path in (FOLDER / "apart").glob("test_*.py")) == sorted(
         f"test_{probe}" for probe in APART
     )
@@ -40,7 +40,7 @@ def test_probes_with_processes_of_their_own_have_a_file_each() -> None:
 
 @pytest.mark.parametrize("probe", Probe)
 def test_each_probe_says_what_is_lost_and_where_it_is_documented(probe: Probe) -> None:
-    """Every probe has its two sentences, of one line each, and a link to documentation."""
+    """Every probe has two one-line sentences and a link to documentation."""
     assert probe.value == probe.name.lower()
     for sentence in (probe.sees, probe.lost):
         assert re.fullmatch(r"[A-Z][^\n]*\.", sentence)
@@ -48,14 +48,14 @@ def test_each_probe_says_what_is_lost_and_where_it_is_documented(probe: Probe) -
 
 
 def test_groups_of_probes_are_in_use() -> None:
-    """Each group that strategies name at once is a part of what some strategy hides."""
+    """Some strategy hides every probe of each named group."""
     declared = [set(load(name).declared.hides) for name in names_in_tree()]
     for group in (ONE_TRANSACTION, KEPT_CONNECTIONS):
         assert any(group <= hides for hides in declared)
 
 
 def test_silent_traps_are_caught_by_what_an_ordinary_strategy_passes() -> None:
-    """Each probe that catches a silent trap is passed by the strategy that the trap looks like."""
+    """savepoint_rollback, which silent traps resemble, passes every probe that catches them."""
     ordinary = set(load("savepoint_rollback").declared.hides)
     silent = [load(name).declared for name in names_in_tree()]
     caught = [set(trap.caught_by) for trap in silent if isinstance(trap, Trap) and not trap.errors]

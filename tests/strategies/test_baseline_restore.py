@@ -1,8 +1,8 @@
 """
-Tests of the strategy `baseline_restore`: whatever a test does to the database, afterwards it is exactly as before.
+`baseline_restore` restores the database exactly, whatever a test did to it.
 
-One database has tables of every kind. Each case does something to it, shows that this made a difference, restores, and
-compares two dumps made by SQL.
+One database has tables of every kind. Each case changes it, checks that there is a difference, restores it, and
+compares dumps of before and after.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ SELECT format('extension %s', extname) FROM pg_extension
 
 
 class Subject:
-    """The copy of a database that has tables of every kind, and the loop in which it is used."""
+    """A copy of a database with tables of every kind, and the event loop in which it is used."""
 
     def __init__(self, copy: Copy, runner: asyncio.Runner) -> None:
         self.copy = copy
@@ -78,20 +78,20 @@ class Subject:
         self.baseline = self.dump()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run something in the loop that its connection belongs to."""
+        """Run a coroutine in the event loop of the copy's connection."""
         return self._runner.run(work)
 
     async def connect(self) -> "asyncpg.Connection[Any]":
-        """Open one more connection."""
+        """Open another connection."""
         dsn = self.copy.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return await asyncpg.connect(dsn)
 
     def dump(self) -> dict[str, list[str]]:
-        """Return all rows, all sequences and the catalog."""
+        """Return all rows, the state of all sequences, and the catalog."""
         return self.run(self._dump())
 
     def restore(self) -> bool:
-        """Do what the strategy's fixture does after a test, and tell whether that was possible in place."""
+        """Do what the strategy's fixture does after a test; return whether no new copy was needed."""
         restored, self.warning = self.run(self.copy.restore())
         if not restored:
             self.run(self.copy.make())
@@ -114,7 +114,7 @@ class Subject:
 
 @pytest.fixture(scope="module")
 def subject(server: Server) -> Iterator[Subject]:
-    """One for all cases: each of them proves that it hands on what it was given."""
+    """One copy for all cases, since each case checks that it leaves the copy unchanged."""
     name = "looptrap_test_baseline"
     url = server.create_database(name)
 
@@ -144,7 +144,7 @@ async def drop_role(dsn: str) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_state_is_exactly_as_before(subject: Subject, case: Case) -> None:
-    """After whatever a test did a dump of the database is the one from before."""
+    """After a case is restored, the dump equals the one from before."""
 
     async def work() -> None:
         connection = await subject.connect()
@@ -162,11 +162,11 @@ def test_state_is_exactly_as_before(subject: Subject, case: Case) -> None:
 
 
 def test_several_connections_at_once(subject: Subject) -> None:
-    """Writers on many connections do not wait for each other's notes, and all that they wrote is put back."""
+    """Concurrent writers do not block each other, and everything that they wrote is restored."""
 
     async def work() -> None:
         connections = [await subject.connect() for _ in range(8)]
-        # None of them commits before all have written.
+        # No connection commits before all have written.
         for number, connection in enumerate(connections):
             await connection.execute(
                 f"BEGIN; INSERT INTO empty (word) VALUES ('x'); DELETE FROM seeds WHERE id = {number}"
@@ -181,8 +181,8 @@ def test_several_connections_at_once(subject: Subject) -> None:
     assert subject.dump() == subject.baseline
 
 
-def test_connections_forget_values_that_they_hold_in_advance(subject: Subject) -> None:
-    """A connection that outlives its test gets the first value of a cached sequence in the next one."""
+def test_connections_drop_cached_sequence_values(subject: Subject) -> None:
+    """In the next test, a connection that stayed open gets the first value of a cached sequence again."""
 
     async def both() -> list[int]:
         connection = await subject.connect()
@@ -207,7 +207,7 @@ def test_connections_forget_values_that_they_hold_in_advance(subject: Subject) -
     ],
 )
 def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> None:
-    """What a test left open neither hangs nor lasts, and the warning names the statement and the backend."""
+    """A transaction that a test left open is ended, with a warning that names its statement and backend."""
 
     async def work() -> "asyncpg.Connection[Any]":
         connection = await subject.connect()
@@ -227,7 +227,7 @@ def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> 
 
 
 def test_copy_that_cannot_be_restored_is_made_anew(subject: Subject) -> None:
-    """An error of the server while it restores costs a new copy, and a warning says why."""
+    """If restoring fails, a new copy is made, and a warning gives the reason."""
 
     async def work() -> None:
         connection = await subject.connect()
@@ -240,8 +240,8 @@ def test_copy_that_cannot_be_restored_is_made_anew(subject: Subject) -> None:
     assert subject.dump() == subject.baseline
 
 
-def test_role_that_may_not_restore_is_told_which_right_it_lacks(subject: Subject) -> None:
-    """Postgres's own words name the right."""
+def test_role_without_the_right_to_restore(subject: Subject) -> None:
+    """The error of Postgres names the missing right."""
 
     async def connect() -> None:
         plain = subject.copy.url.set(drivername="postgresql", username="looptrap_plain", password="plain")  # noqa: S106
@@ -285,7 +285,7 @@ _TRANSACTION = st.tuples(st.lists(_WRITES, min_size=1, max_size=4), st.sampled_f
 
 @given(transactions=st.lists(_TRANSACTION, min_size=1, max_size=5))
 def test_any_statements_are_put_back(subject: Subject, transactions: list[tuple[list[str], str]]) -> None:
-    """Whatever transactions write, in whatever order, refused ones included, is put back in place."""
+    """Random transactions, including failed ones, are restored without a new copy."""
 
     async def work() -> None:
         connection = await subject.connect()

@@ -1,4 +1,4 @@
-"""What single strategies are for, on a real Postgres: pytest runs under each as a user would run it."""
+"""Particular properties of single strategies, tested by running pytest on a real Postgres as a user would."""
 
 import asyncio
 import textwrap
@@ -16,7 +16,7 @@ EMPTYING = ("delete_all", "delete_function", "truncate_all", "truncate_dirty")
 MAKING = ("database_per_worker", "template_clone_file_copy", "template_clone_wal_log", "template_pool")
 
 ODD_SCHEMA = '''
-    """A cycle, a self reference, a restriction, odd names, partitions, a schema of its own, and reference rows."""
+    """A cycle, a self-reference, a RESTRICT, odd names, partitions, a second schema, and reference rows."""
 
     from alembic import op
 
@@ -90,7 +90,7 @@ WRITES_A_ROW = """
 def project(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Server, database_url: str
 ) -> pytest.Pytester:
-    """A folder of a user, with what the harness hands to a process."""
+    """A user's folder, with the environment that the harness gives to a process."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv(DATABASE_URL, database_url)
@@ -100,7 +100,7 @@ def project(
 
 
 def run(project: pytest.Pytester, name: str, tests: str) -> pytest.RunResult:
-    """Run tests under a strategy of the tree."""
+    """Run tests under a packaged strategy."""
     project.makepyfile(test_it=tests)
     loaded = load(name)
     arguments = arguments_for_pytest(loaded.module, loaded.plugins, loaded.declared)
@@ -108,7 +108,7 @@ def run(project: pytest.Pytester, name: str, tests: str) -> pytest.RunResult:
 
 
 def databases(server: Server, prefix: str) -> list[str]:
-    """Return the names of the databases on the server that begin so."""
+    """Return the names of the databases on the server that start with a prefix."""
 
     async def names() -> list[str]:
         connection = await asyncpg.connect(server.admin_dsn)
@@ -123,7 +123,7 @@ def databases(server: Server, prefix: str) -> list[str]:
 def test_tables_are_emptied_whatever_the_schema(
     project: pytest.Pytester, server: Server, database_url: str, name: str
 ) -> None:
-    """After a test that filled an odd schema the next finds it empty, and ids start again; reference rows stay."""
+    """After a test filled an unusual schema, the next finds it empty with ids restarted; reference rows stay."""
     project.makeconftest(ODD_CONFTEST)
     versions = project.mkdir("versions")
     (versions / "odd_schema.py").write_text(textwrap.dedent(ODD_SCHEMA))
@@ -133,20 +133,20 @@ def test_tables_are_emptied_whatever_the_schema(
 
 @pytest.mark.parametrize("name", MAKING)
 def test_no_database_is_left(project: pytest.Pytester, server: Server, database_url: str, name: str) -> None:
-    """Each test gets a clean database, and at the end all that the strategy made are dropped."""
+    """Each test gets a clean database, and at the end all databases that the strategy created are dropped."""
     run(project, name, WRITES_A_ROW).assert_outcomes(passed=2)
     assert len(databases(server, database_url.rpartition("/")[2].partition("?")[0])) == 1
 
 
 def test_no_database_of_a_killed_cell_is_left(server: Server) -> None:
-    """What a strategy made beside the database of its cell is dropped with it: its process may have been killed."""
+    """Databases that a strategy created are dropped with its cell's, since its process may have been killed."""
     with server.temporary_database("looptrap_killed"):
         server.create_database("looptrap_killed_master_copy")
     assert databases(server, "looptrap_killed") == []
 
 
 def test_shared_connection_serves_concurrent_requests(project: pytest.Pytester) -> None:
-    """Twenty requests at the same time are answered one after the other, and nothing of them is left."""
+    """Twenty concurrent requests succeed one after another, and leave no rows behind."""
     tests = """
         import asyncio
         import pytest
@@ -162,8 +162,8 @@ def test_shared_connection_serves_concurrent_requests(project: pytest.Pytester) 
     run(project, "savepoint_shared_connection", tests).assert_outcomes(passed=2)
 
 
-def test_shared_connection_is_not_waited_for_in_vain(project: pytest.Pytester) -> None:
-    """Two transactions of one task end in an error that says what is short; the next test is as if nothing had been."""
+def test_shared_connection_times_out_when_a_task_waits_for_itself(project: pytest.Pytester) -> None:
+    """Two nested transactions of one task raise an error that names the pool limit; the next test is unaffected."""
     tests = """
         from sqlalchemy import text
         from bench.probes.rows import a_customer, count
@@ -183,7 +183,7 @@ def test_shared_connection_is_not_waited_for_in_vain(project: pytest.Pytester) -
 
 
 def test_violated_constraint_fails_its_test(project: pytest.Pytester) -> None:
-    """A line without its order, which a commit would refuse, is an error of the test that wrote it, and of no other."""
+    """A line without its order, which a commit would refuse, fails the test that wrote it, and no other."""
     tests = """
         from bench.app.models import OrderLine
 

@@ -1,4 +1,4 @@
-"""Peers: published packages as strategies, in an environment where they are installed and in one where they are not."""
+"""Peers, strategies that adapt published packages, with and without the package installed."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from bench.strategy.loaded import arguments_for_pytest
 from tests.conftest import Command, assert_one_line
 
 NOT_INSTALLED = '''
-"""Adapt what nobody has published."""
+"""Adapt a package that does not exist."""
 from bench import Peer, Strategy
 from strategies.null_pool import db_engine, session_factory
 
@@ -31,7 +31,7 @@ def write(folder: Path, unable: str) -> str:
 
 @pytest.mark.parametrize("name", peers_in_tree())
 def test_every_peer_keeps_the_contract_wherever_it_is_read(name: str) -> None:
-    """A peer loads whether or not its package is installed, tells which it is, and is in no set but `peers`."""
+    """A peer loads without its package, is named after it, and is only in the set `peers`."""
     loaded = load(name)
     assert loaded.name == name == loaded.declared.peer.distribution.replace("-", "_")  # type: ignore[union-attr]
     assert loaded == load(str(ROOT / "strategies" / "peers" / f"{name}.py"))
@@ -40,19 +40,19 @@ def test_every_peer_keeps_the_contract_wherever_it_is_read(name: str) -> None:
 
 
 def test_set_of_peers() -> None:
-    """`peers` is all of strategies/peers/, and neither `core` nor `all` has one of them."""
+    """`peers` has every strategy in strategies/peers/; `core` and `all` have none of them."""
     assert references_in("peers,null_pool") == [*peers_in_tree(), "null_pool"]
     assert set(references_in("core,all")) == set(names_in_tree())
 
 
 def test_package_that_is_not_installed(tmp_path: Path, looptrap: Command) -> None:
-    """Where a peer's package is missing, one line names it and what installs it."""
+    """If a peer's package is missing, one line names it and the command that installs it."""
     refused = looptrap("check", "--strategies", write(tmp_path, unable=""))
     assert_one_line(refused, "not_installed adapts looptrap-no-such-package", "nox -s bench -- --peers")
 
 
 def test_able_leaves_out_what_cannot_run(tmp_path: Path) -> None:
-    """A peer that says why it cannot run here need not be installed, and is left out."""
+    """A peer that declares why it cannot run here need not be installed, and is left out."""
     with pytest.raises(UserError, match="is not installed in this environment"):
         able([load("none"), load(write(tmp_path, unable=""))])
     unable = [one for name in peers_in_tree() if (one := load(name)).unable]
@@ -61,7 +61,7 @@ def test_able_leaves_out_what_cannot_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_run_is_shown_with_its_reason(tmp_path: Path, looptrap: Command) -> None:
-    """A peer that cannot run has no cell, and stands with the reason in table, summary, list and `run.json`."""
+    """A peer that cannot run is not measured; table, summary, list and `run.json` show the reason."""
     arguments = ("--server", "embedded", "--tests", 1, "--rounds", 1, "--no-check", "--out", tmp_path / "run")
     done = looptrap("run", *arguments, "--strategies", "pytest_clean_database")
     assert done.returncode == 0, done.stderr
@@ -76,13 +76,13 @@ def test_what_cannot_run_is_shown_with_its_reason(tmp_path: Path, looptrap: Comm
 
 
 def test_strategy_overrides_fixtures_of_its_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a strategy names in `pytest_plugins` is loaded before it, so that of two fixtures the strategy's is used."""
+    """A strategy's `pytest_plugins` load before it, so its own fixture overrides one of the same name."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(
         library_of_peer='import pytest\n@pytest.fixture\ndef answer():\n    return "of the library"',
         strategy_on_library='''
-            """Override what the library gives."""
+            """Override a fixture of the library."""
             import pytest
             from bench import Strategy
 
@@ -102,7 +102,7 @@ def test_strategy_overrides_fixtures_of_its_plugins(pytester: pytest.Pytester, m
 
 @pytest.mark.skipif(not Peer("pytest-sqla").version, reason="the group `peers` is not installed")
 def test_peer_that_is_installed_runs(tmp_path: Path, looptrap: Command) -> None:
-    """A peer passes the workload on a real Postgres, and the table shows its version."""
+    """An installed peer passes the workload on a real Postgres, and the table shows its version."""
     arguments = ("--server", "embedded", "--tests", 14, "--rounds", 1, "--no-check", "--out", tmp_path / "run")
     done = looptrap("run", *arguments, "--strategies", "pytest_sqla")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The contract of a strategy file, and what a user is told when a file breaks it."""
+"""Strategies are found by name or path; a file that breaks the contract gets a clear error message."""
 
 import shutil
 import textwrap
@@ -30,7 +30,7 @@ def write(folder: Path, name: str, text: str) -> str:
 
 
 def refusal(*references: str) -> str:
-    """Return the one line that a user reads when these strategies are asked for."""
+    """Return the one-line error message that loading these strategies gives."""
     with pytest.raises(UserError) as caught:
         load_all(references)
     message = str(caught.value)
@@ -48,7 +48,7 @@ strategy = Strategy(core=False)
 
 
 def test_sets_stand_for_their_strategies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`all` is the whole tree, `core` what does not opt out of it; sets and names mix, and nothing is there twice."""
+    """`all` has every strategy, `core` those with core=True; sets and names can be mixed, without duplicates."""
     (tmp_path / "strategies").mkdir()
     for name in ("none", "null_pool"):
         shutil.copy(STRATEGIES / f"{name}.py", tmp_path / "strategies")
@@ -61,14 +61,14 @@ def test_sets_stand_for_their_strategies(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_list_without_a_strategy() -> None:
-    """Commas alone name nothing, which is one line."""
+    """Commas alone name no strategy, which is an error."""
     with pytest.raises(UserError, match="names no strategy"):
         references_in(" , ")
 
 
 @pytest.mark.parametrize("name", names_in_tree())
 def test_every_file_in_the_tree_keeps_the_contract(name: str) -> None:
-    """Every strategy of the tree loads, and reads as a strategy should: alone, and not longer than a page."""
+    """Every packaged strategy loads, and its file is short."""
     loaded = load(name)
     assert loaded.name == name
     assert loaded.summary.endswith(".")
@@ -76,23 +76,23 @@ def test_every_file_in_the_tree_keeps_the_contract(name: str) -> None:
 
 
 def test_summary_is_the_docstrings_first_line() -> None:
-    """What --list shows is what the file says of itself."""
+    """The summary that --list shows is the first line of the docstring."""
     assert load("savepoint_rollback").summary == "Wrap each test in an outer transaction and roll it back."
 
 
 def test_path_and_name_reach_the_same_file() -> None:
-    """A path into strategies/ is the strategy of that name, not a second one."""
+    """A path into strategies/ gives the same strategy as its name."""
     assert load(str(STRATEGIES / "none.py")) == load("none")
 
 
 def test_path_outside_the_tree(tmp_path: Path) -> None:
-    """A file anywhere is a strategy, named by its stem."""
+    """A file outside the repository works; its stem is the name."""
     loaded = load(write(tmp_path, "outside_the_tree", GOOD))
     assert (loaded.name, loaded.module, loaded.import_from) == ("outside_the_tree", "outside_the_tree", tmp_path)
 
 
 def test_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of an installed package is a strategy, named by its last part."""
+    """A module of an installed package works; its last part is the name."""
     package = tmp_path / "acme_for_test"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -103,24 +103,24 @@ def test_dotted_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_name_gets_the_nearest() -> None:
-    """A slip of the finger is answered with the name that was meant."""
+    """A typing error gets the nearest name as a suggestion."""
     assert "did you mean savepoint_rollback" in refusal("savepoint_rolback")
 
 
 def test_unknown_name_without_neighbours_gets_all() -> None:
-    """A name like no other is answered with all there are, and the command that shows them."""
+    """A name without similar ones gets a list of all names, and the command that shows them."""
     message = refusal("zzz")
     assert ", ".join(names_in_tree()) in message
     assert "--list" in message
 
 
 def test_missing_path() -> None:
-    """A path to nothing is named as such."""
+    """A path that does not exist is an error that says so."""
     assert "./nowhere.py does not exist" in refusal("./nowhere.py")
 
 
 def test_missing_package() -> None:
-    """A dotted name of nothing that is installed says so."""
+    """A dotted name that is not installed is an error that says so."""
     assert "'acme.nowhere' is not installed" in refusal("acme.nowhere")
 
 
@@ -146,14 +146,14 @@ def test_missing_package() -> None:
     ],
 )
 def test_file_that_breaks_the_contract(tmp_path: Path, name: str, text: str, words: str) -> None:
-    """Each way to break the contract is answered in one line that names the file and what is missing."""
+    """Each violation of the contract gives one line that names the file and the problem."""
     message = refusal(write(tmp_path, name, text))
     assert words in message
     assert f"{name}.py" in message
 
 
 def test_two_with_one_name(tmp_path: Path) -> None:
-    """Two files of one stem are both named, since the results could not tell them apart."""
+    """Two files with the same stem are refused, since results could not distinguish them."""
     (tmp_path / "elsewhere").mkdir()
     path = write(tmp_path / "elsewhere", "create_drop", GOOD)
     message = refusal("create_drop", path)
@@ -162,12 +162,12 @@ def test_two_with_one_name(tmp_path: Path) -> None:
 
 
 def test_path_that_hides_a_module(tmp_path: Path) -> None:
-    """A file named as a library would take its place in the process, so it is refused."""
+    """A file with the name of an installed module is refused, since it would replace that module."""
     assert "has the same name as the module" in refusal(write(tmp_path, "alembic", GOOD))
 
 
 def test_facts_of_a_trap_repeat_its_declaration() -> None:
-    """What stands in run.json is what the file declares."""
+    """The facts for run.json match the declaration."""
     facts = load("pre_ping_function_loops").facts()
     assert facts.is_trap
     assert facts.expected_errors == (("RuntimeError", "attached to a different loop"),)
@@ -175,7 +175,7 @@ def test_facts_of_a_trap_repeat_its_declaration() -> None:
 
 
 def test_source_is_all_that_a_strategy_is_made_of(tmp_path: Path) -> None:
-    """The checksum of a strategy changes with a file that its module names, and not with one beside it."""
+    """The checksum changes with files that the strategy uses, directly or not, and not with other files."""
     for name in ("_shared.py", "_rows.sql", "_other.py"):
         (tmp_path / name).write_text("")
     (tmp_path / "_shared.py").write_text("ROWS = '_rows.sql'")
