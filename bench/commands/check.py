@@ -19,7 +19,7 @@ from bench.results.files import FIDELITY, FIDELITY_FILE
 from bench.results.paths import ROOT
 from bench.results.records import Fidelity
 from bench.strategy.declaration import TWIN
-from bench.strategy.discovery import able, load_all, references_in
+from bench.strategy.discovery import load_all, references_in, runnable
 from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import probe_named
 
@@ -93,7 +93,7 @@ def _probed(requested: Sequence[LoadedStrategy], names: str) -> list[LoadedStrat
     """Return the requested strategies that can be probed, without the twin, which is the floor again."""
     from bench.measure.probing import can_be_probed
 
-    found = [one for one in able(requested) if can_be_probed(one) and one.name != TWIN]
+    found = [one for one in runnable(requested) if can_be_probed(one) and one.name != TWIN]
     if not found:
         raise UserError(
             f"nothing to probe in {names!r}: traps whose tests fail with errors cannot be probed, nor can {TWIN}; "

@@ -36,9 +36,9 @@ def explain_strategy(name: str, source: ServerSource, console: Console) -> None:
     from bench.results.errors import UserError, unwritable
     from bench.results.traces import TRACES, Trace
     from bench.server import open_server
-    from bench.strategy.discovery import able, load
+    from bench.strategy.discovery import load, runnable
 
-    strategies = able([load(name)])
+    strategies = runnable([load(name)])
     if not strategies:
         raise UserError(f"{name} cannot run here: {load(name).unable}")
     try:

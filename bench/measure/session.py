@@ -33,7 +33,7 @@ from bench.results.records import Run
 from bench.results.traces import TRACES
 from bench.server import Server, ServerDiedError, open_server, untimed
 from bench.strategy.declaration import FLOOR, TWIN
-from bench.strategy.discovery import able, absolute_reference, load_all, references_in
+from bench.strategy.discovery import absolute_reference, load_all, references_in, runnable
 from bench.strategy.probe_catalogue import parse_probes
 
 MOST_DEATHS = 3
@@ -57,7 +57,7 @@ def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     references = list(dict.fromkeys([FLOOR, TWIN, *map(absolute_reference, references_in(options.names))]))
     strategies = load_all(references)
     plan = schedule.Plan(
-        strategies=able(strategies),
+        strategies=runnable(strategies),
         sizes=sizes(options.tests, options.sweep),
         limits=_limits(options),
         seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
@@ -89,7 +89,7 @@ def resume_run(folder: Path, given: ServerSource, console: Console) -> Path:
     recorded = run.configuration
     strategies = load_all(recorded.strategies)
     plan = schedule.Plan(
-        strategies=able(strategies),
+        strategies=runnable(strategies),
         sizes=(run.workload.size, *run.workload.sweep),
         limits=Limits(
             run.limits.fewest,

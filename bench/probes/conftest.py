@@ -15,7 +15,7 @@ from bench.probes.protocol import (
     BOTH,
     EVENTS_FILE,
     FIRST,
-    KEPT_FILE,
+    FIRST_TURN_FILE,
     REFUSED_FILE,
     Outcome,
     Phase,
@@ -102,13 +102,13 @@ def turn(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def unchanged(turn: str, request: pytest.FixtureRequest) -> Unchanged:
     """Compares the two turns, through a file, since the second turn may run in another process."""
-    path: Path = request.config.getoption("--probe-folder") / KEPT_FILE
+    path: Path = request.config.getoption("--probe-folder") / FIRST_TURN_FILE
     probe = _probe(request.node)
 
     def compare(found: object, what: str) -> None:
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        before = kept.setdefault(f"{probe} {what}", found) if turn == FIRST else kept.get(f"{probe} {what}")
-        path.write_text(json.dumps(kept))
+        stored = json.loads(path.read_text()) if path.exists() else {}
+        before = stored.setdefault(f"{probe} {what}", found) if turn == FIRST else stored.get(f"{probe} {what}")
+        path.write_text(json.dumps(stored))
         assert found == before, f"{what}: {before!r} before an earlier test changed it, {found!r} now"
 
     return compare

@@ -1,7 +1,7 @@
 """
 What a process that runs probes reports to `bench/measure/probing.py`: one line of `EVENTS_FILE` per test phase.
 
-Only the probes themselves use `KEPT_FILE`. `REFUSED_FILE` exists if the strategy breaks the contract, and says how.
+`FIRST_TURN_FILE` is for the probes themselves. `REFUSED_FILE` exists if the strategy breaks the contract, and says how.
 """
 
 import traceback
@@ -16,7 +16,7 @@ FIRST, SECOND = "first", "second"
 BOTH = (FIRST, SECOND)
 """The turns of a probe: it runs as two tests, one after the other."""
 
-EVENTS_FILE, KEPT_FILE, REFUSED_FILE = "events.jsonl", "kept.json", "refused.txt"
+EVENTS_FILE, FIRST_TURN_FILE, REFUSED_FILE = "events.jsonl", "first-turn.json", "refused.txt"
 
 Phase = Literal["start", "setup", "call", "teardown"]
 Outcome = Literal["sees", "hides", "breaks"]

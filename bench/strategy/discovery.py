@@ -86,7 +86,7 @@ def load_all(references: Sequence[str]) -> list[LoadedStrategy]:
     return list(loaded.values())
 
 
-def able(strategies: Sequence[LoadedStrategy]) -> list[LoadedStrategy]:
+def runnable(strategies: Sequence[LoadedStrategy]) -> list[LoadedStrategy]:
     """
     Return the strategies that can run here.
 

@@ -6,7 +6,7 @@ compares dumps of before and after.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -81,6 +81,10 @@ class Subject:
         """Run a coroutine in the event loop of the copy's connection."""
         return self._runner.run(work)
 
+    def execute(self, *statements: str) -> None:
+        """Run statements on a connection of their own."""
+        self.run(self._execute(statements))
+
     async def connect(self) -> "asyncpg.Connection[Any]":
         """Open another connection."""
         dsn = self.copy.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -96,6 +100,14 @@ class Subject:
         if not restored:
             self.run(self.copy.make())
         return restored
+
+    async def _execute(self, statements: Sequence[str]) -> None:
+        connection = await self.connect()
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
 
     async def _dump(self) -> dict[str, list[str]]:
         connection = await self.connect()
@@ -228,13 +240,7 @@ def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> 
 
 def test_copy_that_cannot_be_restored_is_made_anew(subject: Subject) -> None:
     """If restoring fails, a new copy is made, and a warning gives the reason."""
-
-    async def work() -> None:
-        connection = await subject.connect()
-        await connection.execute("DELETE FROM numbered; DROP FUNCTION baseline_restore.restore")
-        await connection.close()
-
-    subject.run(work())
+    subject.execute("DELETE FROM numbered; DROP FUNCTION baseline_restore.restore")
     assert not subject.restore()
     assert "restore() does not exist" in str(subject.warning)
     assert subject.dump() == subject.baseline
@@ -247,17 +253,12 @@ def test_role_without_the_right_to_restore(subject: Subject) -> None:
         plain = subject.copy.url.set(drivername="postgresql", username="looptrap_plain", password="plain")  # noqa: S106
         await asyncpg.connect(plain.render_as_string(hide_password=False), server_settings=SETTINGS)
 
-    async def administrate(statement: str) -> None:
-        connection = await subject.connect()
-        await connection.execute(statement)
-        await connection.close()
-
-    subject.run(administrate("CREATE ROLE looptrap_plain LOGIN PASSWORD 'plain'"))
+    subject.execute("CREATE ROLE looptrap_plain LOGIN PASSWORD 'plain'")
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="session_replication_role"):
             subject.run(connect())
     finally:
-        subject.run(administrate("DROP ROLE looptrap_plain"))
+        subject.execute("DROP ROLE looptrap_plain")
     assert subject.restore()
 
 

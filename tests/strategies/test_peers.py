@@ -9,7 +9,7 @@ import pytest
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
 from bench.strategy.declaration import Peer
-from bench.strategy.discovery import able, load, names_in_tree, peers_in_tree, references_in
+from bench.strategy.discovery import load, names_in_tree, peers_in_tree, references_in, runnable
 from bench.strategy.loaded import arguments_for_pytest
 from tests.conftest import Command, assert_one_line
 
@@ -51,13 +51,13 @@ def test_package_that_is_not_installed(tmp_path: Path, looptrap: Command) -> Non
     assert_one_line(refused, "not_installed adapts looptrap-no-such-package", "nox -s bench -- --peers")
 
 
-def test_able_leaves_out_what_cannot_run(tmp_path: Path) -> None:
+def test_runnable_leaves_out_what_cannot_run(tmp_path: Path) -> None:
     """A peer that declares why it cannot run here need not be installed, and is left out."""
     with pytest.raises(UserError, match="is not installed in this environment"):
-        able([load("none"), load(write(tmp_path, unable=""))])
+        runnable([load("none"), load(write(tmp_path, unable=""))])
     unable = [one for name in peers_in_tree() if (one := load(name)).unable]
     assert unable
-    assert able([load("none"), *unable]) == [load("none")]
+    assert runnable([load("none"), *unable]) == [load("none")]
 
 
 def test_what_cannot_run_is_shown_with_its_reason(tmp_path: Path, looptrap: Command) -> None:
