@@ -1,4 +1,4 @@
-"""The options that several commands share, and the kinds of values that options take."""
+"""The options that several commands share, and the types of their values."""
 
 import functools
 import re
@@ -13,56 +13,56 @@ from bench.strategy.discovery import ALL, CORE, PEERS
 _T = TypeVar("_T")
 
 
-class Written(click.ParamType[_T]):
+class PatternType(click.ParamType[_T]):
     """
-    A value that is written in one way.
+    A type of value with a fixed form.
 
-    :param name: of the kind of value.
-    :param pattern: what the whole text has to match.
-    :param meant: what to give instead of one that does not, after `is not`.
-    :param read: makes the value of the match.
+    :param name: of the type.
+    :param pattern: a regular expression that the whole text must match.
+    :param expected: the expected form, for the error message after `is not`.
+    :param parse: converts the match to the value.
     """
 
-    def __init__(self, name: str, pattern: str, meant: str, read: Callable[[re.Match[str]], _T]) -> None:
+    def __init__(self, name: str, pattern: str, expected: str, parse: Callable[[re.Match[str]], _T]) -> None:
         self.name = name
         self._pattern = pattern
-        self._meant = meant
-        self._read = read
+        self._expected = expected
+        self._parse = parse
 
     def convert(self, value: str | _T, param: click.Parameter | None, ctx: click.Context | None) -> _T:
-        """Return the value; one that is no text has been read before."""
+        """Parse text; a value that is not text has been parsed before."""
         if not isinstance(value, str):
             return value
         match = re.fullmatch(self._pattern, value)
         if match is None:
-            self.fail(f"{value!r} is not {self._meant}.", param, ctx)
-        return self._read(match)
+            self.fail(f"{value!r} is not {self._expected}.", param, ctx)
+        return self._parse(match)
 
 
-DURATION = Written(
+DURATION = PatternType(
     "duration",
     r"(?=.*[1-9])(\d+(?:\.\d+)?)([smh]?)",
     "a duration: give a number and s, m or h, such as 90s or 3m",
     lambda match: float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]],
 )
-"""A length of time such as 90s, 3m or 1h, in seconds."""
+"""A duration such as 90s, 3m or 1h, in seconds."""
 
-SHARE = Written(
+SHARE = PatternType(
     "percentage", r"(\d+(?:\.\d+)?)%", "a percentage: give one such as 20%", lambda match: float(match[1]) / 100
 )
-"""A percentage such as 20%, as a share: 0.2."""
+"""A percentage such as 20%, as a fraction: 0.2."""
 
-SETTING = Written(
+SETTING = PatternType(
     "setting",
     r"([A-Za-z_][\w.]*)=([^\x00-\x1f]*)",
     "NAME=VALUE: give one such as fsync=off",
     lambda match: (match[1].lower(), match[2]),
 )
-"""A setting of postgresql.conf such as fsync=off, as its name and its value; whether there is such, Postgres says."""
+"""A setting of postgresql.conf such as fsync=off, as name and value. Postgres checks both when it starts."""
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where Postgres comes from and how it is set; the command gets them as `source`."""
+    """Add the options for the source and the settings of Postgres; the command gets them as `source`."""
 
     @functools.wraps(command)
     def with_source(*args: object, settings: Sequence[tuple[str, str]], **options: Any) -> None:  # noqa: ANN401 - click has checked them
@@ -70,26 +70,26 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **options, source=ServerSource(settings=dict(settings), **parts))
 
     for option in (
-        click.option("--allow-remote", is_flag=True, help="Accept a DSN of another host."),
+        click.option("--allow-remote", is_flag=True, help="Allow a DSN of another host."),
         click.option(
             "--transport",
             type=click.Choice(get_args(Transport)),
-            help="How tests reach a server of ours.  [default: unix where it is embedded, tcp where it is a container]",
+            help="How tests connect to a server that looptrap starts.  [default: unix if embedded, tcp if a container]",
         ),
-        click.option("--tmpfs", is_flag=True, help="Have a server of ours keep its data in memory."),
+        click.option("--tmpfs", is_flag=True, help="Start a server with its data in memory."),
         click.option(
             "--setting",
             "settings",
             type=SETTING,
             multiple=True,
             metavar="NAME=VALUE",
-            help="Set a server of ours, such as fsync=off. May be said of each setting.",
+            help="Start a server with a setting, such as fsync=off. Repeatable.",
         ),
         click.option(
             "--pg",
             type=click.IntRange(OLDEST_MAJOR),
             metavar="VERSION",
-            help="Major version of Postgres of a server of ours, such as 16.  [default: embedded 18, container 17]",
+            help="Start a server of this major version, such as 16.  [default: embedded 18, container 17]",
         ),
         click.option("--image", default="", help="Image of the container.  [default: postgres:17]"),
         click.option(
@@ -98,7 +98,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="auto|container|embedded|DSN",
             default="auto",
             show_default=True,
-            help="Where Postgres comes from. auto: LOOPTRAP_DSN if set, else Docker, else embedded.",
+            help="Where Postgres comes from. auto: LOOPTRAP_DSN if set, else Docker if it runs, else embedded.",
         ),
     ):
         with_source = option(with_source)
@@ -106,7 +106,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what tests are to the server; the command gets them as `client`."""
+    """Add the options for driver, event loop and runner of the tests; the command gets them as `client`."""
 
     @functools.wraps(command)
     def with_client(*args: object, **options: Any) -> None:  # noqa: ANN401 - as above
@@ -137,17 +137,17 @@ def client_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def strategies_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which strategies are meant."""
+    """Add the options that choose strategies."""
     for option in (
-        click.option("--peers", is_flag=True, help=f"Add the set {PEERS}: packages that others publish."),
+        click.option("--peers", is_flag=True, help=f"Add the set {PEERS}: adapters of published packages."),
         click.option(
             "--strategies",
             "names",
             metavar="A,B",
             default=CORE,
             show_default=True,
-            help=f"Names, dotted names, paths, or the sets {CORE}, {ALL} and {PEERS}: those of a default run, all in "
-            "strategies/, all in strategies/peers/.",
+            help=f"Names, dotted names, paths, or sets: {CORE} (the usual ones), {ALL} (all in strategies/), "
+            f"{PEERS} (all in strategies/peers/).",
         ),
     ):
         command = option(command)
@@ -155,5 +155,5 @@ def strategies_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_peers(names: str, *, peers: bool) -> str:
-    """Return the names that --strategies gives, and with --peers the set of them."""
+    """Return the names of --strategies, with the set of peers if --peers is given."""
     return f"{names},{PEERS}" if peers else names

@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure the strategies, then show tables, charts and page."""
+"""`nox -s bench`: measure strategies, then show tables, charts and a page."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from bench.workload import LARGEST
 MOST_ROUNDS = 1000
 LARGEST_SEED = 2**32 - 1
 UNUSABLE = 3
-"""The exit code of `run --strict` when noise makes the run unusable."""
+"""The exit code of `run --strict` if noise makes the run unusable."""
 
 
 @click.command()
@@ -23,7 +23,7 @@ UNUSABLE = 3
     "--sweep",
     multiple=True,
     metavar="NAME=A,B,C",
-    help="Show how cost grows: tests=10,100,1000, tables=5,50,200 or rows=0,1000,100000. Or compare conditions: "
+    help="Sizes, to show how cost grows: tests=10,100,1000, tables=5,50,200 or rows=0,1000,100000. Or conditions: "
     "server=embedded,container, pg=18,16, setting:fsync=on,off, tmpfs=no,yes, transport=unix,tcp, "
     "driver=asyncpg,psycopg, loop=asyncio,uvloop, runner=pytest-asyncio,anyio. The first value is the default. "
     "Repeatable.",
@@ -31,15 +31,15 @@ UNUSABLE = 3
 @click.option(
     "--rounds",
     type=click.IntRange(1, MOST_ROUNDS),
-    help="Exact number of timed rounds.  [default: as many as it takes]",
+    help="Number of timed rounds.  [default: until the results are clear]",
 )
-@click.option("--quick", is_flag=True, help="Three rounds: a first look, with wide intervals.")
+@click.option("--quick", is_flag=True, help="Only three rounds: fast, but with wide intervals.")
 @click.option(
     "--budget",
     type=DURATION,
     default="3m",
     show_default=True,
-    help="Time limit without --rounds, such as 90s, 3m or 1h; no round starts that would exceed it.",
+    help="Time limit if --rounds is not given, such as 90s, 3m or 1h; no round starts that would exceed it.",
 )
 @server_options
 @client_options
@@ -47,7 +47,7 @@ UNUSABLE = 3
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the run.  [default: a new one in results/]",
+    help="Folder for the results.  [default: a new one in results/]",
 )
 @click.option(
     "--cell-timeout",
@@ -55,20 +55,20 @@ UNUSABLE = 3
     default=900,
     show_default=True,
     metavar="SECONDS",
-    help="Kill a cell that takes longer, and record it as timed out.",
+    help="Kill a process that takes longer, and record a timeout.",
 )
-@click.option("--check/--no-check", default=True, show_default=True, help="Run the probes: what tests see.")
+@click.option("--check/--no-check", default=True, show_default=True, help="Run the probes.")
 @click.option(
     "--need",
     metavar="PROBE,PROBE",
     help="Rank only strategies that pass these probes or families of probes, such as second_connection,notify.",
 )
-@click.option("--strict", is_flag=True, help=f"Exit with {UNUSABLE} when noise makes the run unusable.")
+@click.option("--strict", is_flag=True, help=f"Exit with code {UNUSABLE} if noise makes the run unusable.")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Continue an interrupted run with its own options; add --server DSN if it was made on one.",
+    help="Resume an interrupted run with its own options. If it used a DSN, add --server DSN.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the strategies and exit.")
 @click.pass_context
@@ -84,7 +84,7 @@ def run(
     sweep: tuple[str, ...],
     **options: Any,  # noqa: ANN401 - click has checked them
 ) -> None:
-    """Measure strategies against a real Postgres, then show tables and charts."""
+    """Measure strategies on a real Postgres, then show tables and charts."""
     console = Console()
     if only_list:
         print_strategies(console)
@@ -100,7 +100,7 @@ def run(
     else:
         _refuse_beside_resume(ctx)
         folder = resume_run(resume, options["source"], console)
-    # Only now: while cells are measured, pandas and matplotlib must not take memory or time.
+    # Imported after measuring: pandas and matplotlib take memory and time.
     from bench.report.run_report import report_run
 
     analysis = report_run(folder, console)
@@ -109,9 +109,9 @@ def run(
 
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
-    """Refuse options that would change a run that has begun."""
+    """Refuse options that would change a run."""
     for param in ctx.command.params:
         given = ctx.get_parameter_source(str(param.name)) is not click.core.ParameterSource.DEFAULT
-        # Beside --resume, --peers only chooses the nox environment.
+        # With --resume, --peers only chooses the nox environment.
         if given and param.name not in {"resume", "choice", "allow_remote", "strict", "peers"}:
             raise click.UsageError(f"{param.opts[0]} cannot be combined with --resume: a run keeps its own options.")

@@ -1,7 +1,7 @@
 """
-What is asked for, and what `run.json` says of it before the first cell: all that makes such a run again.
+Describes a run before its first cell: the content of `run.json`, with all that is needed to repeat the run.
 
-No password gets in here: of a DSN it is kept only that there was one.
+It contains no password: of a DSN it records only that there was one.
 """
 
 import platform
@@ -36,15 +36,15 @@ from bench.strategy.loaded import LoadedStrategy
 from bench.workload import describe
 
 Adopt = Callable[[LoadedStrategy], str]
-"""Makes the text of a conftest.py from a strategy; raises UserError with the reason if that is not possible."""
+"""Returns the text of a conftest.py made from a strategy; raises UserError with the reason if there is none."""
 
 Servers = dict[str, Server]
-"""By the names of conditions; that of the first is empty."""
+"""Servers by condition name; the name of the first condition is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What the user asked for, as the command line gives it."""
+    """The options of the command line."""
 
     names: str
     tests: int
@@ -71,11 +71,11 @@ def describe_run(  # noqa: PLR0917 - called in one place
     adopt: Adopt,
 ) -> Run:
     """
-    Return what `run.json` says of a run before its first cell.
+    Return the record of a run before its first cell.
 
-    :param references: the strategies as they were asked for, those included that were not named.
+    :param references: of all strategies of the run, the floor and its twin included.
     :param need: probes that a strategy must pass to be ranked.
-    :param adopt: makes the fixture to copy, which the run keeps for its reports.
+    :param adopt: makes each strategy's fixture, which the run keeps for its reports.
     """
     first = plan.conditions[0]
     return Run(
@@ -88,7 +88,7 @@ def describe_run(  # noqa: PLR0917 - called in one place
         configuration=Configuration(
             strategies=tuple(references),
             cell_timeout=options.cell_timeout,
-            source=_kept(options, servers[""]),
+            source=_recorded_source(options, servers[""]),
             client=options.client,
             sweep=tuple(options.sweep),
             check=options.check,
@@ -114,8 +114,8 @@ def _facts(strategy: LoadedStrategy, client: Client, adopt: Adopt) -> StrategyFa
         return replace(facts, no_fixture=str(error))
 
 
-def _kept(options: RunOptions, server: Server) -> ServerSource:
-    """Return where the server comes from as it is written down: a DSN may hold a password, so it is not."""
+def _recorded_source(options: RunOptions, server: Server) -> ServerSource:
+    """Return where the server comes from, without a DSN, because it may hold a password."""
     kind = server.facts.kind
     return options.source if sweeps_servers(options.sweep) else replace(options.source, choice=kind)
 
@@ -126,7 +126,7 @@ def sweeps_servers(sweep: Sequence[SweptAxis]) -> bool:
 
 
 def machine_of(client: Client) -> Machine:
-    """Describe the machine, with Python and packages as tests find them."""
+    """Describe the machine, with the Python and the packages that tests use."""
     machine = describe_machine()
     if not client.interpreter:
         return machine
@@ -134,20 +134,20 @@ def machine_of(client: Client) -> Machine:
     return replace(machine, python=found.python, packages=found.packages)
 
 
-def describe_condition(asked: ConditionSpec, server: ServerFacts) -> Condition:
-    """Describe a condition, with Python and packages as its tests find them."""
-    path = asked.client.interpreter
+def describe_condition(spec: ConditionSpec, server: ServerFacts) -> Condition:
+    """Describe a condition, with the Python and the packages that its tests use."""
+    path = spec.client.interpreter
     return Condition(
-        name=asked.name,
+        name=spec.name,
         server=server,
-        client=asked.client,
+        client=spec.client,
         python=look(path).python if path else platform.python_version(),
         packages=look(path).packages if path else {},
     )
 
 
 def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
-    """Return the command that makes such a run again. A DSN may hold a password, so it is not repeated."""
+    """Return the command that repeats the run, without a DSN, because it may hold a password."""
     parts = ["nox", "-s", "bench", "--"]
     if options.names != CORE:
         parts += ["--strategies", options.names]
@@ -159,24 +159,24 @@ def _command(options: RunOptions, plan: schedule.Plan, server: Server) -> str:
     if not options.check:
         parts.append("--no-check")
     parts += ["--rounds", str(plan.limits.most)] if plan.limits.fixed else ["--budget", f"{options.budget:g}"]
-    parts += ["--seed", str(plan.seed), *_words_of(options.client), *_words_of_source(options, server)]
+    parts += ["--seed", str(plan.seed), *_client_options(options.client), *_source_options(options, server)]
     return shlex.join(parts)
 
 
-def _words_of(client: Client) -> Iterator[str]:
+def _client_options(client: Client) -> Iterator[str]:
     for name in ("driver", "loop", "runner"):
         if getattr(client, name) != getattr(Client, name):
             yield from (f"--{name}", getattr(client, name))
 
 
-def _words_of_source(options: RunOptions, server: Server) -> Iterator[str]:
-    kept = _kept(options, server)
-    if kept.choice != "auto":
-        yield from ("--server", "DSN" if kept.choice == "dsn" else kept.choice)
+def _source_options(options: RunOptions, server: Server) -> Iterator[str]:
+    recorded = _recorded_source(options, server)
+    if recorded.choice != "auto":
+        yield from ("--server", "DSN" if recorded.choice == "dsn" else recorded.choice)
     for name in ("image", "pg", "transport"):
-        if value := getattr(kept, name):
+        if value := getattr(recorded, name):
             yield from (f"--{name}", str(value))
-    for name, value in kept.settings.items():
+    for name, value in recorded.settings.items():
         yield from ("--setting", f"{name}={value}")
-    if kept.tmpfs:
+    if recorded.tmpfs:
         yield "--tmpfs"

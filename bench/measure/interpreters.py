@@ -1,4 +1,4 @@
-"""Looks at another Python that tests are to run in: which version it is, and which packages it has."""
+"""Inspects another Python in which tests can run: its version and its packages."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ PATIENCE = 30.0
 """Seconds."""
 
 NEEDED = ("asyncpg", "fastapi", "pytest", "pytest-asyncio", "sqlalchemy")
-"""Without these no test runs; whoever has these has installed the rest."""
+"""Without these no test runs. An environment that has them has the other dependencies, too."""
 
 _LOOK = """
 import importlib.metadata, json, platform
@@ -22,30 +22,30 @@ print(json.dumps({"python": platform.python_version(), "packages": packages}))
 
 @dataclass(frozen=True)
 class Interpreter:
-    """What is in it."""
+    """The version and the packages of a Python."""
 
     python: str
     packages: dict[str, str]
-    """Versions by name, as each package writes its own."""
+    """Versions by package name, in the package's own spelling."""
 
 
 @functools.cache
 def look(path: str) -> Interpreter:
     """
-    Ask an interpreter what it has.
+    Ask an interpreter for its version and packages.
 
-    :raises UserError: it does not start, or lacks what tests need.
+    :raises UserError: it does not start, or lacks packages that the tests need.
     """
     try:
         answer = subprocess.run([path, "-c", _LOOK], capture_output=True, text=True, check=True, timeout=PATIENCE)  # noqa: S603 - the user named it
         found = Interpreter(**json.loads(answer.stdout))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise UserError(
-            f"{path!r} is no Python that starts: give the path of one, such as .venv/bin/python."
+            f"{path!r} does not start as a Python: give the path of one, such as .venv/bin/python."
         ) from error
     names = {name.lower() for name in found.packages}
     if missing := [name for name in NEEDED if name not in names]:
         raise UserError(
-            f"{path} lacks {', '.join(missing)}: install the project's dependencies there, or type nox -s matrix."
+            f"{path} lacks {', '.join(missing)}: install the project's dependencies there, or run nox -s matrix."
         )
     return found

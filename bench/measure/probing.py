@@ -32,24 +32,24 @@ from bench.strategy.loaded import LoadedStrategy
 from bench.strategy.probe_catalogue import CONTROL, Family, Probe
 
 PATIENCE = 12.0
-"""Seconds without a word after which a process is killed; no probe takes half of that by itself."""
+"""Seconds without progress after which a process is killed. No probe takes half of that."""
 
 PATIENCE_AT_START = 60.0
 """
-The same until its first test is set up: two workers of pytest-xdist import everything anew, and fixtures of session
-scope make and migrate databases, on a machine that may be busy.
+The same until the first test is set up: two workers of pytest-xdist import everything anew, and session fixtures make
+and migrate databases, perhaps on a busy machine.
 """
 
 POLL = 0.05
 
 AT_A_TIME = 5
-"""Strategies that are probed at the same time. They mostly wait, and each opens up to some twenty connections."""
+"""Strategies that are probed at the same time. They mostly wait, and each opens up to about twenty connections."""
 
 MOST_LOST = 5
-"""Of a strategy whose processes hang or die so often nobody waits for the rest."""
+"""After this many hung or crashed processes, the remaining probes of a strategy are skipped."""
 
 APART = (Probe.KILLED_PROCESS, Probe.TWO_WORKERS)
-"""Probes that take processes of their own."""
+"""Probes that need processes of their own."""
 
 _FOLDER = "bench/probes"
 CONTROL_FILE = ROOT / "bench" / "probes" / f"{CONTROL}.py"
@@ -124,9 +124,9 @@ class _Prober:
     """
     Runs the probes under one strategy.
 
-    :param prefix: what the names of its databases begin with, `looptrap_*_`.
-    :param folder: an empty one, for files that pass between the processes.
-    :param stopped: set by whoever wants it to end early.
+    :param prefix: of the names of its databases, `looptrap_*_`.
+    :param folder: an empty folder for files that processes exchange.
+    :param stopped: an event that ends the probing early.
     """
 
     def __init__(  # noqa: PLR0917 - called in one place, above
@@ -149,17 +149,17 @@ class _Prober:
 
     def results(self, probes: Sequence[Probe]) -> tuple[ProbeResult, ...]:
         """
-        Return what comes of each probe, in their order.
+        Return the result of each probe, in their order.
 
         :raises UserError: the strategy breaks the contract.
-        :raises StoppedError: it was stopped.
+        :raises StoppedError: the event was set.
         """
         found: dict[Probe, ProbeResult] = {}
         try:
             while remaining := [probe for probe in probes if probe not in found and probe not in APART]:
                 found |= self._some_of(remaining)
                 if self._lost == MOST_LOST:
-                    why = f"not run: the processes of {MOST_LOST} probes were lost, as this one's would be"
+                    why = f"skipped, because the processes of {MOST_LOST} other probes hung or crashed"
                     return tuple(found.get(probe, ProbeResult(probe, "breaks", why)) for probe in probes)
             if Probe.KILLED_PROCESS in probes:
                 found[Probe.KILLED_PROCESS] = self._killed_process()
@@ -252,7 +252,7 @@ def _probe(events: PhaseEvent) -> Probe:
 
 
 def _result(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
-    """Return the first failure of a probe, or that it saw the behaviour."""
+    """Return the first failure of a probe, or `sees`."""
     failed = (one for one in events if one.probe == probe and one.outcome != "sees")
     first = next(failed, None)
     return ProbeResult(probe, "sees", "") if first is None else ProbeResult(probe, first.outcome, _detail(first))
@@ -265,6 +265,6 @@ def _broken(last: PhaseEvent, ended: Ended) -> ProbeResult:
 
 
 def _detail(failed: PhaseEvent) -> str:
-    # asyncio names files of tasks and handles; where they lie on this machine tells nobody anything.
+    # asyncio prints the files of tasks and handles with their folder, which is of no use elsewhere.
     said = failed.detail.replace(f"{ROOT}{os.sep}", "")
     return f"in the {failed.phase} of the {failed.turn} test\n{said}"

@@ -1,7 +1,7 @@
 """
-Whether an interrupted run can be continued: machine, workload, strategies and servers must be those it was begun with.
+Checks that an interrupted run can be resumed: machine, workload, strategies and servers must not have changed.
 
-Otherwise the cells before and after the interruption would not be of the same kind.
+Otherwise the cells from before and after the interruption would not be comparable.
 """
 
 import os
@@ -25,21 +25,21 @@ _Facts = TypeVar("_Facts", Condition, Machine, ServerFacts, StrategyFacts, Workl
 
 def check_same_run(folder: Path, run: Run, strategies: Sequence[LoadedStrategy], plan: Plan) -> None:
     """
-    Check that what will run is what was running.
+    Check that machine, workload, strategies and conditions are those of the run.
 
-    :raises UserError: something differs, or an older version of this program began the run.
+    :raises UserError: one has changed, or the run has an older schema.
     """
     if run.schema != SCHEMA:
         raise UserError(
-            f"{typed(folder)} cannot be resumed: it has schema {run.schema}, this looptrap writes {SCHEMA}. "
+            f"{typed(folder)} cannot be resumed: it has schema {run.schema}, and this looptrap writes schema {SCHEMA}. "
             f"Start again: {run.command}"
         )
-    # A kernel reports a few kB of memory more or less after each boot, and a run may be resumed after a power cut.
+    # After a reboot a kernel may report a few kB of memory more or less.
     now = replace(machine_of(plan.conditions[0].client), memory_bytes=run.machine.memory_bytes)
     _refuse_differences(folder, run, "machine", run.machine, now)
     _refuse_differences(folder, run, "workload", run.workload, describe(plan.sizes[0], plan.sizes[1:]))
     for then, strategy in zip(run.strategies, strategies, strict=True):
-        # The fixture to copy is made from what is compared here, and by code that no cell runs.
+        # No cell runs the fixture to copy, and it is made from files that are compared here.
         same = replace(strategy.facts(run.client), fixture=then.fixture, no_fixture=then.no_fixture)
         _refuse_differences(folder, run, f"strategy {then.name}", then, same)
     for condition, asked in zip(run.conditions, plan.conditions[1:], strict=True):
@@ -50,10 +50,10 @@ def check_same_run(folder: Path, run: Run, strategies: Sequence[LoadedStrategy],
 
 def check_same_servers(folder: Path, run: Run, servers: Servers) -> None:
     """
-    Check that the servers are like those that the run was begun on; why each was chosen does not matter.
+    Check that the servers have the same properties as when the run began; why they were chosen may differ.
 
     :param servers: by condition name.
-    :raises UserError: one differs.
+    :raises UserError: one is different.
     """
     then = {"": run.server, **{condition.name: condition.server for condition in run.conditions}}
     for name, server in servers.items():
@@ -65,15 +65,15 @@ def source_to_resume(folder: Path, run: Run, given: ServerSource) -> ServerSourc
     """
     Return where the server of a resumed run comes from.
 
-    :param given: on the command line beside `--resume`.
-    :raises UserError: the run was made on a DSN, which it does not record, and none is given.
+    :param given: the source on the command line beside `--resume`.
+    :raises UserError: the run used a DSN, which it does not record, and none is given.
     """
     recorded, kind = run.configuration.source, run.server.kind
     if kind != "dsn":
         return recorded if sweeps_servers(run.configuration.sweep) else replace(recorded, choice=kind)
     if given.choice == "auto" and not os.environ.get(DSN_VARIABLE):
         raise UserError(
-            f"{typed(folder)} was made on a server given by DSN, which a run does not record: add --server DSN to "
+            f"{typed(folder)} used a server given by DSN, which a run does not record: add --server DSN to "
             f"--resume, or set {DSN_VARIABLE}."
         )
     return replace(recorded, choice=given.choice, allow_remote=given.allow_remote or recorded.allow_remote)
@@ -85,5 +85,5 @@ def _refuse_differences(folder: Path, run: Run, what: str, then: _Facts, now: _F
         name = differing[0]
         raise UserError(
             f"{typed(folder)} cannot be resumed: the {what} has changed ({name} was "
-            f"{str(getattr(then, name))[:80]}, is {str(getattr(now, name))[:80]}). Start again: {run.command}"
+            f"{str(getattr(then, name))[:80]}, now it is {str(getattr(now, name))[:80]}). Start again: {run.command}"
         )

@@ -1,9 +1,8 @@
 """
-Runs the rounds: every cell once per round, in a random order, results written as they come, until enough is known.
+Runs the rounds: each cell once per round, in a random order, until `bench/measure/stopping.py` says that it is enough.
 
-A round is a randomised complete block: whatever disturbs the machine for a while meets all strategies alike. Before the
-first, the traps run, since nobody times them, and with them the floor: that warms up what all cells share. When it is
-enough, `bench/measure/stopping.py` says.
+A round is a randomised complete block, so a temporary disturbance of the machine affects all strategies alike. The
+warm-up round comes first. It has the traps, which are not timed, and the floor, and fills the caches that cells share.
 """
 
 import random
@@ -26,48 +25,48 @@ from bench.strategy.loaded import LoadedStrategy
 from bench.workload import SHAPES
 
 FEWEST_ROUNDS_AT_ALL = 3
-"""However small the budget: with fewer there is hardly an interval."""
+"""The least number, however small the time limit, because intervals from fewer rounds are too wide."""
 
 SLACK = 1.15
-"""A round may take so many times as long as the last one did."""
+"""The next round may take this many times as long as the last one."""
 
 CELL_FOLDER = ".cell"
-"""Within the run's folder: what passes between harness and the cell that runs; gone when it is over."""
+"""The folder inside the run's folder for the files of the current cell. It is removed after the cell."""
 
 FEWEST_TESTS_OF_A_TRAP = len(SHAPES)
-"""A trap's pattern, such as every other test, takes a few tests to be seen."""
+"""It takes a few tests to recognise the pattern of a trap's failures, such as every other test."""
 
 
 class Watcher(Protocol):
-    """Whoever shows the progress of a run."""
+    """Shows the progress of a run."""
 
     def started(self, order: CellOrder, remaining: float | None) -> None:
-        """Tell that a cell starts, and how many seconds the run may still take at most, where that can be said."""
+        """Show that a cell starts, and how many seconds the run may still take at most; None if unknown."""
 
     def finished(self, cell: Cell) -> None:
-        """Tell that a cell is over and on disk."""
+        """Show that a cell has ended and is on disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be run."""
+    """What a run consists of."""
 
     strategies: Sequence[LoadedStrategy]
     sizes: Sequence[Size]
-    """The first is the one that strategies are compared by; traps and the warm-up have no other."""
+    """Strategies are compared at the first size, which is also that of traps and warm-up cells."""
     limits: Limits
     seed: int
     cell_timeout: float
     """Seconds after which a cell is killed."""
     conditions: Sequence[ConditionSpec] = field(default_factory=lambda: [ConditionSpec()])
-    """The first is the one that strategies are compared under, the only one with other sizes than the first."""
+    """Strategies are compared under the first condition, and only there at other sizes."""
 
 
 def round_orders(plan: Plan, number: int) -> list[CellOrder]:
     """
     Return the cells of a round in their order.
 
-    Seed and number alone decide it, so that a round is the same whoever sits it out.
+    The order depends only on the seed and the number, not on the strategies that rest.
     """
     if number == WARM_UP:
         orders = [
@@ -103,14 +102,14 @@ def run(
     plan: Plan, servers: Mapping[str, Server], folder: Path, database_prefix: str, watcher: Watcher
 ) -> list[Decision]:
     """
-    Run rounds until enough is known, each cell appended to the run's file as it ends; what is there already stays.
+    Run rounds until the stopping rule or a limit ends them. Each cell is appended to the run's file when it ends.
 
-    :param servers: by the names of the plan's conditions.
-    :param folder: of the run. Cells that are in it, whoever ran them, are not run again.
-    :param database_prefix: what the names of its databases begin with, `looptrap_*`.
-    :returns: which strategies sat out some rounds, and last why the rounds ended.
+    :param servers: by condition name.
+    :param folder: of the run. Cells that are already in it are not run again.
+    :param database_prefix: of the names of its databases, `looptrap_*`.
+    :returns: the strategies that rested, and last the reason why the rounds ended.
     :raises UserError: a strategy breaks the contract, or the folder cannot be written.
-    :raises ServerDiedError: the server died; if under a cell, that cell is on disk as failed.
+    :raises ServerDiedError: the server died; if this was during a cell, the cell is on disk.
     """
     clear_away(folder / CELL_FOLDER)
     drop_torn_line(folder)
@@ -119,17 +118,17 @@ def run(
 
 
 _Kind = tuple[str, Size, str]
-"""Strategy, size, condition: what there is one cell of in each round."""
+"""Strategy, size and condition. Each round has one cell of each kind."""
 
 
 class _Brief(NamedTuple):
-    """What the schedule needs to know of a cell that is over."""
+    """What the schedule needs to know about a finished cell."""
 
     kind: _Kind
     round: int
     wall: float
     cost: float | None
-    """Seconds per test, where it finished."""
+    """Seconds per test; None if it did not finish."""
 
 
 def _reduce(cell: Cell) -> _Brief:
@@ -141,7 +140,7 @@ def _kind(order: CellOrder) -> _Kind:
 
 
 class _Run:
-    """What is known while a run goes on."""
+    """The state of the rounds."""
 
     def __init__(  # noqa: PLR0917 - called in one place, a line above
         self,
@@ -161,7 +160,7 @@ class _Run:
         self._begun = max((number for _, number in done), default=WARM_UP)  # the last round that has a cell
         self._walls: dict[_Kind, float] = {}  # seconds that each one's last cell took
         self._walls_so_far = sum(brief.wall for brief in done.values())
-        # How long an earlier process was at it is not known; what its cells took comes close.
+        # After a resume, the time that the earlier process took is not known; the time of its cells comes close.
         self._started = time.monotonic() - self._walls_so_far
         self._costs: Costs = {}
         self._resting: dict[str, Decision] = {}  # by strategy
@@ -218,7 +217,7 @@ class _Run:
         for name in resting(self._costs, walls) - self._resting.keys():
             self._resting[name] = Decision(DecisionKind.STRATEGY_RESTS, number, strategy=name)
         if number < self._begun:
-            return None  # it was not enough then, else the next round would not have begun
+            return None  # the next round exists, so it was not enough then
         going_on = self._costs.keys() - self._resting.keys()
         next_round = self._seconds([kind for kind in self._walls if kind[0] in going_on])
         if number >= FEWEST_ROUNDS_AT_ALL and self._elapsed() + SLACK * next_round > limits.seconds:
@@ -231,14 +230,14 @@ class _Run:
         return time.monotonic() - self._started
 
     def _seconds(self, kinds: Iterable[_Kind]) -> float:
-        """Return how long cells will take: as long as they last did, and what lies between cells in proportion."""
+        """Estimate how long cells take, from their last durations and the overhead between cells so far."""
         mean = statistics.mean(self._walls.values())
         base = self._plan.sizes[0].tests
         walls = (self._walls.get(kind, mean * kind[1].tests / base) for kind in kinds)
         return sum(walls) * self._elapsed() / self._walls_so_far
 
     def _remaining(self, number: int, orders: Sequence[CellOrder]) -> float | None:
-        """Add up the last durations of this round and of all that may follow, within the budget."""
+        """Estimate the remaining time from the last durations of the cells, within the time limit."""
         if number == WARM_UP or not self._walls:
             return None
 

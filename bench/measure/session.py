@@ -1,7 +1,7 @@
 """
-One run from its options to its last cell on disk: strategies, servers, folder, probes, traces, rounds.
+Measures one run, from its options to its last cell on disk: strategies, servers, folder, probes, traces, rounds.
 
-Everything that the user may have typed wrong is checked before a server starts.
+All options are checked before a server starts.
 """
 
 import contextlib
@@ -43,16 +43,16 @@ QUICK_ROUNDS = 3
 FEWEST_ROUNDS = 6
 MOST_ROUNDS = 30
 SECONDS_AROUND = 10
-"""What starting the server and drawing the report take of the budget."""
+"""The part of the time limit that starting the server and drawing the report take."""
 
 
 def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     """
     Measure a new run, and return its folder.
 
-    :param adopt: makes the fixture to copy of each strategy.
+    :param adopt: makes each strategy's fixture to copy.
     :raises UserError: an option, a strategy, the server or the folder is not usable.
-    :raises KeyboardInterrupt: the user stopped it; finished cells are on disk, and a message says where.
+    :raises KeyboardInterrupt: the user stopped it; the finished cells are on disk, and a message says where.
     """
     references = list(dict.fromkeys([FLOOR, TWIN, *map(absolute_reference, references_in(options.names))]))
     strategies = load_all(references)
@@ -66,7 +66,7 @@ def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
     )
     need = () if options.need is None else parse_probes(options.need)
     if need and not options.check:
-        raise UserError("--need uses the outcomes of the probes, and --no-check leaves them out: drop one of the two.")
+        raise UserError("--need requires the probes, and --no-check skips them: leave out one of the two.")
     folder = _folder(options.out)
 
     def describe(servers: Servers) -> Run:
@@ -80,12 +80,14 @@ def resume_run(folder: Path, given: ServerSource, console: Console) -> Path:
     """
     Continue an interrupted run, and return its folder. Finished cells are not run again.
 
-    :param given: the server's source on the command line. Only its DSN counts, since a run does not record that.
-    :raises UserError: as `measure_run`; the run is complete; or something that it depends on has changed.
+    :param given: the server's source on the command line. Only a DSN matters, which a run does not record.
+    :raises UserError: as for `measure_run`; or the run is complete, or something that it depends on has changed.
     """
     run = read_run(folder)
     if run.decisions:
-        raise UserError(f"{typed(folder)} is complete; to see it: nox -s report -- {shlex.quote(typed(folder))}")
+        raise UserError(
+            f"{typed(folder)} is complete; to see its report: nox -s report -- {shlex.quote(typed(folder))}"
+        )
     recorded = run.configuration
     strategies = load_all(recorded.strategies)
     plan = schedule.Plan(
@@ -109,9 +111,9 @@ def resume_run(folder: Path, given: ServerSource, console: Console) -> Path:
 
 class RunSession:
     """
-    The measuring of one run. It replaces a server of ours that dies, and continues where the run was.
+    Measures one run. If a server that it started dies, it starts another and continues.
 
-    :param describe: makes the record of a new run once its servers are open; None for a run that is in the folder.
+    :param describe: makes the record of a new run once its servers are open; None if the folder already holds the run.
     """
 
     def __init__(
@@ -129,9 +131,9 @@ class RunSession:
 
     def measure(self) -> None:
         """
-        Run what is missing of the run; however it ends, say what is on disk.
+        Run what is missing; if it does not complete, print what is on disk.
 
-        :raises ServerDiedError: the server died, and is not ours to start, or has died too often.
+        :raises ServerDiedError: the server died and was not started here, or it has died too often.
         """
         try:
             while not self._measured():
@@ -144,24 +146,24 @@ class RunSession:
             raise
 
     def _measured(self) -> bool:
-        """Measure on fresh servers until the run is complete; return False if one died and may be replaced."""
+        """Measure on new servers until the run is complete; return False if one died and can be replaced."""
         with self._servers() as servers:
             try:
                 self._measure_on(servers)
             except ServerDiedError as error:
                 self._deaths += 1
-                # Only its owner can start a server that was given by DSN.
+                # Only the user can restart a server that was given by DSN.
                 by_dsn = any(server.facts.kind == "dsn" for server in servers.values())
                 if by_dsn or self._deaths == MOST_DEATHS:
                     raise
-                self._console.print(f"{error} Starting another.", markup=False, soft_wrap=True)
-                self._keep_sources(servers)
+                self._console.print(f"{error} Starting another server.", markup=False, soft_wrap=True)
+                self._fix_sources(servers)
                 return False
         return True
 
     @contextlib.contextmanager
     def _servers(self) -> Iterator[Servers]:
-        """Open the servers of all conditions, each once, and introduce them; yield them by condition name."""
+        """Open and introduce the servers of all conditions, each once; yield them by condition name."""
         servers: Servers = {}
         with contextlib.ExitStack() as stack:
             opened: list[tuple[ServerSource, Server]] = []
@@ -175,7 +177,7 @@ class RunSession:
             yield servers
 
     def _measure_on(self, servers: Servers) -> None:
-        run = self._take_up(servers)
+        run = self._prepare_run(servers)
         started = time.monotonic()
         if run.configuration.check:
             self._probe_and_trace(servers[""], run.database_prefix)
@@ -186,8 +188,8 @@ class RunSession:
             decisions = schedule.run(plan, servers, self._folder, run.database_prefix, progress)
         write_run(self._folder, replace(run, decisions=tuple(decisions)))
 
-    def _take_up(self, servers: Servers) -> Run:
-        """Record the run if it is new; otherwise check that the servers are like those that it was begun on."""
+    def _prepare_run(self, servers: Servers) -> Run:
+        """Record a new run; of an older one, check that the servers have not changed."""
         if self._describe is not None:
             run = self._describe(servers)
             self._describe = None
@@ -200,19 +202,17 @@ class RunSession:
         return run
 
     def _probe_and_trace(self, server: Server, database_prefix: str) -> None:
-        """Probe and trace the strategies that the run has no outcomes or no trace of."""
+        """Probe and trace the strategies that have not been probed or traced yet."""
         probed, traced = FIDELITY.read(self._folder), TRACES.read(self._folder)
         client = self._plan.conditions[0].client
-        # The twin is the floor under another name, and would see the same.
+        # The twin is the floor under another name, and would give the same results.
         shown = [one for one in self._plan.strategies if one.name != TWIN and not one.why_not(client)]
         to_probe = [one for one in (control(), *shown) if one.name not in probed]
         to_trace = [one for one in shown if one.name not in traced]
         with untimed(server) as place:
             probe_into(self._folder, to_probe, place, f"{database_prefix}probes_", self._console, client)
             if not client.is_declared_for:
-                self._console.print(
-                    f"Not traced: only {CLIENT.driver} under {CLIENT.runner} in {CLIENT.loop}'s loop can be."
-                )
+                self._console.print(f"No traces: they need {CLIENT.driver}, {CLIENT.runner} and {CLIENT.loop}'s loop.")
                 return
             trace_all(
                 to_trace,
@@ -222,8 +222,8 @@ class RunSession:
                 self._console,
             )
 
-    def _keep_sources(self, servers: Servers) -> None:
-        """Have the next servers come from where these did, whatever `auto` would choose by then."""
+    def _fix_sources(self, servers: Servers) -> None:
+        """Make the next servers come from the same source, whatever `auto` would choose then."""
         settled = [
             replace(one, source=replace(one.source, choice=servers[one.name].facts.kind))
             for one in self._plan.conditions
@@ -239,12 +239,12 @@ class RunSession:
 
 
 def say_what_is_on_disk(folder: Path, console: Console) -> None:
-    """Print how much of an interrupted run is on disk, and how to continue it or look at it."""
+    """Print how much of an interrupted run is on disk, and how to resume it or see its report."""
     cells, quoted = sum(1 for _ in read_cells(folder)), shlex.quote(typed(folder))
-    finished = f"{cells} finished cells are" if cells else "The outcomes of the probes are"
-    look = f"; to see them: nox -s report -- {quoted}" if cells else ""
+    finished = f"{cells} finished cells are" if cells else "The results of the probes are"
+    look = f"; to see their report: nox -s report -- {quoted}" if cells else ""
     console.print(
-        f"Stopped. {finished} in {typed(folder)}; to continue: nox -s bench -- --resume {quoted}{look}",
+        f"Stopped. {finished} in {typed(folder)}; to resume: nox -s bench -- --resume {quoted}{look}",
         markup=False,
         soft_wrap=True,
     )
@@ -256,7 +256,7 @@ def _limits(options: RunOptions) -> Limits:
 
 
 def _folder(out: Path | None) -> Path:
-    """Choose the run's folder, and check that it can be written before anything else takes time."""
+    """Choose the run's folder, and check early that it can be written."""
     folder = out or ROOT / "results" / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     if (folder / RUN_FILE).exists():
         raise UserError(f"{typed(folder)} already holds a run: choose another folder with --out, or remove it.")

@@ -1,9 +1,9 @@
 """
-When a run knows enough: pure functions on the costs so far.
+The stopping rule of a run: pure functions on the costs so far.
 
-Looking after every round and stopping at the first difference would find differences that are not there, so a pair
-counts as apart here only at 99.9 %, while the analysis says 95 %. `tests/measure/test_stopping.py` simulates what that
-leaves, and docs/internals/statistics.md has its table. Change a threshold only together with both.
+A rule that tests after every round and stops at the first significant difference finds too many. So here two strategies
+differ only at 99.9 % confidence, although the analysis uses 95 %. `tests/measure/test_stopping.py` simulates the error
+rates that remain, and docs/internals/statistics.md shows them. If you change a threshold, update both.
 """
 
 import functools
@@ -26,31 +26,31 @@ Costs = dict[str, dict[int, float]]
 """Strategy -> round -> seconds per test."""
 
 APART = 0.999
-"""The confidence of Haybittle (1971) and Peto (1976) for looks before the last one, which keeps its 95 %."""
+"""The confidence of interim analyses after Haybittle (1971) and Peto (1976); the final one keeps its 95 %."""
 CONFIDENCE = 0.95
 EQUAL_WITHIN = 0.05
 """The share by which costs may differ and still count as equal."""
 FAR = math.log(1.2)
 
 FEWEST_TO_JUDGE = 3
-"""With fewer rounds nothing is said of a pair."""
+"""With fewer rounds no pair is settled."""
 
 SLOW = 1.5
-"""A strategy is slow if its cell takes so many times the median cell's time."""
+"""A strategy is slow if its cell takes this many times as long as the median cell."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many timed rounds there should be at least, and may be at most."""
+    """The least and the greatest number of timed rounds, and the time limit."""
 
     fewest: int
     most: int
     seconds: float = math.inf
-    """No round is begun that would end later than so many seconds after the start; it may cut `fewest` short."""
+    """Time limit in seconds: no round starts that would exceed it, even if there are fewer than `fewest`."""
 
     @property
     def fixed(self) -> bool:
-        """Whether the number of rounds was asked for, so that nothing is to be decided."""
+        """Whether the user chose the number of rounds, so that there is nothing to decide."""
         return self.fewest == self.most
 
 
@@ -61,7 +61,7 @@ def all_settled(costs: Costs) -> bool:
 
 def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
     """
-    Return the strategies that need not run again: slow, and in every round far from both neighbours.
+    Return the strategies that need not run again, because they are slow and far from both neighbours in every round.
 
     :param seconds: how long each strategy's last cell took.
     """
@@ -77,11 +77,11 @@ def resting(costs: Costs, seconds: Mapping[str, float]) -> set[str]:
 
 def settled(logs: Floats) -> Booleans:
     """
-    Whether pairs need no further round: apart, equal within 5 %, or far.
+    Whether pairs of strategies need no further round: significantly different, equal within 5 %, or far apart.
 
-    A pair that lets a strategy rest is far, and must count here: it gets no further round that could settle it.
+    A strategy that is far from its neighbours may rest, and its pairs get no further round. So they count as settled.
 
-    :param logs: log-ratios of two strategies within rounds, of shape (..., rounds).
+    :param logs: log-ratios of the two costs within rounds, of shape (..., rounds).
     :returns: of shape (...).
     """
     low, high = _interval(logs, CONFIDENCE)
@@ -97,19 +97,19 @@ def _by_cost(costs: Costs) -> list[str]:
 
 
 def _logs(a: Mapping[int, float], b: Mapping[int, float]) -> Floats:
-    """Return the log-ratio of the costs in each round that both have."""
+    """Return the log-ratio of the costs in each round that has both."""
     return np.array([math.log(b[number] / a[number]) for number in a.keys() & b.keys()])
 
 
 def _far(logs: Floats) -> Booleans:
-    """Whether one cost at least a fifth more than the other in every round, and the rounds suffice to say so."""
+    """Whether one cost at least 20 % more than the other in every round, and the difference is significant."""
     low, high = _interval(logs, CONFIDENCE)
     dearer, cheaper = (logs > FAR).all(axis=-1), (logs < -FAR).all(axis=-1)
     return np.asarray((dearer & (low > 0)) | (cheaper & (high < 0)))
 
 
 def _interval(logs: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """Student's t interval of the mean log-ratio; endless where there are too few rounds."""
+    """Return Student's t interval of the mean log-ratio; it is infinite if there are too few rounds."""
     rounds = logs.shape[-1]
     if rounds < FEWEST_TO_JUDGE:
         return np.full(logs.shape[:-1], -np.inf), np.full(logs.shape[:-1], np.inf)
@@ -120,5 +120,5 @@ def _interval(logs: Floats, confidence: float) -> tuple[Floats, Floats]:
 
 @functools.cache
 def _quantile(confidence: float, rounds: int) -> float:
-    # Of Student's t. SciPy's `stats` has it by its name, and takes half a second to import, in every command.
+    # The quantile of Student's t. `scipy.stats.t.ppf` is the same, but its import takes half a second.
     return float(special.stdtrit(rounds - 1, (1 + confidence) / 2))

@@ -1,9 +1,8 @@
 """
-From what `--sweep` says to what a run has beyond its first cells: further sizes, and further conditions.
+From the options `--sweep` to the sizes and conditions of a run.
 
-A size changes one number of the workload at a time. Conditions are all combinations of the values that are given of
-servers and clients, so that what two of them do together is seen. The first value of each is the one that the others
-are compared to. What stands in `AXES` is all that may be swept.
+Each size changes one number of the workload. Conditions are all combinations of the given values of servers and
+clients, so that a run shows how two settings act together. All are compared with the first values.
 """
 
 import math
@@ -21,7 +20,7 @@ from bench.results.records import Size, SweptAxis
 from bench.workload import LARGEST, SMALLEST
 
 MOST_CONDITIONS = 24
-"""Each runs every strategy in every round."""
+"""A limit, because each condition runs every strategy in every round."""
 
 EXAMPLES = "tests=10,100,1000, server=embedded,container, setting:fsync=on,off or driver=asyncpg,psycopg"
 _SETTING = "setting:"
@@ -29,16 +28,16 @@ _SETTING = "setting:"
 
 @dataclass(frozen=True)
 class ConditionSpec:
-    """A condition as it was spec for; which server came of it, only that server knows."""
+    """A condition before its server is open."""
 
     name: str = ""
-    """What differs from the first one, such as `fsync=off, tmpfs=yes`; empty for the first itself."""
+    """How it differs from the first condition, such as `fsync=off, tmpfs=yes`; empty for the first."""
     source: ServerSource = field(default_factory=ServerSource)
     client: Client = field(default_factory=Client)
 
 
 class _Axis(NamedTuple):
-    """What may be swept: how its values read, and what each makes of a condition."""
+    """Something that can be swept: the form of its values, and their effect on a condition."""
 
     values: str
     """A regular expression of one value."""
@@ -81,7 +80,7 @@ AXES = {
     "runner": _Axis(*_one_of(get_args(Runner)), _of_client("runner")),
     "python": _Axis(r"[^,]+", "/usr/bin/python3.12,/usr/bin/python3.13", _of_client("interpreter")),
 }
-"""By the names that stand before the `=`; beside these, `setting:` and the name of any setting of Postgres."""
+"""What can be swept besides sizes and settings (`setting:NAME`), by name."""
 
 
 def parse_sweep(texts: Sequence[str]) -> tuple[SweptAxis, ...]:
@@ -124,7 +123,7 @@ def conditions(source: ServerSource, client: Client, sweep: Sequence[SweptAxis])
     Axes that are sizes are ignored.
 
     :param source: the server that all conditions have in common, apart from what is swept; `client` likewise.
-    :raises UserError: a value is unknown, an axis comes twice, or there are too many combinations.
+    :raises UserError: a value is unknown, an axis is given twice, or there are too many combinations.
     """
     first = ConditionSpec("", source, client)
     axes: dict[str, tuple[str, ...]] = {}
@@ -137,7 +136,7 @@ def conditions(source: ServerSource, client: Client, sweep: Sequence[SweptAxis])
         axes[axis.name] = axis.values
         _refuse_option_beside(axis.name, first)
     if "server" in axes and "pg" in axes and any(":" in value for value in axes["server"]):
-        raise UserError("--sweep server= gives versions, and so does --sweep pg=: drop one of the two.")
+        raise UserError("--sweep server= gives versions, and so does --sweep pg=: leave out one of the two.")
     count = math.prod(map(len, axes.values()))
     if count > MOST_CONDITIONS:
         raise UserError(f"--sweep asks for {count} conditions, at most {MOST_CONDITIONS} are possible: leave some out.")
@@ -162,8 +161,8 @@ _SIZES = tuple(part.name for part in fields(Size))
 
 
 def _parse(text: str) -> SweptAxis:
-    if "://" in text:  # which may hold a password, so it is not repeated
-        raise UserError("--sweep: a DSN cannot be swept; servers of ours can: --sweep server=embedded,container.")
+    if "://" in text:  # it may hold a password, so the message does not repeat it
+        raise UserError("--sweep: a DSN cannot be swept. To compare servers, use --sweep server=embedded,container.")
     name, equals, values = text.partition("=")
     if not equals or (
         name not in _SIZES and name not in AXES and not re.fullmatch(rf"{_SETTING}[A-Za-z_][\w.]*", name)
@@ -188,18 +187,20 @@ def _check_values(swept: SweptAxis) -> None:
     name, values, typed, axis = swept.name, swept.values, str(swept), _axis(swept.name)
     for value in values:
         if not re.fullmatch(axis.values, value):
-            raise UserError(f"--sweep {typed!r}: {value!r} is no value of {name}; give such as {name}={axis.example}.")
+            raise UserError(
+                f"--sweep {typed!r}: {value!r} is not a value of {name}; give values such as {name}={axis.example}."
+            )
     for version in (
         int(digits) for value in values if name in {"server", "pg"} for digits in re.findall(r"\d+$", value)
     ):
         if version < OLDEST_MAJOR:
             raise UserError(f"--sweep {typed!r}: Postgres {version} is too old: use {OLDEST_MAJOR} or later.")
     if len(set(values)) < max(2, len(values)):
-        raise UserError(f"--sweep {typed!r}: give two values or more, each once, such as {name}={axis.example}.")
+        raise UserError(f"--sweep {typed!r}: give at least two different values, such as {name}={axis.example}.")
 
 
 def _refuse_option_beside(name: str, first: ConditionSpec) -> None:
-    """Refuse an option of what is swept, since the sweep's first value stands for it."""
+    """Refuse an option for something that is swept: the first swept value takes its place."""
     settings = {f"{_SETTING}{setting}" for setting in first.source.settings}
     given = {"server": first.source.choice != "auto", "pg": bool(first.source.pg), "tmpfs": first.source.tmpfs}
     given |= {"transport": bool(first.source.transport), "python": bool(first.client.interpreter)}
@@ -207,25 +208,29 @@ def _refuse_option_beside(name: str, first: ConditionSpec) -> None:
     if given.get(name) or name in settings:
         option = f"--setting {name.removeprefix(_SETTING)}=" if name in settings else f"--{name}"
         raise UserError(
-            f"{option} and --sweep {name}= say the same: leave out the option; the first value counts for it."
+            f"{option} and --sweep {name}= contradict each other: leave out the option. The first value of the sweep "
+            "is the default."
         )
 
 
 def _check_installed(client: Client) -> None:
-    """Refuse a client for which a package is missing, uvloop on Windows say."""
+    """Refuse a client whose packages are not installed, such as uvloop on Windows."""
     chosen = {"driver": client.driver, "loop": client.loop, "runner": client.runner}
-    spec = {option: package for option, package in chosen.items() if package != getattr(Client, option)}
-    if not spec:
+    needed = {option: package for option, package in chosen.items() if package != getattr(Client, option)}
+    if not needed:
         return
     python = client.interpreter or sys.executable
     there = {name.lower() for name in look(python).packages}
-    for option, package in spec.items():
+    for option, package in needed.items():
         if package not in there:
-            raise UserError(f"--{option} {package}: {python} lacks {package}. Install it there, or leave it out.")
+            raise UserError(
+                f"--{option} {package}: {package} is not installed in {python}. Install it there, or leave the option "
+                "out."
+            )
 
 
 def _names(name: str, values: Sequence[str]) -> dict[str, str]:
-    """Return by each value of an axis what it is called in a condition's name."""
+    """Return how each value of an axis appears in the name of a condition."""
     if name == "python":
         return _names_of_interpreters(values)
     shown = name.removeprefix(_SETTING)
@@ -233,7 +238,7 @@ def _names(name: str, values: Sequence[str]) -> dict[str, str]:
 
 
 def _names_of_interpreters(paths: Sequence[str]) -> dict[str, str]:
-    """Name environments by the versions in which they differ from the first, and where none does by their paths."""
+    """Name environments by the versions that differ from the first environment's, or by path if none does."""
     first = _versions(look(paths[0]))
     names: dict[str, str] = {}
     for path in paths:

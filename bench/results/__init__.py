@@ -1,6 +1,6 @@
 """
-What a run leaves on disk: the records, their files, and what reads and writes them.
+The files of a run: their records, and the code that reads and writes them.
 
-The lowest layer: it imports nothing else of the project. Measuring writes these records, analysis reads them, and the
-few things that every layer needs (paths, errors, printable text, version) are here too.
+This is the lowest layer: it imports no other part of the project. Measuring writes these records, and analysis reads
+them. What every layer needs (paths, errors, printable text, version) is here too.
 """

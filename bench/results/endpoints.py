@@ -1,7 +1,7 @@
 """
-What the user may say of both ends of a connection: where Postgres comes from, and what tests are to it.
+The options for both ends of a connection: where Postgres comes from, and which driver, loop and runner tests use.
 
-What of it can be had is for each kind of server, and for each strategy, to say.
+Each kind of server and each strategy checks which of these options it supports.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Literal
 
 DEFAULT_IMAGE = "postgres:17"
 OLDEST_MAJOR = 13
-"""The first Postgres to know DROP DATABASE ... WITH (FORCE)."""
+"""The first major version of Postgres that has DROP DATABASE ... WITH (FORCE)."""
 
 Transport = Literal["unix", "tcp"]
 Driver = Literal["asyncpg", "psycopg"]
@@ -20,37 +20,37 @@ Runner = Literal["pytest-asyncio", "anyio"]
 
 @dataclass(frozen=True)
 class ServerSource:
-    """Where a server comes from; what `bench.server.open_server` takes. A part that is left out is for the kind."""
+    """Where a server comes from: the argument of `bench.server.open_server`. Each kind of server has its defaults."""
 
     choice: str = "auto"
     """`auto`, `container`, `embedded`, or a DSN."""
     image: str = ""
-    """Of a container; empty: Postgres's own, of the version asked for."""
+    """The image of a container; empty for the official Postgres image."""
     allow_remote: bool = False
-    """Whether a DSN may lead to another host."""
+    """Whether the server of a DSN may be on another host."""
     pg: int | None = None
     """The major version of Postgres."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Of postgresql.conf, by their names, such as `fsync` and `off`."""
+    """Settings of postgresql.conf by name, such as `fsync` and `off`."""
     tmpfs: bool = False
-    """Whether the data are in memory."""
+    """Whether the server keeps its data in memory."""
     transport: Transport | None = None
-    """By what tests reach it."""
+    """How tests connect to it."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """What tests are to the server."""
+    """How tests connect and run: driver, event loop, runner and Python."""
 
     driver: Driver = "asyncpg"
     loop: Loop = "asyncio"
-    """Whose event loop the tests run in."""
+    """The package whose event loop the tests run in."""
     runner: Runner = "pytest-asyncio"
     """The pytest plugin that runs async tests and fixtures."""
     interpreter: str = ""
-    """The Python, with its packages, that tests run in: a path; empty for the harness's own."""
+    """The path of the Python that runs the tests, with its packages; empty for the harness's own."""
 
     @property
     def is_declared_for(self) -> bool:
-        """Whether it is the one, in any Python, for which strategies declare errors and what tests do not see."""
+        """Whether it is the default client, in any Python. The declarations of strategies are about that one."""
         return replace(self, interpreter="") == Client()

@@ -1,17 +1,19 @@
-"""The one error that a user is meant to see: one line, exit code 2, no traceback."""
+"""The error that a user is meant to see: one line, exit code 2, no traceback."""
 
 from pathlib import Path
 
 
 class UserError(Exception):
     """
-    Something that the user can mend.
+    Something that the user can correct.
 
-    The message is one line that says what was given, what is valid and what to type next. The command line prints
-    it and exits with 2; nothing else catches it.
+    The message is one line: what was given, what is valid, and what to type next. The command line prints it and exits
+    with code 2.
     """
 
 
 def unwritable(folder: Path, error: OSError) -> UserError:
-    """Say that a run's folder cannot be written, and what to do."""
-    return UserError(f"cannot write to {folder}: {error.strerror}. Choose a folder with room with --out.")
+    """Return the error for a folder of a run that cannot be written."""
+    return UserError(
+        f"cannot write to {folder}: {error.strerror}. Choose another folder with --out, or free disk space."
+    )

@@ -1,8 +1,7 @@
 """
-The files of a run: what writes them, line by line, and what reads them again.
+Writes and reads the files of a run.
 
-Files on disk are the only thing between measuring and looking, so this module is what both sides share. It knows
-neither Postgres nor pandas. The records in them stand in `bench/results/records.py`.
+Measuring and reporting communicate only by these files. Their records are in `bench/results/records.py`.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ from bench.results.record_store import RecordStore, fault
 from bench.results.records import SCHEMA, Cell, Fidelity, Run
 
 OLDEST_SCHEMA = 3
-"""The first that is still read."""
+"""The oldest schema that can be read."""
 
 RUN_FILE = "run.json"
 
@@ -39,14 +38,14 @@ _RUN = TypeAdapter(Run)
 _CELL = TypeAdapter(Cell)
 
 FIDELITY = RecordStore(FIDELITY_FILE, Fidelity, remedy="Remove it, and run nox -s check again.")
-"""What probes saw, by the strategies' names; empty where none ran."""
+"""The probe results of a run by strategy; empty if no probe ran."""
 
 
 def create_run(folder: Path, run: Run) -> None:
     """
-    Make `folder`, with parents, and put `run.json` into it.
+    Create a folder, with its parents, and write `run.json` into it.
 
-    :raises UserError: it holds a run already, or cannot be written.
+    :raises UserError: it already holds a run, or cannot be written.
     """
     if (folder / RUN_FILE).exists():
         raise UserError(f"{folder} already holds a run: choose another folder with --out, or remove it.")
@@ -60,7 +59,7 @@ def create_run(folder: Path, run: Run) -> None:
 
 def write_run(folder: Path, run: Run) -> None:
     """
-    Write `run.json`, whole or not at all.
+    Write `run.json` atomically.
 
     :raises UserError: the folder cannot be written.
     """
@@ -75,7 +74,7 @@ def write_run(folder: Path, run: Run) -> None:
 
 def append_cell(folder: Path, cell: Cell) -> None:
     """
-    Add one line to the run's cells and push it to the disk, so that what is finished survives whatever comes.
+    Append a cell to the run's file and flush it to the disk, so that it survives a crash.
 
     :raises UserError: the folder cannot be written.
     """
@@ -88,7 +87,7 @@ def append_cell(folder: Path, cell: Cell) -> None:
 
 def drop_torn_line(folder: Path) -> None:
     """
-    Cut off a last line of the cells that has no end, before more are added: what a write left that was cut off.
+    Remove an incomplete last line from the file of cells, which an interrupted write left behind.
 
     :raises UserError: the folder cannot be written.
     """
@@ -104,7 +103,7 @@ def drop_torn_line(folder: Path) -> None:
 
 
 def discard_if_empty(folder: Path) -> bool:
-    """Remove a run in which nothing was finished, and its folder if nothing else is in it; tell whether it was so."""
+    """Remove a run without finished cells or probe results, and its folder if that is then empty; return whether."""
     cells = folder / CELLS_FILE
     if (cells.exists() and cells.stat().st_size) or (folder / FIDELITY_FILE).exists():
         return False
@@ -126,14 +125,18 @@ def read_run(folder: Path) -> Run:
         text = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{folder} holds no run ({error.strerror}): give one that nox -s bench wrote, such as results/reference."
+            f"{folder} holds no run ({error.strerror}): give the folder of a run, such as results/reference."
         ) from error
     try:
         schema = _SCHEMA_OF.validate_json(text)["schema"]
         if schema > SCHEMA:
-            raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: update looptrap.")
+            raise UserError(
+                f"{path} has schema {schema}, but this looptrap reads only up to {SCHEMA}: update looptrap."
+            )
         if schema < OLDEST_SCHEMA:
-            raise UserError(f"{path} has schema {schema}, this looptrap reads {SCHEMA}: measure again.")
+            raise UserError(
+                f"{path} has schema {schema}, but this looptrap reads only from {OLDEST_SCHEMA}: measure again."
+            )
         return _RUN.validate_python(upgraded(_JSON.validate_json(text)))
     except ValidationError as error:
         raise UserError(f"{path} is not a run of schema {SCHEMA}: {fault(error)}.") from error
@@ -141,11 +144,11 @@ def read_run(folder: Path) -> Run:
 
 def read_cells(folder: Path) -> Iterator[Cell]:
     """
-    Yield the finished cells in the order in which they ran, one at a time in memory.
+    Yield the finished cells in the order in which they ran. Only one is in memory at a time.
 
-    A last line without its end is a write that was cut off; it is dropped.
+    An incomplete last line, which an interrupted write left behind, is ignored.
 
-    :raises UserError: there is no such file, or a line other than the last is damaged.
+    :raises UserError: there is no such file, or another line is damaged.
     """
     path = folder / CELLS_FILE
     try:
@@ -162,7 +165,7 @@ def read_cells(folder: Path) -> Iterator[Cell]:
 
 
 def _write(file: BinaryIO, line: bytes) -> None:
-    """Write a line and push it to the disk."""
+    """Write a line and flush it to the disk."""
     file.write(line + b"\n")
     file.flush()
     os.fsync(file.fileno())

@@ -7,6 +7,6 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def typed(path: Path) -> str:
-    """Return the path as short as it can be typed from the current folder."""
+    """Return the shortest form of a path that can be typed in the current folder."""
     absolute, here = path.resolve(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

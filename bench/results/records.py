@@ -1,18 +1,17 @@
 """
 The records of a run, and the history of their schema.
 
-They are written and read by `bench/results/files.py`, and are all that measuring and looking share. Change one only
-together with `SCHEMA` and the history below.
+`bench/results/files.py` writes and reads them. Measuring and reporting share nothing else. If you change a record,
+raise `SCHEMA` and extend the history below.
 
 Schema history
     1   first version, before any release; no longer read
-    2   the size of each cell, transactions, processor time and memory of each test, load and steal; more of the
-        machine; the configuration that a resume needs; no longer read
-    3   what the probes saw, in a file of its own; traps without errors; what is needed of a strategy; peers
-    4   conditions: further servers, drivers, event loops, runners and environments that cells ran under; a file of
-        schema 3 is one of a single condition, and is read as such
-    5   decisions and sweeps are records instead of text; of each strategy its documentation and the fixture to copy,
-        so that a report needs no strategy file; schemas 3 and 4 are converted by `bench/results/history.py`
+    2   size of each cell; transactions, processor time and memory per test; load and steal; more about the machine;
+        the configuration that a resume needs; no longer read
+    3   probe results, in a file of their own; traps without errors; needed probes; peers
+    4   conditions: more servers, drivers, event loops, runners and environments; a run of schema 3 has one condition
+    5   decisions and sweeps are records instead of text; each strategy's documentation and fixture, so that a report
+        needs no strategy file; `bench/results/history.py` converts schemas 3 and 4
 """
 
 import statistics
@@ -188,7 +187,7 @@ class StrategyDocs:
 
 @dataclass(frozen=True)
 class StrategyFacts:
-    """What a strategy declared, as it was when the run started."""
+    """What a strategy declared when the run started."""
 
     name: str
     summary: str
@@ -196,54 +195,55 @@ class StrategyFacts:
     fixture_loop_scope: str
     hides: tuple[str, ...]
     is_trap: bool = False
-    """Whether the strategy is kept because it fails."""
+    """Whether it is a trap: a strategy that is known to fail."""
     expected_errors: tuple[tuple[str, str], ...] = ()
-    """Of a trap: (exception, words) pairs that must come; none of one that fails silently."""
+    """Of a trap: the errors that must occur, as exception and part of the message; empty if it fails silently."""
     expected_failures: str = ""
     """Of a trap with errors: `all fail`, `first passes` or `alternates`."""
     caught_by: tuple[str, ...] = ()
-    """Of a trap without errors: the probes that show what is wrong with it."""
+    """Of a trap that fails silently: the probes that show what is wrong with it."""
     source_sha256: str = ""
     peer: str = ""
-    """Of one that adapts a published package: name and version, such as `pytest-postgresql 10.0.0`."""
+    """The published package that it adapts, with its version, such as `pytest-postgresql 10.0.0`."""
     unable: str = ""
-    """Why it could not run there, so that it has no cells; empty where it could."""
+    """Why it could not run on that machine, so that it has no cells; empty if it could."""
     cannot: dict[str, str] = field(default_factory=dict)
-    """Drivers, event loops and runners under which it has no cells, such as `anyio`, and why."""
+    """Why it has no cells under a driver, event loop or runner, such as `anyio`."""
     docs: StrategyDocs = field(default_factory=StrategyDocs)
     """Empty in a run older than schema 5."""
     fixture: str = ""
-    """The text of a conftest.py made from it, to copy into another project; empty where there is none."""
+    """The text of a conftest.py made from it, to copy into another project; empty if there is none."""
     no_fixture: str = ""
-    """Why there is no `fixture`; empty where there is one, and in a run older than schema 5."""
+    """Why there is no `fixture`; empty if there is one, and in a run older than schema 5."""
 
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """Where Postgres came from and how it was set. Settings that decide timings stand in `settings`."""
+    """Where Postgres came from, and its configuration."""
 
     kind: Literal["dsn", "container", "embedded"]
     why: str
     version: str
-    """Postgres's own, such as `18.4`."""
+    """The version of Postgres, such as `18.4`."""
     transport: str
     """`unix socket` or `tcp`."""
     filesystem: str
-    """Of the data directory where it can be known (`ext4`, `overlayfs`), else an empty string."""
+    """The file system of the data directory, such as `ext4` or `overlayfs`; empty if unknown."""
     image: str
-    """Of a container: name and digest; else an empty string."""
+    """Name and digest of a container's image; otherwise empty."""
     settings: dict[str, str]
+    """The settings that influence timings."""
     architecture: str = ""
-    """That the server was built for, such as `x86_64`; another than the machine's means emulation."""
+    """The architecture that the server was built for, such as `x86_64`; if the machine has another, it is emulated."""
 
     def __str__(self) -> str:
-        """Return what a person reads of it: `embedded, Postgres 18.4 on ext4`."""
+        """Return a short description: `embedded, Postgres 18.4 on ext4`."""
         return f"{self.kind}, Postgres {self.version}" + (f" on {self.filesystem}" if self.filesystem else "")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the run was made."""
+    """The machine that the run was measured on."""
 
     cpu: str
     cores: int
@@ -255,33 +255,33 @@ class Machine:
     architecture: str = ""
     """Such as `x86_64`."""
     governor: str = ""
-    """Who sets the processor's clock, such as `powersave`; empty where it cannot be known."""
+    """The governor of the processor's clock, such as `powersave`; empty if unknown."""
     virtualisation: str = ""
-    """The hypervisor or container that it runs in, such as `kvm`; `none`; empty where it cannot be known."""
+    """The hypervisor or container that it runs in, such as `kvm`, or `none`; empty if unknown."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What every strategy had to do. Runs of different fingerprints are never pooled."""
+    """What every strategy had to do. Runs with different fingerprints are never pooled."""
 
     size: Size
-    """Of the cells that strategies are compared by; those of `sweep` show how cost grows."""
+    """The size at which strategies are compared."""
     shapes: tuple[str, ...]
     """The kinds of test; test i is of kind `shapes[i % len(shapes)]`."""
     fingerprint: str
     """Hash of application, workload and size: 12 hexadecimal digits."""
     sweep: tuple[Size, ...] = ()
-    """Further sizes; each differs from `size` in one number."""
+    """More sizes, which show how cost grows; each differs from `size` in one number."""
 
 
 @dataclass(frozen=True)
 class RoundLimits:
-    """How many timed rounds there might be. Where both numbers are equal, so many were asked for."""
+    """The number of timed rounds. If `fewest` and `most` are equal, the user chose it."""
 
     fewest: int
     most: int
     budget: float | None
-    """No round was begun that would have ended later than so many seconds after the start."""
+    """Time limit in seconds: no round starts that would exceed it; None if there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -305,17 +305,17 @@ class SweptAxis:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What was asked for, with all defaults filled in; with seed, limits and workload it is all that a resume needs."""
+    """The options of the run, defaults included. A resume needs these, and seed, limits and workload."""
 
     strategies: tuple[str, ...]
-    """As they were given: names, dotted names or absolute paths."""
+    """Names, dotted names or absolute paths, as given."""
     cell_timeout: float
     """Seconds after which a cell is killed."""
     source: ServerSource = field(default_factory=ServerSource)
-    """Of the server; a DSN may hold a password, so it is not among this."""
+    """Where the server comes from. A DSN is not recorded, because it may hold a password."""
     client: Client = field(default_factory=Client)
     sweep: tuple[SweptAxis, ...] = ()
-    """Sizes and conditions that were asked for beside the first."""
+    """The swept sizes and conditions."""
     check: bool = True
     """Whether the probes run."""
     need: tuple[str, ...] = ()
@@ -324,16 +324,16 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Condition:
-    """What cells ran under: a server, and the client that tests were to it."""
+    """The server and the client that cells ran with."""
 
     name: str
-    """What differs from the run's first, such as `fsync=off, tmpfs=yes`."""
+    """How it differs from the run's first condition, such as `fsync=off, tmpfs=yes`."""
     server: ServerFacts
     client: Client
     python: str = ""
-    """The version of Python that the client ran in."""
+    """The version of the client's Python."""
     packages: dict[str, str] = field(default_factory=dict)
-    """The versions of packages that the client's environment has and that its results depend on."""
+    """The versions of the packages in the client's environment."""
 
 
 class DecisionKind(StrEnum):
@@ -348,7 +348,7 @@ class DecisionKind(StrEnum):
     BUDGET = "budget"
     """The run ended: another round would have exceeded the time limit."""
     PAIRS_SETTLED = "pairs settled"
-    """The run ended: of all strategies that are neighbours in cost, it is known whether and how they differ."""
+    """The run ended: each two strategies that are neighbours in cost are significantly different, or equal."""
     RECORDED = "recorded"
     """Read from a run older than schema 5, which kept a sentence."""
 
@@ -359,9 +359,9 @@ class Decision:
 
     kind: DecisionKind
     round: int = 0
-    """After which it was taken."""
+    """The round after which it was taken."""
     strategy: str = ""
-    """Which one rests."""
+    """The strategy that rests."""
     seconds: float | None = None
     """Of `BUDGET`: the time limit."""
     equal_within: float | None = None
@@ -372,7 +372,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything about a run but its cells."""
+    """Everything about a run except its cells."""
 
     schema: int
     looptrap: str
@@ -380,11 +380,11 @@ class Run:
     started: str
     """ISO 8601, UTC."""
     database_prefix: str
-    """What the names of the run's databases begin with, so that a resume finds those that were left."""
+    """The prefix of the names of the run's databases, by which a resume finds those that were left behind."""
     commit: str
-    """Of the harness, with `+` where files had been changed since; empty outside a git checkout."""
+    """The git commit of the harness, with `+` if files were changed; empty outside a git checkout."""
     command: str
-    """The command that makes such a run again, without any password."""
+    """The command that repeats the run, without any password."""
     configuration: Configuration
     seed: int
     limits: RoundLimits
@@ -396,4 +396,4 @@ class Run:
     machine: Machine
     client: Client = field(default_factory=Client)
     conditions: tuple[Condition, ...] = ()
-    """Further ones, beside the first: `server` and `client`. Strategies are compared under the first."""
+    """Conditions beside the first one, which is `server` and `client`. Strategies are compared under the first."""

@@ -1,4 +1,4 @@
-"""What this harness is, which stands in every result: its version, written in pyproject.toml alone, and its commit."""
+"""The version of the harness, which pyproject.toml defines, and its git commit. Every run records both."""
 
 import os
 import subprocess
@@ -14,10 +14,10 @@ def commit(checkout: Path = ROOT) -> str:
     """
     Return the git commit of a checkout, all 40 digits, with `+` where tracked files differ from it.
 
-    Empty where there is no git, no commit, or `checkout` is not itself the top level of a checkout: a copy that was
-    unpacked inside another repository has nothing to do with that one's commits.
+    Empty without git, without a commit, or if `checkout` is not the top level of a checkout: a copy that was unpacked
+    inside another repository does not belong to that repository's commits.
     """
-    # A git hook sets GIT_DIR and others for its own repository. Looking must not take the lock of the index.
+    # A git hook sets GIT_DIR and others for its own repository. Reading must not lock the index.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:

@@ -1,7 +1,7 @@
 """
-Where Postgres comes from: a DSN, a container, or the embedded binaries.
+Opens a Postgres server: of a DSN, in a container, or from embedded binaries.
 
-Each kind has a file of its own; this one chooses, and sees to it that nothing of ours is left.
+Each kind has a module of its own. This one chooses the kind, and cleans up.
 """
 
 import contextlib
@@ -27,22 +27,22 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 @contextlib.contextmanager
 def open_server(source: ServerSource) -> Iterator[Server]:
     """
-    Give a running server, and leave nothing of ours behind, however it ends.
+    Give a running server, and remove it and our databases at the end.
 
-    :raises UserError: there is no such server to be had.
+    :raises UserError: the server is not available.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(_set_handlers, {number: signal.getsignal(number) for number in _STOPPING})
         server = stack.enter_context(_choose(source))
         stack.callback(_drop_what_is_left, server)
-        # What is pushed last is called first: a second Ctrl-C does not stop the clearing up that the first one began.
+        # Called first: a second Ctrl-C must not interrupt the clean-up after the first one.
         stack.callback(_set_handlers, dict.fromkeys(_STOPPING, signal.SIG_IGN))
         yield server
 
 
 @contextlib.contextmanager
 def untimed(server: Server) -> Iterator[Server]:
-    """Give a server for what is not timed: another embedded one in memory, else the same that waits for no disk."""
+    """Give a fast server for work that is not timed: a second embedded one in memory, or the same without fsync."""
     if server.facts.kind == "embedded":
         with embedded.start(server.source, server.facts.why, in_memory=True) as another:
             yield another
@@ -53,11 +53,11 @@ def untimed(server: Server) -> Iterator[Server]:
 
 def _choose(source: ServerSource) -> contextlib.AbstractContextManager[Server]:
     if source.choice == "embedded":
-        return embedded.start(source, "asked for")
+        return embedded.start(source, "as requested")
     if source.choice == "container":
-        return container.start(source, "asked for")
+        return container.start(source, "as requested")
     if source.choice != "auto":
-        return dsn.connect(source.choice, source, "asked for")
+        return dsn.connect(source.choice, source, "as requested")
     if os.environ.get(DSN_VARIABLE):
         return dsn.connect(os.environ[DSN_VARIABLE], source, f"{DSN_VARIABLE} is set")
     image = image_of(source)
@@ -69,12 +69,12 @@ def _choose(source: ServerSource) -> contextlib.AbstractContextManager[Server]:
 
 
 def _drop_what_is_left(server: Server) -> None:
-    # A server that has died took its databases along; the reason is on its way up already.
+    # If the server has died, its databases are gone, and an error with the reason is already being raised.
     with contextlib.suppress(UserError):
         server.drop_databases()
 
 
 def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
-    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+    if threading.current_thread() is threading.main_thread():  # Python allows it only there
         for number, handler in handlers.items():
             signal.signal(number, handler)

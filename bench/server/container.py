@@ -1,7 +1,7 @@
 """
-A container: Postgres from an image, by testcontainers. Its port is open on 127.0.0.1 only, its password random.
+Postgres in a container, started by testcontainers. Its port is open on 127.0.0.1 only, and its password is random.
 
-It goes at the end; one whose owner was killed is known by its labels and removed by the next start.
+It is removed at the end. If its owner was killed, the next start recognises it by its labels and removes it.
 """
 
 import asyncio
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 READY_SECONDS = 120
-"""An image that is emulated takes its time."""
+"""An emulated image starts slowly."""
 PORT = 5432
 USER = "looptrap"
 
 INSTEAD = "Try another --image, or use --server embedded."
-# Postgres's images say in PGDATA where the data are, which depends on their version.
+# Postgres's images set PGDATA to the folder of the data, which depends on the version.
 _DATA_AND_MOUNTS = 'echo "$PGDATA" && cat /proc/mounts'
 
 
 @contextlib.contextmanager
 def start(source: ServerSource, why: str) -> Iterator[Server]:
     """
-    Start one, and remove it at the end.
+    Start a container, and remove it at the end.
 
-    :raises UserError: no engine, no image, or a container that does not get ready or is not as it was asked for.
+    :raises UserError: there is no engine or image, or the container does not start, or not as requested.
     """
     refuse_ours(source.settings)
     image = find_image(image_of(source))
@@ -54,7 +54,7 @@ def start(source: ServerSource, why: str) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         with _engine_answers(image):
             remove_orphans()
-        # Those with the sockets of such containers, which had to go first.
+        # Their folders hold the sockets of such containers, which had to be removed first.
         clear_orphans()
         sockets = stack.enter_context(_socket_folder()) if source.transport == "unix" else None
         password = secrets.token_urlsafe(24)
@@ -74,22 +74,22 @@ def start(source: ServerSource, why: str) -> Iterator[Server]:
 
 
 def filesystem_in(text: str) -> str:
-    """Return the name of the file system that a folder is on: the text's first line; the rest is `/proc/mounts`."""
+    """Return the file system of a folder; the text has the folder in its first line, and then `/proc/mounts`."""
     folder, *lines = text.splitlines()
     mounts = {line.split()[1]: line.split()[2] for line in lines}
     return nearest_mount(PurePosixPath(folder), mounts)
 
 
 def _prepare(image: Image, source: ServerSource, password: str, sockets: Path | None) -> "DockerContainer":
-    """Describe the container; nothing is made yet."""
-    # Imported here, for it takes longer than all the rest of a start.
+    """Configure the container without creating it."""
+    # A slow import, which only containers need.
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
     logging.getLogger("testcontainers").setLevel(logging.ERROR)
     container = DockerContainer(image.name, docker_client_kw={"timeout": ENGINE_SECONDS})
     container.with_envs(POSTGRES_USER=USER, POSTGRES_PASSWORD=password, POSTGRES_DB="postgres")
     container.with_kwargs(labels=labels())
-    container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's own form of an address
+    container.ports = {f"{PORT}/tcp": ("127.0.0.1", None)}  # type: ignore[dict-item] # Docker's form of an address
     settings = dict(source.settings)
     if source.tmpfs:
         container.with_tmpfs_mount(image.data)
@@ -102,12 +102,12 @@ def _prepare(image: Image, source: ServerSource, password: str, sockets: Path | 
 
 
 def _ready(container: "DockerContainer", image: Image, source: ServerSource, password: str) -> URL:
-    """Wait until its Postgres answers; return the URL of its maintenance database."""
+    """Wait until Postgres answers; return the URL of its maintenance database."""
     running = container.get_wrapped_container()
     deadline = time.monotonic() + READY_SECONDS
     while True:
         running.reload()
-        # From outside: while it is made, a server answers inside that will be stopped again.
+        # Inside the container, a temporary server answers during initialisation.
         if running.status == "running" and (url := _address(container)) is not None:
             url = url.set(password=password)
             if asyncio.run(_answers(url)):
@@ -115,14 +115,14 @@ def _ready(container: "DockerContainer", image: Image, source: ServerSource, pas
         ended = running.status in {"exited", "dead"}
         if ended or time.monotonic() > deadline:
             log = running.logs(tail=100).decode(errors="replace")
-            happened = "ended as it started" if ended else f"did not get ready within {READY_SECONDS} s"
+            happened = "exited during its start" if ended else f"was not ready within {READY_SECONDS} s"
             instead = " ".join((*image.warnings, INSTEAD))
             raise UserError(f"a container of {image.name} {happened}: {why_not(log, source.settings, instead)}")
         time.sleep(0.1)
 
 
 def _address(container: "DockerContainer") -> URL | None:
-    """Return where it can be reached, without a password; None where it has no port any more."""
+    """Return its URL without a password; None if its port is no longer mapped."""
     client = container.get_docker_client()
     mapped = client.get_connection_mode().use_mapped_port
     try:
@@ -143,27 +143,27 @@ async def _answers(url: URL) -> bool:
 
 @contextlib.contextmanager
 def _socket_folder() -> Iterator[Path]:
-    """Give a folder for a container's sockets, inside a folder that nobody else may look into."""
+    """Give a folder for a container's sockets, inside a private folder."""
     host = os.environ.get("DOCKER_HOST", "unix:")
     if sys.platform != "linux" or not host.startswith("unix:"):
         raise UserError(
-            "--transport unix: a container shares a socket with an engine of the same Linux machine alone. "
-            "Leave it out, or use --server embedded."
+            "--transport unix: a container can share a socket only with its own host, on Linux. Leave it out, or use "
+            "--server embedded."
         )
     with private_folder() as folder:
         sockets = folder / "sockets"
         if not fits_a_socket(sockets):
             raise too_long_for_a_socket(sockets)
         sockets.mkdir()
-        # The container makes it its own user's.
+        # The container changes its owner to its own user.
         sockets.chmod(0o755)
         yield sockets
 
 
 def _by_socket(url: URL, sockets: Path) -> URL:
     if not (sockets / f".s.PGSQL.{PORT}").is_socket():
-        raise UserError("--transport unix: this engine does not share a container's sockets. Leave it out.")
-    # The port decides the name of the socket, and PGPORT would change it.
+        raise UserError("--transport unix: this Docker engine does not share sockets with containers. Leave it out.")
+    # The port is part of the socket's name, and PGPORT would change the default.
     query = {"host": str(sockets), "port": str(PORT)}
     return URL.create("postgresql", url.username, url.password, database=url.database, query=query)
 
@@ -175,13 +175,11 @@ def _engine_answers(image: Image) -> Iterator[None]:
 
     try:
         yield
-    # An answer that says no is an error of both kinds.
+    # A refusal is an error of both types, so this comes first.
     except DockerException as error:
-        # What the engine says itself, of which the end tells most.
+        # The engine's own message; its end is the most specific part.
         reason = printable(getattr(error, "explanation", None) or str(error)).rstrip(".")[-LONGEST_REASON:]
         instead = " ".join((*image.warnings, INSTEAD))
         raise UserError(f"a container of {image.name} does not start: {reason}. {instead}") from error
     except RequestException as error:
-        raise UserError(
-            "the Docker engine does not answer any more: start it again, or use --server embedded."
-        ) from error
+        raise UserError("the Docker engine no longer answers: start it again, or use --server embedded.") from error

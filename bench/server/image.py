@@ -1,4 +1,4 @@
-"""The image of a container: found or pulled, and what it says of itself."""
+"""The image of a container: finds or pulls it, and reads its properties."""
 
 import contextlib
 from collections.abc import Collection
@@ -33,26 +33,26 @@ class ImageError(UserError):
 
 @dataclass(frozen=True)
 class Image:
-    """An image that the engine has."""
+    """An image on the Docker engine."""
 
     name: str
     digest: str
     data: str
-    """The folder that holds all data, where a file system may be mounted."""
+    """The folder with all data, on which a file system can be mounted."""
     warnings: tuple[str, ...]
-    """What to say of it before anything is measured, a sentence each."""
+    """Warnings to print before measuring, one sentence each."""
 
 
 def image_of(source: ServerSource) -> str:
     """
-    Return the name of the image that a source asks for.
+    Return the name of a source's image.
 
-    :raises UserError: it asks for two.
+    :raises UserError: the source gives both an image and a version.
     """
     if source.image and source.pg is not None:
         raise UserError(
             f"--image {source.image} and --pg {source.pg} both choose an image: leave one out; "
-            f"--pg {source.pg} takes postgres:{source.pg}."
+            f"--pg {source.pg} means postgres:{source.pg}."
         )
     return source.image or (DEFAULT_IMAGE if source.pg is None else f"postgres:{source.pg}")
 
@@ -63,7 +63,7 @@ def find_image(name: str) -> Image:
 
     :raises ImageError: no engine answers, or the image cannot be pulled.
     """
-    # Imported here, for it takes longer than all the rest of a start.
+    # Slow imports, which only containers need.
     import docker  # noqa: PLC0415
     from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415
     from requests.exceptions import RequestException  # noqa: PLC0415
@@ -105,12 +105,12 @@ def _described(name: str, found: "DockerImage", client: "DockerClient") -> Image
 
 def data_folder(variables: Collection[str], volumes: Collection[str]) -> str:
     """
-    Return the folder with all data of an image, on which another file system may be mounted.
+    Return the folder of an image on which to mount a file system for its data.
 
-    It is the volume that the image declares, so that no other is made beside it; from 18 on, Postgres's own image has
-    its data some folders further down. Without a volume, it is the folder of the data.
+    It is the volume that the image declares, because the engine would otherwise create that volume as well. Since
+    version 18, the data of the official image are some folders below the volume. Without a volume, it is PGDATA.
 
-    :param variables: of the environment, such as `PGDATA=/var/lib/postgresql/data`.
+    :param variables: environment variables, such as `PGDATA=/var/lib/postgresql/data`.
     """
     environment = dict(one.partition("=")[::2] for one in variables)
     data = PurePosixPath(environment.get("PGDATA", USUAL_DATA))
@@ -119,5 +119,5 @@ def data_folder(variables: Collection[str], volumes: Collection[str]) -> str:
 
 def _repository_and_tag(image: str) -> tuple[str, str | None]:
     repository, _, tag = image.rpartition(":")
-    # A colon before the last slash is a registry's port.
+    # A colon before the last slash precedes a registry's port.
     return (repository, tag) if repository and "/" not in tag else (image, "latest")

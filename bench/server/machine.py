@@ -1,4 +1,4 @@
-"""What is known of the machine and the packages, for the fingerprint of a run."""
+"""Describes the machine and its packages for the record of a run."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,7 @@ from bench.results.records import Machine
 
 
 def describe_machine() -> Machine:
-    """Look at the machine that this process runs on."""
+    """Return the properties of this machine."""
     return Machine(
         cpu=_cpu(),
         cores=os.cpu_count() or 0,
@@ -32,18 +32,18 @@ def describe_machine() -> Machine:
 
 
 def filesystem_of(folder: Path) -> str:
-    """Return the name of the file system that a folder is on, such as `ext4`; empty where it cannot be known."""
+    """Return the file system of a folder, such as `ext4`; empty if unknown."""
     mounts = {partition.mountpoint: partition.fstype for partition in psutil.disk_partitions(all=True)}
     return nearest_mount(folder.resolve(), mounts)
 
 
 def nearest_mount(folder: PurePath, mounts: Mapping[str, str]) -> str:
-    """Return what is mounted on a folder, or on the nearest of those that it is in; empty where nothing is."""
+    """Return what is mounted on a folder or on the nearest parent of it; empty if nothing is."""
     return next((mounts[str(place)] for place in (folder, *folder.parents) if str(place) in mounts), "")
 
 
 def _governor(root: Path = Path("/")) -> str:
-    """Return who sets the clock of the first processor; all have the same one unless somebody took pains."""
+    """Return the governor of the first processor; normally all have the same one."""
     try:
         return (root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
     except OSError:
@@ -52,13 +52,13 @@ def _governor(root: Path = Path("/")) -> str:
 
 def _virtualisation(root: Path = Path("/")) -> str:
     """
-    Return the innermost hypervisor or container, in the words of systemd-detect-virt.
+    Return the innermost hypervisor or container, with the names of systemd-detect-virt.
 
-    An image of a container seldom has that command, so the marks that the container's maker left come next. Without
-    any mark nothing is known: few architectures tell of a hypervisor, and not all containers of themselves.
+    Images of containers seldom have that command, so files that container engines create are looked for next. If there
+    is no sign at all, the answer is unknown: not every architecture and container can be recognised.
     """
-    if told := _detect_virt():
-        return told
+    if name := _detect_virt():
+        return name
     for mark, name in (("run/.containerenv", "podman"), (".dockerenv", "docker")):
         if (root / mark).exists():
             return name
@@ -71,7 +71,7 @@ def _virtualisation(root: Path = Path("/")) -> str:
 
 
 def _detect_virt() -> str:
-    """Ask systemd-detect-virt; it says `none` with exit code 1. Empty where it is not installed or does not answer."""
+    """Ask systemd-detect-virt, which prints `none` with exit code 1; empty if it is not installed or fails."""
     try:
         answer = subprocess.run(["systemd-detect-virt"], capture_output=True, text=True, check=False, timeout=10)  # noqa: S607 - found on PATH, as a shell would
     except (OSError, subprocess.SubprocessError):
@@ -80,7 +80,7 @@ def _detect_virt() -> str:
 
 
 def _cpu() -> str:
-    """Return the processor's name; Linux alone keeps it from the platform module."""
+    """Return the processor's name, which on Linux the platform module does not know."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

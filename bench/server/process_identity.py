@@ -1,4 +1,4 @@
-"""Tells a process from a later one of the same number, so that only what is ours is ever ended."""
+"""Distinguishes a process from a later one with the same number, so that only our own are ever killed."""
 
 import contextlib
 
@@ -6,12 +6,12 @@ import psutil
 
 
 def identity(process: psutil.Process) -> dict[str, float]:
-    """Return what is written down of a process, to know it again."""
+    """Return what identifies a process."""
     return {"pid": process.pid, "created": process.create_time()}
 
 
 def known(written: dict[str, float]) -> psutil.Process | None:
-    """Return the process that was written down if it still runs."""
+    """Return the process with an identity if it still runs."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(int(written["pid"]))
         if identity(process) == written:

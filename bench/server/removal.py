@@ -1,4 +1,4 @@
-"""How containers go: at the end, or, where their owner was killed, at the next start of one on this machine."""
+"""Removes containers: at the end, or at the next start of one on this machine if their owner was killed."""
 
 import contextlib
 import json
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 OWNER, HOST = "looptrap.owner", "looptrap.host"
 SOCKETS = "/var/run/postgresql"
-"""Where a container has its sockets; somebody else's file system may be mounted there."""
+"""The folder of a container's sockets; a folder of the host can be mounted there."""
 ENGINE_SECONDS = 30
-"""How long an engine may take to make or remove a container."""
+"""How long the engine may take to create or remove a container."""
 STOP_SECONDS = 5
 
 
 def labels() -> dict[str, str]:
-    """Return what says to whom a container belongs: a process of this machine, for an engine may serve several."""
+    """Return the labels with a container's owner: a process and its machine, as several machines may use an engine."""
     return {OWNER: json.dumps(identity(psutil.Process())), HOST: socket.gethostname()}
 
 
 def require_reaper() -> None:
-    """Make sure that testcontainers' own container, which removes those of killed runs, is to be had if it is on."""
-    # Imported here, for it takes longer than all the rest of a start.
+    """Check that testcontainers can start its own container, which removes those of killed runs, if it is enabled."""
+    # Slow imports, which only containers need.
     from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
 
     if not testcontainers_config.ryuk_disabled:
@@ -40,26 +40,26 @@ def require_reaper() -> None:
             find_image(testcontainers_config.ryuk_image)
         except ImageError as error:
             raise UserError(
-                f"testcontainers removes what a killed run leaves by {testcontainers_config.ryuk_image}, which is "
-                "neither here nor to be pulled. Set TESTCONTAINERS_RYUK_DISABLED=true: the next start removes it too."
+                f"testcontainers needs the image {testcontainers_config.ryuk_image} to clean up after killed runs, but "
+                "it cannot be pulled. Set TESTCONTAINERS_RYUK_DISABLED=true: looptrap cleans up at its next start."
             ) from error
 
 
 def remove_orphans() -> None:
-    """Remove the containers of runs on this machine that were killed."""
+    """Remove the containers of killed runs of this machine."""
     import docker  # noqa: PLC0415 - as above
 
     of_this_machine = f"{HOST}={socket.gethostname()}"
     with contextlib.closing(docker.from_env(timeout=ENGINE_SECONDS)) as client:
         for container in client.containers.list(all=True, filters={"label": of_this_machine}, ignore_removed=True):
-            # Labels that cannot be read are not ours.
+            # Labels of another form are not ours.
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 if known(json.loads(container.labels[OWNER])) is None:
                     _end(container)
 
 
 def remove(container: "DockerContainer") -> None:
-    """Remove a container if it was made; where the engine does not answer, say what is left and go on."""
+    """Remove a container if it was created; if the engine does not answer, print what is left and continue."""
     from docker.errors import DockerException  # noqa: PLC0415 - as above
     from requests.exceptions import RequestException  # noqa: PLC0415 - as above
     from testcontainers.core.exceptions import ContainerStartException  # noqa: PLC0415 - as above
@@ -69,10 +69,10 @@ def remove(container: "DockerContainer") -> None:
         try:
             _end(made)
         except (DockerException, RequestException):
-            # Not an error: what was measured is whole, and what is on its way up tells more.
+            # Not an error: the results are complete, or a more important error is being raised.
             click.echo(
-                f"looptrap: the Docker engine did not remove the container {made.short_id}: the next start of one "
-                f"removes it, or type docker rm --force --volumes {made.short_id}",
+                f"looptrap: the Docker engine did not remove the container {made.short_id}. The next start of one "
+                f"removes it, or run docker rm --force --volumes {made.short_id}",
                 err=True,
             )
 
@@ -82,10 +82,10 @@ def _end(container: "Container") -> None:
 
     try:
         if any(mount["Destination"] == SOCKETS for mount in container.attrs["Mounts"]):
-            # So that Postgres deletes its socket, which only its own user may.
+            # Postgres deletes its socket when it stops; only its own user may do that.
             container.stop(timeout=STOP_SECONDS)
         container.remove(force=True, v=True)
     except APIError as error:
-        # Somebody else, a clean-up of the engine say, was faster, or is at it.
+        # Something else, such as a clean-up of the engine, has removed it or is doing so.
         if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
             raise

@@ -1,8 +1,8 @@
 """
-A running Postgres as the harness uses it, wherever it came from: databases of our own, and what decides timings.
+A running Postgres server of any kind: creates and drops our databases, and reads the settings that influence timings.
 
-Databases are named `looptrap_*`; no other is ever made or dropped. Administration goes over a connection of its own
-each time, so that none is open while a cell is measured.
+Our databases are named `looptrap_*`; no others are ever created or dropped. Each administrative statement uses a
+connection of its own, so that none is open while a cell is measured.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from bench.results.records import ServerFacts
 PREFIX = "looptrap_"
 CONNECT_SECONDS = 5.0
 RECOVERY_SECONDS = 60.0
-"""Postgres refuses connections while it recovers from the crash of one of its processes."""
+"""How long to wait for a server that refuses connections because it recovers from a crash of a process."""
 
-# What decides how long a test takes, apart from the hardware.
+# The settings that influence how long a test takes.
 SETTINGS = (
     "autovacuum",
     "data_checksums",
@@ -40,10 +40,10 @@ SETTINGS = (
     "wal_level",
 )
 
-# Postgres overrides what was asked for where it decides itself, such as wal_buffers=-1.
+# Postgres overrides some values that it chooses itself, such as wal_buffers=-1.
 OUR_SOURCES = {"command line", "configuration file", "override"}
 
-# What the end of a server looks like from the middle of a statement.
+# The errors of a statement during which the server dies.
 _DEATHS = (
     OSError,
     asyncpg.InterfaceError,
@@ -56,16 +56,16 @@ _T = TypeVar("_T")
 
 
 class ServerDiedError(UserError):
-    """The server does not answer any more."""
+    """The server no longer answers."""
 
 
 class Server:
     """
-    A Postgres that answers, is as it was asked for, and on which we may create databases.
+    A Postgres server that answers and has the requested properties, and on which we may create databases.
 
-    :param url: of the maintenance database, password included.
-    :param warnings: what to say beside the facts before anything is measured, a sentence each.
-    :raises UserError: it has another version than was asked for, or does not heed a setting.
+    :param url: of the maintenance database, with its password.
+    :param warnings: to print before measuring, one sentence each.
+    :raises UserError: it has another version or other settings than requested.
     """
 
     def __init__(
@@ -98,23 +98,23 @@ class Server:
 
     def introduction(self, condition: str = "") -> str:
         """
-        Return what a person reads of it before anything is measured, a line for each thing to know.
+        Return the lines to print before measuring: the server, and any warnings.
 
-        :param condition: the name of that which it is for, where a run has several.
+        :param condition: the name of its condition, if a run has several.
         """
         which = f" of {condition}" if condition else ""
         return "\n".join((f"Server{which}: {self.facts} ({self.facts.why}).", *self._warnings))
 
     @property
     def admin_dsn(self) -> str:
-        """DSN of the maintenance database for asyncpg: `postgresql://...`, password included."""
+        """The DSN of the maintenance database for asyncpg, `postgresql://...`, with its password."""
         return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def create_database(self, name: str) -> str:
         """
-        Make an empty database and return its URL for SQLAlchemy, password included.
+        Create an empty database and return its URL for SQLAlchemy, with its password.
 
-        :raises ValueError: the name is not one of ours.
+        :raises ValueError: the name is not of the form `looptrap_*`.
         """
         _check_ours(name)
         self._ours.add(name)
@@ -124,10 +124,10 @@ class Server:
     @contextlib.contextmanager
     def temporary_database(self, name: str) -> Iterator[str]:
         """
-        Make an empty database, give its URL as `create_database` does, and drop it at the end.
+        Create an empty database, give its URL as `create_database` does, and drop it at the end.
 
-        Databases whose names begin with its name go with it: a strategy made them, and may have had no time to drop
-        them.
+        Databases whose names begin with its name are dropped, too: strategies create such databases, and a killed
+        process cannot drop them.
         """
         url = self.create_database(name)
         try:
@@ -137,26 +137,26 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         """
-        Drop a database, whoever is still connected to it; one that is not there is no error.
+        Drop a database if it exists, even if there are still connections to it.
 
-        :raises ValueError: the name is not one of ours.
+        :raises ValueError: the name is not of the form `looptrap_*`.
         """
         _check_ours(name)
         drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
         try:
             self._execute(drop)
         except asyncpg.WrongObjectTypeError:
-            # Whoever made a template of it was killed before making it droppable again.
+            # A process made a template of it and was killed.
             self._execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
             self._execute(drop)
         self._ours.discard(name)
 
     def drop_databases(self, prefix: str = "") -> None:
         """
-        Drop those of our databases that are left.
+        Drop all databases that this object created.
 
-        :param prefix: `looptrap_*`: instead those whose names begin with it, whoever made them.
-        :raises ValueError: the prefix is not one of ours.
+        :param prefix: of the form `looptrap_*`: if given, drop all databases whose names begin with it instead.
+        :raises ValueError: the prefix is not of that form.
         """
         if prefix:
             _check_ours(prefix)
@@ -167,14 +167,14 @@ class Server:
             self.drop_database(name)
 
     def checkpoint(self) -> None:
-        """Write all dirty pages, so that no cell pays for its predecessor; nothing where the role may not."""
+        """Write all dirty pages, so that no cell pays for the one before; do nothing without the permission."""
         if self._may_checkpoint:
             self._execute("CHECKPOINT")
 
     @contextlib.contextmanager
     def without_fsync(self) -> Iterator[None]:
-        """Have it not wait for its disk while nothing is timed; the server of a DSN is left as it is."""
-        # What was asked for stands on a container's command line, which ALTER SYSTEM cannot overrule.
+        """Switch fsync off for work that is not timed; the server of a DSN is never changed."""
+        # Requested settings are on a container's command line, which ALTER SYSTEM cannot override.
         fixed = self.facts.kind == "dsn" or "fsync" in self.source.settings
         if fixed or self.facts.settings["fsync"] == "off":
             yield
@@ -186,11 +186,11 @@ class Server:
             self._set_fsync("on")
 
     def _check(self, found: "_Found") -> None:
-        """Refuse a server that is not as it was asked for: an image is anybody's."""
+        """Refuse a server without the requested properties; an image may ignore them."""
         if self.source.pg not in {None, found.major}:
             raise UserError(
                 f"--pg {self.source.pg}: {self.facts.image.partition(' ')[0]} has Postgres {found.version}. "
-                "Name an image that has it with --image."
+                "Give another image with --image."
             )
         for name, value in self.source.settings.items():
             if name not in found.settings:
@@ -199,7 +199,7 @@ class Server:
                 )
             if name not in found.set_by_us:
                 raise UserError(
-                    f"--setting {name}={value}: the server does not heed it, {name} is {found.settings[name]}. "
+                    f"--setting {name}={value}: the server ignores it, {name} is {found.settings[name]}. "
                     "Leave it out, or use --server embedded."
                 )
 
@@ -207,10 +207,10 @@ class Server:
         self._execute(f"ALTER SYSTEM SET fsync = {value}")
         self._execute("SELECT pg_reload_conf()")
         deadline = time.monotonic() + CONNECT_SECONDS
-        # It reads its configuration when it gets round to it.
+        # It reads its configuration asynchronously.
         while asyncio.run(_on(self.admin_dsn, _look)).settings["fsync"] != value:
             if time.monotonic() > deadline:
-                raise UserError(f"this server does not heed ALTER SYSTEM SET fsync = {value}.")
+                raise UserError(f"this server ignores ALTER SYSTEM SET fsync = {value}.")
             time.sleep(0.01)
 
     def _execute(self, statement: str) -> None:
@@ -221,13 +221,13 @@ class Server:
 
 
 class _Found(NamedTuple):
-    """What a look at a server found."""
+    """The properties of a server."""
 
     version: str
     major: int
     settings: dict[str, str]
     set_by_us: frozenset[str]
-    """Settings whose values come from where a server of ours gets them."""
+    """The settings whose values come from the command line or a configuration file."""
     architecture: str
     may_checkpoint: bool
 
@@ -236,13 +236,13 @@ async def _look(connection: "asyncpg.Connection[Any]", asked: Collection[str] = 
     version = connection.get_server_version()
     if version.major < OLDEST_MAJOR:
         raise UserError(f"Postgres {version.major} is too old: use {OLDEST_MAJOR} or later.")
-    # TimeZone and DateStyle alone are not in lower case, as --setting is.
+    # The names in --setting are in lower case; TimeZone and DateStyle are not.
     rows = await connection.fetch(
         "SELECT lower(name) AS name, current_setting(name) AS value, source FROM pg_settings "
         "WHERE lower(name) = ANY($1)",
         [*SETTINGS, *asked],
     )
-    # pg_checkpoint came with Postgres 15; to_regrole gives NULL where it is missing.
+    # Before Postgres 15 there is no role pg_checkpoint, and to_regrole returns NULL.
     may_checkpoint = await connection.fetchval(
         "SELECT rolsuper OR coalesce(pg_has_role(to_regrole('pg_checkpoint'), 'MEMBER'), false) "
         "FROM pg_roles WHERE rolname = current_user"
@@ -280,7 +280,7 @@ async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]
         raise _died(error) from error
     except asyncpg.PostgresError as error:
         raise UserError(
-            f"the server refuses what the harness must do on it: {_one_line(error)}. Look at how it is set."
+            f"the server refuses a statement that looptrap needs: {_one_line(error)}. Check its configuration."
         ) from error
     finally:
         await connection.close()
@@ -288,7 +288,7 @@ async def _on(dsn: str, work: "Callable[[asyncpg.Connection[Any]], Awaitable[_T]
 
 def _died(error: BaseException) -> ServerDiedError:
     reason = _one_line(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
-    return ServerDiedError(f"the server does not answer any more: {reason}. Look at its log, and start it again.")
+    return ServerDiedError(f"the server no longer answers: {reason}. Look at its log, and restart it.")
 
 
 def _one_line(error: BaseException) -> str:
@@ -307,7 +307,7 @@ async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
 
 
 def is_unix_socket(url: URL) -> bool:
-    """Whether a URL leads to a unix socket: no host, or a folder for one."""
+    """Whether a URL is that of a unix socket: it has no host, or a folder as host."""
     host = url.host or str(url.query.get("host", ""))
     return not host or host.startswith("/")
 

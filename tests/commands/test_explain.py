@@ -313,7 +313,7 @@ def explained(name: str, choice: str) -> str:
     ("name", "choice", "words"),
     [
         ("py_pglite", "embedded", "py_pglite cannot run here: "),
-        (OWN_LOOPS, "docker", "'docker' is none of auto, container, embedded"),
+        (OWN_LOOPS, "docker", "'docker' is not auto, container, embedded"),
     ],
 )
 def test_strategy_or_server_is_not_available(

@@ -161,7 +161,7 @@ def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_p
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said
-    assert f"to continue: nox -s bench -- --resume {folder}" in said
+    assert f"to resume: nox -s bench -- --resume {folder}" in said
 
     lines = whole_lines(folder)
     assert seen < set(lines)
@@ -199,7 +199,7 @@ def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> 
 
 
 @pytest.mark.parametrize(
-    ("finished", "words"), [(False, "The outcomes of the probes are in"), (True, "finished cells are in")]
+    ("finished", "words"), [(False, "The results of the probes are in"), (True, "finished cells are in")]
 )
 def test_report_is_offered_where_there_is_something_to_see(
     full_run_of_none: Path, tmp_path: Path, *, finished: bool, words: str
@@ -268,7 +268,7 @@ def test_server_that_dies_is_replaced(tmp_path: Path, looptrap: Command, server_
     arguments = ("--server", server_kind, "--strategies", strategy, "--tests", 3, "--rounds", 2, "--out", folder)
     done = looptrap("run", "--no-check", *arguments)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stdout.count("Starting another") == 1
+    assert done.stdout.count("Starting another server") == 1
     cells: list[Cell] = list(read_cells(folder))
     assert Counter(cell.status for cell in cells) == {"server died": 1, "finished": 6}
     assert [(cell.strategy, cell.round) for cell in cells if cell.status != "finished"] == [("kills_the_server", 1)]

@@ -151,10 +151,10 @@ def test_what_a_strategy_cannot_is_left_out(tmp_path: Path) -> None:
 
 
 def test_client_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver or a loop whose package a Python lacks, uvloop on Windows say, is told before anything is measured."""
+    """A driver or loop whose package is not installed, such as uvloop on Windows, is an error before measuring."""
     found = look(sys.executable)
     poorer = Interpreter(found.python, {name: it for name, it in found.packages.items() if name != "uvloop"})
     monkeypatch.setattr("bench.measure.sweep.look", lambda _: poorer)
     assert len(asked("driver=asyncpg,psycopg")) == 2
-    with pytest.raises(UserError, match=r"--loop uvloop: .* lacks uvloop. Install it there"):
+    with pytest.raises(UserError, match=r"--loop uvloop: uvloop is not installed in .*. Install it there"):
         asked("loop=asyncio,uvloop")

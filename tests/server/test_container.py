@@ -210,9 +210,9 @@ def test_container_that_is_gone_already_is_no_error(engine: docker.DockerClient)
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("echo 'no space for me' >&2; exit 3", "ended as it started: no space for me. Try another --image"),
-        ("echo 'still thinking'; sleep 600", "did not get ready within 2 s: still thinking. Try another --image"),
-        ("exit 3", "ended as it started: it logged nothing"),
+        ("echo 'no space for me' >&2; exit 3", "exited during its start: no space for me. Try another --image"),
+        ("echo 'still thinking'; sleep 600", "was not ready within 2 s: still thinking. Try another --image"),
+        ("exit 3", "exited during its start: it logged nothing"),
     ],
 )
 def test_container_that_never_gets_ready(
@@ -239,7 +239,7 @@ def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> Non
     deaf = json.dumps(["sh", "-c", "exec docker-entrypoint.sh postgres"])
     with image_of(engine, f"ENTRYPOINT {deaf}") as image:
         said = refused(ServerSource("container", image=image, settings={"jit": "off"}, tmpfs=True))
-    assert "--setting jit=off: the server does not heed it, jit is on" in said
+    assert "--setting jit=off: the server ignores it, jit is on" in said
 
 
 def test_architecture_of_an_image(engine: docker.DockerClient) -> None:

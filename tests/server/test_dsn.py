@@ -65,10 +65,10 @@ def with_password(dsn: str, password: str) -> str:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (("--setting", "fsync=off"), "Type ALTER SYSTEM SET fsync = off and SELECT pg_reload_conf() there"),
+        (("--setting", "fsync=off"), "Run ALTER SYSTEM SET fsync = off and SELECT pg_reload_conf() there"),
         (("--setting", "log_line_prefix=%m "), "ALTER SYSTEM SET log_line_prefix = '%m '"),
-        (("--tmpfs",), "Start one in memory"),
-        (("--pg", 16), "has the version that it has"),
+        (("--tmpfs",), "Give one with data in memory"),
+        (("--pg", 16), "Give one of that version"),
         (("--transport", "tcp"), "Change the DSN"),
     ],
 )
@@ -138,7 +138,7 @@ def test_wrong_password(server: Server, typed: Command, tmp_path: Path) -> None:
     wrong = f"{PASSWORD}-wrong"
     with role(server, "CREATEDB") as (name, dsn):
         completed = typed("run", "--server", with_password(dsn, wrong), *STRATEGY, "--out", tmp_path / "run")
-    assert_one_line(completed, "refuses user or password", name, "Correct the DSN")
+    assert_one_line(completed, "rejects the user or password", name, "Correct the DSN")
     assert PASSWORD not in completed.stdout + completed.stderr
 
 
@@ -175,20 +175,20 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("dsn", "words"),
     [
-        ("", "the text given is none of auto"),
-        ("postgres", "'postgres' is none of auto"),
-        ("mysql://u:{}@localhost/db", "'mysql' is none of auto"),
-        ("postgresql://u:{}@localhost:port/db", "the text given is none of auto"),
-        ("u:{}@localhost/db?x=://", "the text given is none of auto"),
-        ("u:{}@localhost", "the text given is none of auto"),
+        ("", "the text given is not auto"),
+        ("postgres", "'postgres' is not auto"),
+        ("mysql://u:{}@localhost/db", "'mysql' is not auto"),
+        ("postgresql://u:{}@localhost:port/db", "the text given is not auto"),
+        ("u:{}@localhost/db?x=://", "the text given is not auto"),
+        ("u:{}@localhost", "the text given is not auto"),
         ("postgresql://u:{}@localhost:1/db", "u:***@localhost:1/db does not answer"),
         ("postgresql://u@localhost:1/db?password={}", "does not answer"),
         ("postgresql://u:{}@localhost:1/db?sslmode=bogus", "`sslmode` parameter must be one of"),
         ("postgresql:///db?host=/nonexistent", "does not answer"),
-        ("postgresql://u:{}@192.0.2.1/db", "192.0.2.1/db is not on this machine: say --allow-remote"),
-        ("postgresql://u:{}@example.org/db", "example.org/db is not on this machine: say --allow-remote"),
-        ("postgresql://u@/db?host=example.org&password={}", "is not on this machine: say --allow-remote"),
-        ("postgresql://u:{}@localhost,example.org/db", "is not on this machine: say --allow-remote"),
+        ("postgresql://u:{}@192.0.2.1/db", "192.0.2.1/db is not on this machine: add --allow-remote"),
+        ("postgresql://u:{}@example.org/db", "example.org/db is not on this machine: add --allow-remote"),
+        ("postgresql://u@/db?host=example.org&password={}", "is not on this machine: add --allow-remote"),
+        ("postgresql://u:{}@localhost,example.org/db", "is not on this machine: add --allow-remote"),
     ],
 )
 def test_dsn_that_is_refused(dsn: str, words: str) -> None:

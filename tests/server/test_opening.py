@@ -113,7 +113,7 @@ def test_what_was_asked_for_holds_from_the_start(server_kind: str) -> None:
         ("fsync=maybe", 'parameter "fsync" requires a Boolean value. Give it another value'),
         ("fsnyc=off", 'unrecognized configuration parameter "fsnyc"'),
         ("jit.fast=on", "does not know jit.fast"),
-        ("port=5433", "port is the harness's own"),
+        ("port=5433", "looptrap sets port itself"),
     ],
 )
 def test_setting_that_is_refused(setting: str, words: str, server_kind: str, typed: Command, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_setting_that_is_refused(setting: str, words: str, server_kind: str, typ
 
 
 def test_version_that_is_another(embedded_server: Server) -> None:
-    """An image may have another Postgres than its name says; a server is what was asked for, or it is refused."""
+    """A server with another version than requested is refused; the name of an image may be wrong."""
     with pytest.raises(UserError, match=r"--pg 13: .* has Postgres 1"):
         Server(
             make_url(embedded_server.admin_dsn),
@@ -137,8 +137,8 @@ def test_version_that_is_another(embedded_server: Server) -> None:
 def test_what_to_know_stands_beside_the_server(embedded_server: Server) -> None:
     """Before anything is measured, a line says what the server is, and further ones what to know of it."""
     dsn = make_url(embedded_server.admin_dsn)
-    server = Server(dsn, ServerSource(), kind="dsn", why="asked for", warnings=("It is emulated.",))
-    assert server.introduction("pg=16") == f"Server of pg=16: {server.facts} (asked for).\nIt is emulated."
+    server = Server(dsn, ServerSource(), kind="dsn", why="as requested", warnings=("It is emulated.",))
+    assert server.introduction("pg=16") == f"Server of pg=16: {server.facts} (as requested).\nIt is emulated."
 
 
 def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
@@ -154,6 +154,6 @@ def test_server_that_dies_in_the_middle(server_kind: str) -> None:
     """What the harness does when its server ends is answered by that, and not by the driver's own words alone."""
     with (
         open_server(ServerSource(server_kind, settings={"fsync": "off"})) as server,
-        pytest.raises(ServerDiedError, match="does not answer any more"),
+        pytest.raises(ServerDiedError, match="no longer answers"),
     ):
         server._execute("COPY (SELECT) TO PROGRAM 'kill -QUIT $(head -1 postmaster.pid); sleep 5'")
