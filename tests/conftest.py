@@ -1,4 +1,4 @@
-"""What several tests share: one server for all of them, and the command line as a user has it."""
+"""Fixtures for all tests: one server, and the command line."""
 
 import contextlib
 import functools
@@ -23,13 +23,13 @@ from bench.server import Server, open_server
 from bench.server.embedded import has_room
 from tests.servers import PATIENCE, processes_in
 
-# The machine may be slow and shared, and a failure must come again when it is looked for.
+# The machine may be slow and shared, and a failure must be reproducible.
 settings.register_profile(
     "looptrap", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
 settings.load_profile("looptrap")
 
-# A suite that was started in the background ignores Ctrl-C, and would pass that on to the processes that it stops.
+# A process started in the background ignores Ctrl-C, and so would the processes that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
@@ -38,26 +38,26 @@ LONGEST = (
     *("report/test_documentation", "commands/test_explain", "measure/test_client", "server/test_container"),
     *("charts/test_heatmap", "calibration/test_known_delays", "worker/test_recorder"),
 )
-"""Files that take long, the longest first: begun last, one of them would keep a processor busy and the others idle."""
+"""The slow files, slowest first: if one of them started last, all but one processor would be idle."""
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `nox -s tests -- --server container` run on a container whatever is not about the embedded server."""
+    """Add `--server`, as in `nox -s tests -- --server container`, for tests that are not about the embedded server."""
     parser.addoption("--server", choices=("embedded", "container"), default="embedded", help="Of the harness's tests.")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long; within a file, and among the others, nothing changes."""
+    """Run the slow files first; the order of the other files and within files stays."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", len(places)))
 
 
 @pytest.fixture(scope="session")
 def server_kind(pytestconfig: pytest.Config) -> str:
-    """Where the Postgres of the tests comes from that are not about the embedded server."""
+    """The kind of server for tests that are not about the embedded server."""
     choice = str(pytestconfig.getoption("server"))
     if choice == "container" and (why := no_engine()):
         pytest.skip(why)
@@ -66,21 +66,21 @@ def server_kind(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def own_server(server_kind: str) -> tuple[str, ...]:
-    """What tests give to a command that starts a server of its own: nothing that they show depends on its disk."""
+    """Options for a command that starts a server of its own: without fsync, on which no test depends."""
     in_memory = server_kind == "container" or has_room()
     return ("--server", server_kind, *(("--tmpfs",) if in_memory else ()))
 
 
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[Server]:
-    """The embedded Postgres, which lives as long as the tests, and so needs no disk, nor to wait for it."""
+    """The embedded Postgres, without fsync and in memory, because no test needs its data later."""
     with open_server(ServerSource("embedded", settings={"fsync": "off"}, tmpfs=has_room())) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A real Postgres of the kind that was asked for, which need not wait for its disk either."""
+    """A real Postgres of the chosen kind, also without fsync."""
     if server_kind == "embedded":
         yield request.getfixturevalue("embedded_server")
         return
@@ -90,7 +90,7 @@ def server(server_kind: str, request: pytest.FixtureRequest) -> Iterator[Server]
 
 @pytest.fixture
 def database_url(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fresh, empty database of its own for one test."""
+    """A new, empty database for one test."""
     name = f"looptrap_test_{abs(hash(request.node.nodeid)):x}"[:63]
     yield server.create_database(name)
     server.drop_database(name)
@@ -98,7 +98,7 @@ def database_url(server: Server, request: pytest.FixtureRequest) -> Iterator[str
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of its own, whose path is short enough for a socket and open to the server's user."""
+    """A temporary folder with a path that is short enough for a socket and readable for the server's user."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="lt")).resolve()
     folder.chmod(0o755)
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -113,7 +113,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def looptrap() -> Command:
-    """Run `python -m bench` with arguments, as a user would from the project's folder."""
+    """Run `python -m bench` like a user in the project's folder."""
 
     def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -131,7 +131,7 @@ def looptrap() -> Command:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the same in this process: of a command that ends before it starts anything, Python's start is the most."""
+    """Run the command line in this process, which is faster for commands that end early."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         words = ["bench", *map(str, arguments)]
@@ -149,8 +149,8 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @functools.cache
 def no_engine() -> str:
-    """Say why there is no Docker engine; empty when one answers."""
-    # Not at the top: few tests need it, and each run of pytest would wait for it.
+    """Return why there is no Docker engine; empty if one answers."""
+    # Imported here, because few tests need it and it is slow.
     import docker  # noqa: PLC0415
     from docker.errors import DockerException  # noqa: PLC0415
     from requests.exceptions import RequestException  # noqa: PLC0415
@@ -169,7 +169,7 @@ def no_engine() -> str:
 
 @contextlib.contextmanager
 def docker_may_leave_sockets() -> Iterator[None]:
-    """Collect the socket that Docker's library forgets to close where no engine answers, before a test is blamed."""
+    """Collect the socket that Docker's library does not close, before a later test is blamed for it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         yield
@@ -177,7 +177,7 @@ def docker_may_leave_sockets() -> Iterator[None]:
 
 
 def assert_one_line(completed: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Assert that a command refused its input as the house refuses it: exit code 2, one line, no traceback."""
+    """Assert that a command refused its input properly: exit code 2, one line, no traceback."""
     assert completed.returncode == 2, completed.stderr + completed.stdout
     lines = completed.stderr.strip().splitlines()
     assert len(lines) == 1, completed.stderr

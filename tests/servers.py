@@ -1,4 +1,4 @@
-"""What several tests of servers share: looking at databases, processes and files, and a run to be stopped."""
+"""Helpers for tests of servers: databases, processes and files, and a run to interrupt."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from bench.results.paths import ROOT
 from bench.server import Server, open_server
 
 PATIENCE = 900
-"""Seconds after which what tests wait for is taken to hang; no measure of how long it may take."""
+"""Seconds after which tests assume that something hangs; it says nothing about how long it should take."""
 
 POSIX = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows has no signals to other processes, and other scripts and links"
@@ -29,7 +29,7 @@ STRATEGY = ("--strategies", "none", "--tests", "7", "--no-check")
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
-    """Return the processes that name a folder, or work in it."""
+    """Return the processes that have a folder in their command line or work in it."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
@@ -39,8 +39,8 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 
 
 def assert_nothing_left(folder: Path) -> None:
-    """Assert that neither a process nor a file of ours is left in a temporary folder; the run's own folder may be."""
-    deadline = time.monotonic() + PATIENCE  # a cell whose run was killed notices that its server is gone
+    """Assert that no process or file of ours is left in a temporary folder; the run's own folder may be."""
+    deadline = time.monotonic() + PATIENCE  # the cell of a killed run ends when it notices that its server is gone
     while processes_in(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes_in(folder) == []
@@ -48,7 +48,7 @@ def assert_nothing_left(folder: Path) -> None:
 
 
 def leave_a_database(source: ServerSource) -> NoReturn:
-    """Make a database and fail before it is dropped."""
+    """Create a database and fail before it is dropped."""
     with open_server(source) as server:
         server.create_database("looptrap_left")
         raise ZeroDivisionError
@@ -68,7 +68,7 @@ def on(dsn: str, statement: str) -> list[Any]:
 
 
 def databases(server: Server) -> set[str]:
-    """Names of all databases of a server."""
+    """Return the names of all databases of a server."""
     return set(on(server.admin_dsn, "SELECT datname FROM pg_database"))
 
 
@@ -76,7 +76,7 @@ def start_run(temporary: Path, *where: str) -> subprocess.Popen[str]:
     """
     Start a run, and return when its first cell is on disk and the next one runs.
 
-    :param where: what stands behind --server, and may be followed by other options.
+    :param where: the value of --server, which other options may follow.
     """
     out = temporary / "run"
     process = subprocess.Popen(

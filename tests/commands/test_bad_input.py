@@ -1,4 +1,4 @@
-"""What a user types wrong, at the command line: one line that says what to do, exit code 2, and nothing left behind."""
+"""Invalid input on the command line: one line that says what to do, exit code 2, and nothing left behind."""
 
 import shutil
 import subprocess
@@ -64,7 +64,7 @@ EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1, "--no-check")
     ids=str,
 )
 def test_option_that_is_not_valid(arguments: list[object], words: list[str], typed: Command, tmp_path: Path) -> None:
-    """The value, what is valid, and the next command; no password, and no folder is left."""
+    """The line has the value, what is valid, and the next command, but no password; no folder is left."""
     done = typed("run", *arguments, "--out", tmp_path / "run")
     assert_one_line(done, *words)
     assert "secret" not in done.stderr + done.stdout
@@ -82,7 +82,7 @@ def test_option_that_is_not_valid(arguments: list[object], words: list[str], typ
     ],
 )
 def test_strategy_file_that_breaks_the_contract(text: str, words: str, looptrap: Command, tmp_path: Path) -> None:
-    """A file that cannot be a strategy is named before a server is started."""
+    """A file that cannot be a strategy is refused before a server starts."""
     path = write(tmp_path, "of_a_user", text)
     assert_one_line(looptrap("run", "--strategies", path, *EMBEDDED, "--out", tmp_path / "run"), words, "of_a_user.py")
     assert not (tmp_path / "run").exists()
@@ -96,35 +96,35 @@ def test_two_strategies_of_one_name(looptrap: Command, tmp_path: Path) -> None:
 
 
 def test_contract_that_only_shows_when_it_runs(looptrap: Command, tmp_path: Path) -> None:
-    """A session factory that is none ends the run with the reason, and what there is of the run goes."""
+    """A `session_factory` of the wrong type ends the run with the reason, and the run's folder is removed."""
     path = write(tmp_path, "gives_nothing", GOOD)
     done = looptrap("run", "--strategies", path, *EMBEDDED, "--seed", 2, "--out", tmp_path / "run")
     assert_one_line(done, "strategy gives_nothing", "not an async_sessionmaker")
 
 
 def test_docker_is_absent(looptrap: Command, tmp_path: Path) -> None:
-    """Without an engine the container is refused with what else there is."""
+    """Without a Docker engine, a container is refused with the alternatives."""
     done = looptrap("run", "--server", "container", "--out", tmp_path / "run", DOCKER_HOST="unix:///nowhere.sock")
     assert_one_line(done, "no Docker engine answered within 2 s", "--server embedded")
     assert not (tmp_path / "run").exists()
 
 
 def test_folder_that_holds_a_run(looptrap: Command, tmp_path: Path) -> None:
-    """A run is never written over, and is as it was."""
+    """A run is never overwritten or changed."""
     (tmp_path / RUN_FILE).write_text("precious")
     assert_one_line(looptrap("run", *EMBEDDED, "--out", tmp_path), "already holds a run", "--out")
     assert (tmp_path / RUN_FILE).read_text() == "precious"
 
 
 def test_folder_that_cannot_be_made(looptrap: Command, tmp_path: Path) -> None:
-    """A path below a file is no folder."""
+    """A path below a file cannot be a folder."""
     (tmp_path / "file").touch()
     assert_one_line(looptrap("run", *EMBEDDED, "--out", tmp_path / "file" / "run"), "cannot write to", "--out")
 
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system without any room."""
+    """A folder on a full file system."""
     folder = tmp_path / "full"
     folder.mkdir()
     mount = shutil.which("mount") or "mount"
@@ -137,13 +137,13 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk(looptrap: Command, full_disk: Path) -> None:
-    """A disk without room is found before anything is measured."""
+    """A full disk is noticed before anything is measured."""
     assert_one_line(looptrap("run", *EMBEDDED, "--out", full_disk), "No space left on device", "--out")
     assert [path.name for path in full_disk.iterdir()] == ["filler"]
 
 
 def test_report_of_what_is_no_run(looptrap: Command, tmp_path: Path) -> None:
-    """A folder without a run, and a run without a finished cell, say so."""
+    """A folder without a run, and a run without a finished cell, are refused."""
     assert_one_line(looptrap("report", tmp_path), "holds no run", "results/reference")
     from bench.results.files import create_run  # noqa: PLC0415 - for this test alone
 
@@ -153,10 +153,10 @@ def test_report_of_what_is_no_run(looptrap: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "words"), [("My-Way", "lower case"), ("none", "exists already")])
 def test_new_with_a_name_that_cannot_be(name: str, words: str, looptrap: Command) -> None:
-    """A name that is none, or is taken, writes nothing."""
+    """An invalid or existing name writes nothing."""
     assert_one_line(looptrap("new", name), words)
 
 
 def test_unknown_command(looptrap: Command) -> None:
-    """A slip in the command gets the nearest."""
+    """A misspelled command gets the nearest one."""
     assert_one_line(looptrap("reprt"), "No such command 'reprt'", "report")

@@ -1,4 +1,4 @@
-"""Whole runs on a real Postgres, started as a user starts them."""
+"""Whole runs on a real Postgres, started like a user starts them."""
 
 import re
 import shutil
@@ -52,7 +52,7 @@ strategy = Trap(
 def run(
     looptrap: Command, server: Server | tuple[str, ...], folder: Path, *arguments: object, code: int = 0
 ) -> tuple[str, Analysis]:
-    """Run a small bench on the tests' server, or on one of its own; return what it printed and what the files say."""
+    """Run a small benchmark on the tests' server, or on one of its own; return its output and its analysis."""
     given = server if isinstance(server, tuple) else ("--server", server.admin_dsn)
     done = looptrap("run", *given, "--no-check", "--out", folder, *arguments)
     assert done.returncode == code, done.stderr + done.stdout
@@ -62,7 +62,7 @@ def run(
 
 @pytest.fixture(scope="session")
 def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the one run with the strategies of `core` that several tests look at."""
+    """The folder of a run of the strategies in `core`, which several tests use."""
     return tmp_path_factory.mktemp("full") / "run"
 
 
@@ -76,7 +76,7 @@ def everything(looptrap: Command, full_run: Path, own_server: tuple[str, ...]) -
 
 
 def test_every_strategy_but_the_floor_passes_all_tests_in_every_round(everything: tuple[str, Analysis]) -> None:
-    """What is no trap works: N of N tests in each round, and no row is left for the next test."""
+    """Strategies that are not traps work: all tests pass in each round, and no row is left for the next test."""
     results = {result.facts.name: result for result in everything[1].strategies}
     assert set(results) >= {"engine_per_test", "null_pool", "create_drop", "savepoint_rollback", "baseline_restore"}
     for name, result in results.items():
@@ -88,7 +88,7 @@ def test_every_strategy_but_the_floor_passes_all_tests_in_every_round(everything
 def test_those_that_stand_apart_pass_all_tests_too(
     tmp_path: Path, looptrap: Command, own_server: tuple[str, ...]
 ) -> None:
-    """What a default run leaves out works as well: N of N tests, and no row is left for the next test."""
+    """Strategies that a default run leaves out work as well: all tests pass, and no row is left for the next test."""
     apart = [name for name in names_in_tree() if not load(name).declared.core]
     arguments = ("--strategies", ",".join(apart), "--tests", 7, "--rounds", 1)
     _, analysis = run(looptrap, own_server, tmp_path / "run", *arguments)
@@ -107,7 +107,7 @@ def test_the_floor_shows_its_leak_and_is_not_ranked(everything: tuple[str, Analy
 
 
 def test_traps_fail_as_they_declare(everything: tuple[str, Analysis]) -> None:
-    """Each trap's errors come, in the tests that it says, and are shown with their number."""
+    """Each trap produces its errors in the tests that it declares, and they are shown with their number."""
     output, analysis = everything
     loud = [trap for trap in analysis.traps if trap.facts.expected_errors]
     assert {trap.facts.name: (trap.passed, trap.deviations) for trap in loud} == {
@@ -120,7 +120,7 @@ def test_traps_fail_as_they_declare(everything: tuple[str, Analysis]) -> None:
 
 
 def test_run_leaves_chart_table_and_raw_samples(everything: tuple[str, Analysis], full_run: Path) -> None:
-    """A run's folder holds the chart twice, the summary, and for each cell every sample."""
+    """A run's folder holds the chart in two formats, the summary, and every sample of each cell."""
     output, _ = everything
     assert (full_run / "charts" / "cost.png").read_bytes().startswith(b"\x89PNG")
     assert "savepoint_rollback" in (full_run / "charts" / "cost.svg").read_text()
@@ -135,7 +135,7 @@ def test_run_leaves_chart_table_and_raw_samples(everything: tuple[str, Analysis]
 
 
 def test_phases_add_up_to_the_wall(everything: tuple[str, Analysis], full_run: Path) -> None:
-    """Start-up, collection, fixtures, tests, shutdown and residual are the process's wall time, nothing else."""
+    """Start-up, collection, fixtures, tests, shutdown and residual add up to the wall time of the process."""
     assert everything
     for cell in read_cells(full_run):
         samples = sum(cell.samples.setup) + sum(cell.samples.call) + sum(cell.samples.teardown)
@@ -145,7 +145,7 @@ def test_phases_add_up_to_the_wall(everything: tuple[str, Analysis], full_run: P
 
 
 def test_statements_repeat_exactly(everything: tuple[str, Analysis], full_run: Path) -> None:
-    """The statements of a test are the same in every round: a witness that no noise reaches."""
+    """The number of statements per test is the same in every round: noise does not affect it."""
     assert everything
     seen: dict[str, set[tuple[int, ...]]] = {}
     for cell in read_cells(full_run):
@@ -158,7 +158,7 @@ def test_statements_repeat_exactly(everything: tuple[str, Analysis], full_run: P
 def test_report_draws_the_same_from_the_files(
     everything: tuple[str, Analysis], full_run: Path, looptrap: Command
 ) -> None:
-    """Table and chart come from the files alone, and come again the same."""
+    """Table and chart are made from the files alone, and are the same each time."""
     svg = (full_run / "charts" / "cost.svg").read_bytes()
     again = looptrap("report", full_run)
     assert again.returncode == 0, again.stderr
@@ -169,7 +169,7 @@ def test_report_draws_the_same_from_the_files(
 def test_command_in_the_summary_makes_such_a_run_again(
     everything: tuple[str, Analysis], full_run: Path, own_server: tuple[str, ...]
 ) -> None:
-    """The summary ends with a command that names tests, rounds, seed and server."""
+    """The summary ends with a command that has the tests, rounds, seed and server of the run."""
     assert everything
     command = f"nox -s bench -- --tests 9 --no-check --rounds 2 --seed 4 {' '.join(own_server)}"
     assert read_run(full_run).command == command
@@ -179,7 +179,7 @@ def test_command_in_the_summary_makes_such_a_run_again(
 def test_new_strategy_is_in_the_race_with_nothing_else_edited(
     tmp_path: Path, server: Server, looptrap: Command
 ) -> None:
-    """`new` writes a file that runs as it is and appears in table and chart."""
+    """`new` writes a file that runs unchanged and appears in table and chart."""
     tree = tmp_path / "clone"
     shutil.copytree(ROOT / "bench", tree / "bench")
     shutil.copytree(ROOT / "strategies", tree / "strategies")
@@ -197,9 +197,9 @@ def test_new_strategy_is_in_the_race_with_nothing_else_edited(
 
 def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, server: Server, looptrap: Command) -> None:
     """
-    A hang, a crash, an undeclared leak and a tame trap do not stop the run: each is told, none is ranked.
+    A hang, a crash, an undeclared leak and a trap that works do not stop the run: each is reported and not ranked.
 
-    One round has no interval, so the run is unusable: with --strict it ends with 3, and shows what there is.
+    One round has no interval, so the run is unusable: with --strict the exit code is 3, and the results are shown.
     """
     for name, text in {"hangs": HANGS, "dies": DIES, "leaks": LEAKS, "tame_trap": TAME_TRAP}.items():
         (tmp_path / f"{name}.py").write_text(text.lstrip())
@@ -219,7 +219,7 @@ def test_what_goes_wrong_is_shown_and_not_ranked(tmp_path: Path, server: Server,
 def test_two_runs_agree_on_the_witnesses(
     everything: tuple[str, Analysis], full_run: Path, tmp_path: Path, looptrap: Command, own_server: tuple[str, ...]
 ) -> None:
-    """Another run sends exactly as many statements, and writes as much log within 2 % or 0.5 kB; compare says so."""
+    """A second run sends exactly as many statements, and writes as much log within 2 % or 0.5 kB; compare shows it."""
     again = tmp_path / "again"
     arguments = ("--strategies", "create_drop,savepoint_rollback", "--tests", 9, "--rounds", 2, "--seed", 5)
     _, second = run(looptrap, own_server, again, *arguments)
@@ -233,7 +233,7 @@ def test_two_runs_agree_on_the_witnesses(
     same = looptrap("compare", again, again)
     assert same.returncode == 2
     gates = looptrap("compare", full_run, again, "--fail-statements", "0%", "--fail-wal", "2%")
-    # The second run lacks strategies that the first one ranks, and a gate holds for all of these.
+    # The second run does not have all strategies of the first, and a gate must hold for all of these.
     assert gates.returncode == 1, gates.stderr
     assert "GATE: null_pool" in gates.stdout
     assert "GATE: create_drop" not in gates.stdout
@@ -243,7 +243,7 @@ def test_two_runs_agree_on_the_witnesses(
 
 
 def test_sweep_shows_how_cost_grows(tmp_path: Path, server: Server, looptrap: Command) -> None:
-    """Each size runs in each round; more tables cost create_drop more statements, and tables tell the growth."""
+    """Each size runs in each round; create_drop needs more statements for more tables, and tables show the growth."""
     arguments = ("--strategies", "create_drop", "--tests", 3, "--rounds", 1)
     sweep = ("--sweep", "tests=3,6", "--sweep", "tables=5,12", "--sweep", "rows=0,10")
     output, _ = run(looptrap, server, tmp_path / "run", *arguments, *sweep)

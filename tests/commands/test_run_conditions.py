@@ -1,4 +1,4 @@
-"""A run under several conditions, as a user starts it: each cell on its own server, and none lost or run twice."""
+"""A run under several conditions, as a user starts it: each cell runs once, on its own server."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
 
 TELLS = '''
-"""Tell what the server is set to."""
+"""Report the setting of the server."""
 import asyncio
 import pathlib
 
@@ -34,7 +34,7 @@ def tell(database_url):
         finally:
             await connection.close()
 
-    with pathlib.Path(__file__).with_suffix(".told").open("a") as file:
+    with pathlib.Path(__file__).with_suffix(".reported").open("a") as file:
         file.write(asyncio.run(ask()) + "\\n")
 '''
 
@@ -42,9 +42,9 @@ def tell(database_url):
 @POSIX
 def test_stopped_and_resumed_under_two_conditions(tmp_path: Path, looptrap: Command) -> None:
     """
-    A run over `fsync` runs each strategy under both values in each round, each time on a server that is so set.
+    A run over `fsync` runs each strategy under both values in each round, each time on a server with that value.
 
-    Ctrl-C in the middle keeps what is finished, and the resume starts both servers again and runs the rest.
+    Ctrl-C keeps the finished cells, and the resume starts both servers again and runs the rest.
     """
     strategy, folder = tmp_path / "tells.py", tmp_path / "run"
     strategy.write_text(TELLS.lstrip())
@@ -91,16 +91,16 @@ def test_stopped_and_resumed_under_two_conditions(tmp_path: Path, looptrap: Comm
     assert counted.keys() - {("none", 0, ""), ("none", 0, "fsync=off")} == {
         (*one, condition) for one in timed for condition in ("", "fsync=off")
     }
-    # A cell that was killed has told, too, and ran again: so the order is that of the conditions, repeats apart.
-    told = (tmp_path / "tells.told").read_text().split()
+    # A cell that was killed has reported and ran again, so the reports may have one repetition.
+    reported = (tmp_path / "tells.reported").read_text().split()
     ran = ["off" if cell.condition else "on" for cell in cells if cell.strategy == "tells"]
-    assert Counter(told) - Counter(ran) in (Counter(), Counter(["on"]), Counter(["off"]))
-    assert not Counter(ran) - Counter(told)
+    assert Counter(reported) - Counter(ran) in (Counter(), Counter(["on"]), Counter(["off"]))
+    assert not Counter(ran) - Counter(reported)
     assert "--sweep setting:fsync=on,off" in run.command
 
 
 def test_server_of_a_dsn_is_not_swept(server: Server, tmp_path: Path, looptrap: Command) -> None:
-    """What a user runs is not set: a sweep over its settings is one line, and nothing is measured."""
+    """A sweep over settings of a DSN's server is refused with one line, and nothing is measured."""
     done = looptrap(
         *("run", "--server", server.admin_dsn, "--sweep", "setting:fsync=on,off", "--strategies", "none"),
         *("--out", tmp_path / "run"),

@@ -1,4 +1,4 @@
-"""What tests are to the server: the same workload by other drivers, in other event loops, under another runner."""
+"""Other drivers, event loops and runners, with the same workload."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ ALL_THREE = Client("psycopg", "uvloop", "anyio")
 
 
 def a_cell(server: Server, folder: Path, strategy: str | Path, client: Client, condition: str = "") -> Cell:
-    """Run seven tests under a strategy, each of another shape."""
+    """Run seven tests under a strategy, one of each shape."""
     folder = folder / f"{Path(strategy).stem}-{client.driver}-{client.loop}-{client.runner}"
     folder.mkdir()
     order = CellOrder(load(str(strategy)), SIZE, 0, 0, client, condition)
@@ -31,7 +31,7 @@ def a_cell(server: Server, folder: Path, strategy: str | Path, client: Client, c
 
 
 def witnesses(samples: Samples) -> tuple[object, ...]:
-    """Return what a cell counts, test by test."""
+    """Return the counts of a cell, test by test."""
     return samples.outcomes, samples.statements, samples.connections, samples.transactions
 
 
@@ -41,7 +41,7 @@ def witnesses(samples: Samples) -> tuple[object, ...]:
 def test_counts_do_not_depend_on_the_client(
     strategy: str, clients: tuple[Client, ...], server: Server, tmp_path: Path
 ) -> None:
-    """Statements, connections and transactions of each test are the application's: no client adds or saves one."""
+    """Statements, connections and transactions per test come from the application and are the same with every client."""
     cells = [a_cell(server, tmp_path, strategy, client, "named") for client in clients]
     assert {cell.status for cell in cells} == {"finished"}
     assert {cell.condition for cell in cells} == {"named"}
@@ -59,7 +59,7 @@ def test_counts_do_not_depend_on_the_client(
     ],
 )
 def test_what_a_strategy_cannot_it_declares(strategy: str, client: Client, server: Server, tmp_path: Path) -> None:
-    """Under a client that a strategy does not name in `cannot` no test fails; under one that it names, tests do."""
+    """No test fails under a client, unless the strategy names it in `cannot`; then tests fail."""
     failures = a_cell(server, tmp_path, strategy, client).failures
     assert bool(failures) == bool(load(strategy).why_not(client)), failures
 
@@ -80,7 +80,7 @@ def test_what_a_strategy_cannot_it_declares(strategy: str, client: Client, serve
 def test_traps_under_other_clients(  # noqa: PLR0917 - each is a column of the table above, or a fixture
     strategy: str, client: Client, outcomes: str, error: str, server: Server, tmp_path: Path
 ) -> None:
-    """Which traps work under other clients, and how they fail otherwise, is as in the table of docs/event-loops.md."""
+    """Traps work or fail under other clients as the table in docs/event-loops.md says."""
     assert isinstance(load(strategy).declared, Trap)
     cell = a_cell(server, tmp_path, strategy, client)
     assert cell.samples.outcomes == outcomes
@@ -88,7 +88,7 @@ def test_traps_under_other_clients(  # noqa: PLR0917 - each is a column of the t
 
 
 SLEEPS = '''
-"""A wide fixture that takes its time."""
+"""A slow fixture of session scope."""
 import asyncio
 
 import pytest_asyncio
@@ -104,7 +104,7 @@ async def sleeps():
 
 
 def test_wide_fixtures_are_told_apart_under_anyio(server: Server, tmp_path: Path) -> None:
-    """What an async fixture of session scope takes is in no test's phase, whichever plugin runs it."""
+    """The time of an async fixture of session scope is in no test's phase, whichever plugin runs it."""
     strategy = tmp_path / "sleeps.py"
     strategy.write_text(SLEEPS.lstrip())
     cell = a_cell(server, tmp_path, strategy, ANYIO)
@@ -155,7 +155,7 @@ TEST = """
 
 
 def under(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, client: Client) -> pytest.RunResult:
-    """Run the tests of a folder as the harness runs its own, under a client."""
+    """Run the tests of a folder like those of the harness, with a client."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv(LOOP, client.loop)
@@ -168,7 +168,7 @@ def under(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, client: Cl
 def test_every_loop_is_uvloops(
     client: Client, pytester: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a test, in fixtures of both kinds, and in what calls `asyncio.run` itself, as Alembic's `env.py` does."""
+    """A client's loop runs tests, fixtures of both kinds, and `asyncio.run`, as in Alembic's `env.py`."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     pytester.makepyfile(my_strategy=STRATEGY, test_it=TEST)
     under(pytester, monkeypatch, client).assert_outcomes(passed=2)
@@ -177,7 +177,7 @@ def test_every_loop_is_uvloops(
 def test_fixture_of_a_conftest_does_not_pass_for_the_strategys_under_anyio(
     pytester: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whose an async fixture is can be told although anyio wraps its function."""
+    """The scope of an async fixture is known although anyio wraps its function."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     pytester.makeconftest("import pytest\n@pytest.fixture\nasync def session_factory(): return None")
     pytester.makepyfile(my_strategy=STRATEGY, test_it=TEST)
@@ -219,6 +219,6 @@ LEASES = """
 
 
 def test_anyios_loop_lives_as_long_as_its_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in docs/event-loops.md: a wide async fixture keeps one loop for all tests; else each test has its own."""
+    """As docs/event-loops.md says: with a wide async fixture all tests share one loop, otherwise each has its own."""
     pytester.makepyfile(my_strategy=STRATEGY, test_it=LEASES)
     under(pytester, monkeypatch, ANYIO).assert_outcomes(passed=5)

@@ -1,4 +1,4 @@
-"""A run that is stopped, in whatever way, goes on where it was, and no finished cell is lost or run twice."""
+"""An interrupted run can be resumed, and no finished cell is lost or run twice."""
 
 import asyncio
 import io
@@ -32,7 +32,7 @@ from tests.servers import PATIENCE, POSIX
 
 RUN_OF_NONE = ("--strategies", "none", "--tests", 1, "--rounds", 2, "--seed", 5, "--no-check")
 SPREADS = (0, 0.1, 0.5)
-"""Seconds within which a kill comes after its moment."""
+"""A kill comes at most this many seconds after its moment."""
 
 KILLS_THE_SERVER = '''
 """Kill the server, once."""
@@ -50,7 +50,7 @@ def kill(database_url):
             asyncio.run(stop(database_url.replace("+asyncpg", "")))
 
 async def stop(dsn):
-    # From inside, which is the same in a container, where the first process cannot be killed otherwise.
+    # From inside the server, because that also works in a container.
     connection = await asyncpg.connect(dsn)
     await connection.execute("COPY (SELECT) TO PROGRAM 'kill -QUIT $(head -1 postmaster.pid)'")
 '''
@@ -58,7 +58,7 @@ async def stop(dsn):
 
 @contextmanager
 def started(server: Server, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """Start `python -m bench run` on the tests' server; at the end it is over in any case."""
+    """Start `python -m bench run` on the tests' server, and kill it at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", "run", *map(str, arguments)],
         cwd=ROOT,
@@ -76,7 +76,7 @@ def started(server: Server, *arguments: object) -> Iterator["subprocess.Popen[st
 
 
 def whole_lines(folder: Path) -> list[bytes]:
-    """Return the finished cells as they stand in the file."""
+    """Return the complete lines of the file of cells."""
     file = folder / CELLS_FILE
     return (
         [line for line in file.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")] if file.exists() else []
@@ -84,7 +84,7 @@ def whole_lines(folder: Path) -> list[bytes]:
 
 
 def wait_for_cells(folder: Path, count: int) -> None:
-    """Wait until so many cells are finished."""
+    """Wait for a number of finished cells."""
     deadline = time.monotonic() + PATIENCE
     while len(whole_lines(folder)) < count:
         assert time.monotonic() < deadline, f"{len(whole_lines(folder))} cells"
@@ -92,19 +92,19 @@ def wait_for_cells(folder: Path, count: int) -> None:
 
 
 def made_since(path: Path, moment: float) -> bool:
-    """Whether a file or folder is there that an earlier process did not leave."""
+    """Whether a file or folder exists that is newer than a moment."""
     try:
         return path.stat().st_mtime >= moment
     except FileNotFoundError:
         return False
 
 
-def in_the_midst_of(folder: Path, began: float, count: int) -> dict[str, Callable[[], bool]]:
+def phases_of(folder: Path, began: float, count: int) -> dict[str, Callable[[], bool]]:
     """
-    Return for each part of a run how to see that it is in it.
+    Return for each phase of a run a function that tells whether the run has reached it.
 
     :param began: when its process was started.
-    :param count: how many cells were finished then.
+    :param count: the number of cells that were finished at that time.
     """
     cell = folder / CELL_FOLDER
     return {
@@ -121,7 +121,7 @@ def keys(folder: Path) -> list[tuple[str, int]]:
 
 
 def databases(server: Server, prefix: str) -> list[str]:
-    """Return the names of the databases that begin so."""
+    """Return the names of the databases with a prefix."""
 
     async def look() -> list[str]:
         connection = await asyncpg.connect(server.admin_dsn)
@@ -135,17 +135,17 @@ def databases(server: Server, prefix: str) -> list[str]:
 @POSIX
 def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_path: Path) -> None:
     """
-    SIGKILL in every part of a run, and a Ctrl-C: what was finished stays, nothing is run twice, nothing is left.
+    After SIGKILL in every phase of a run and a Ctrl-C, finished cells are kept, none runs twice, and nothing is left.
 
-    The parts are what a run goes through over and over, so that each is hit, which moments chosen by chance would do
-    only if they were many: at once, and twice by chance after. A record that is torn has a test of its own, below.
+    Each phase is interrupted when the run reaches it, and twice a random moment later; random moments alone would miss
+    short phases. Another test is about a torn record.
     """
     folder, moments = tmp_path / "run", random.Random(3)  # noqa: S311 - moments, not secrets
     begin = ("--strategies", "none", "--tests", 1, "--rounds", 1000, "--no-check", "--out", folder)
     seen: set[bytes] = set()
-    for spread, part in itertools.product(SPREADS, in_the_midst_of(folder, 0, 0)):
+    for spread, part in itertools.product(SPREADS, phases_of(folder, 0, 0)):
         there = (folder / RUN_FILE).exists()
-        reached = in_the_midst_of(folder, time.time(), len(seen))[part]
+        reached = phases_of(folder, time.time(), len(seen))[part]
         with started(server, *(("--resume", folder) if there else begin)) as process:
             deadline = time.monotonic() + PATIENCE
             while not reached():
@@ -166,7 +166,7 @@ def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_p
     lines = whole_lines(folder)
     assert seen < set(lines)
     assert set(Counter(keys(folder)).values()) == {1}
-    # All of a round come before any of the next.
+    # All cells of a round come before those of the next.
     rounds = [number for _, number in keys(folder)]
     assert rounds == sorted(rounds)
     assert set(Counter(rounds[:-1]).values()) <= {1, 2}
@@ -178,7 +178,7 @@ def test_killed_anywhere_every_finished_cell_is_there_once(server: Server, tmp_p
 def test_resumed_run_is_the_run_that_was_begun(
     full_run_of_none: Path, server: Server, tmp_path: Path, looptrap: Command
 ) -> None:
-    """After a kill in the middle, a torn last line included, the rest is run, and the run is as if never stopped."""
+    """After a kill and with a torn last line, the resume runs the rest, and the run is as if it had never stopped."""
     torn = tmp_path / "torn"
     with started(server, *RUN_OF_NONE, "--out", torn):
         wait_for_cells(torn, 3)
@@ -194,7 +194,7 @@ def test_resumed_run_is_the_run_that_was_begun(
 
 
 def test_complete_run_is_not_resumed(full_run_of_none: Path, typed: Command) -> None:
-    """A run that is over says so, and how to see it."""
+    """A resume of a complete run is refused with the command that shows it."""
     assert_one_line(typed("run", "--resume", full_run_of_none), "is complete", "nox -s report")
 
 
@@ -217,13 +217,13 @@ def test_report_is_offered_where_there_is_something_to_see(
 
 
 def test_nothing_may_be_said_beside_resume(full_run_of_none: Path, typed: Command) -> None:
-    """What would change a run in its middle is refused."""
+    """Options that would change the run are refused."""
     for option in (("--tests", 7), ("--strategies", "none"), ("--sweep", "tests=1,2"), ("--seed", 1)):
         assert_one_line(typed("run", "--resume", full_run_of_none, *option), str(option[0]), "--resume")
 
 
 def test_resume_of_what_is_no_run(tmp_path: Path, typed: Command) -> None:
-    """A folder without a run is told so."""
+    """A folder without a run is refused."""
     assert_one_line(typed("run", "--resume", tmp_path), "holds no run")
 
 
@@ -234,7 +234,7 @@ def test_resume_of_what_is_no_run(tmp_path: Path, typed: Command) -> None:
 def test_changed_run_is_not_mixed(
     full_run_of_none: Path, tmp_path: Path, typed: Command, where: tuple[str, str], what: str
 ) -> None:
-    """Where machine or workload have changed since, a resume is refused with what differs and a command."""
+    """If machine or workload have changed, a resume is refused with the difference and a command."""
     run = json.loads((full_run_of_none / RUN_FILE).read_text()) | {"decisions": []}
     run[where[0]][where[1]] = 99 if where[1] == "cores" else "000000000000"
     (tmp_path / RUN_FILE).write_text(json.dumps(run))
@@ -242,7 +242,7 @@ def test_changed_run_is_not_mixed(
 
 
 def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Path, looptrap: Command) -> None:
-    """A run made on a DSN is resumed with the DSN only; a little more memory after a restart is no other machine."""
+    """A run on a DSN needs the DSN to resume; slightly more memory after a reboot is not another machine."""
     run = json.loads((full_run_of_none / RUN_FILE).read_text()) | {"decisions": []}
     run["machine"]["memory_bytes"] += 4096
     (tmp_path / RUN_FILE).write_text(json.dumps(run))
@@ -252,7 +252,7 @@ def test_dsn_is_not_kept_and_has_to_be_said(full_run_of_none: Path, tmp_path: Pa
 
 @pytest.fixture(scope="session")
 def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
-    """The folder of a small run that is complete."""
+    """The folder of a small complete run."""
     folder = tmp_path_factory.mktemp("complete") / "run"
     with started(server, *RUN_OF_NONE, "--out", folder) as process:
         said, _ = process.communicate(timeout=PATIENCE)
@@ -261,7 +261,7 @@ def full_run_of_none(tmp_path_factory: pytest.TempPathFactory, server: Server) -
 
 
 def test_server_that_dies_is_replaced(tmp_path: Path, looptrap: Command, server_kind: str) -> None:
-    """The cell under which the server died is recorded as failed; another is started, and the run goes on."""
+    """A cell during which the server died is recorded as failed; another server is started, and the run goes on."""
     strategy = tmp_path / "kills_the_server.py"
     strategy.write_text(KILLS_THE_SERVER.lstrip())
     folder = tmp_path / "run"

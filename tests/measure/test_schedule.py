@@ -1,4 +1,4 @@
-"""The order of the cells, and when a run knows enough."""
+"""The order of the cells, and the stopping rule."""
 
 import math
 import statistics
@@ -34,7 +34,7 @@ def test_round_is_a_complete_block_in_an_order_of_its_seed(seed: int, number: in
 
 
 def test_orders_differ_between_rounds_and_seeds() -> None:
-    """No strategy keeps its place: over many rounds each is first about as often as any other."""
+    """The order is random: over many rounds, each strategy is first about equally often."""
     first = [names(1, number)[0] for number in range(1, 701)]
     share = {name: first.count(name) / len(first) for name in set(first)}
     assert len(share) == len(names(1, 1))
@@ -43,7 +43,7 @@ def test_orders_differ_between_rounds_and_seeds() -> None:
 
 
 def test_traps_run_once_with_enough_tests_to_be_seen() -> None:
-    """The warm-up round has the traps, each with a test of every shape at least, and the floor."""
+    """The warm-up round has the traps, each with at least one test of every shape, and the floor."""
     warm_up = round_orders(plan(tests=1), WARM_UP)
     assert {order.strategy.name for order in warm_up} == {
         "none",
@@ -55,12 +55,12 @@ def test_traps_run_once_with_enough_tests_to_be_seen() -> None:
 
 
 def rounds(**costs: list[float]) -> Costs:
-    """Return costs per strategy and round."""
+    """Return costs by strategy and round."""
     return {name: dict(enumerate(values, start=1)) for name, values in costs.items()}
 
 
 def test_enough_when_neighbours_are_apart_or_equal() -> None:
-    """Costs far apart, or closer than 5 %, need no further round; those in between do."""
+    """A pair is settled if the costs are far apart or within 5 %, and open in between."""
     wobble = [0.999, 1.0, 1.001, 1.0, 0.999, 1.001]
     apart = rounds(a=wobble, b=[2 * value for value in wobble[::-1]])
     equal = rounds(a=wobble, b=wobble[::-1])
@@ -71,13 +71,13 @@ def test_enough_when_neighbours_are_apart_or_equal() -> None:
 
 
 def test_the_twin_is_nobodys_neighbour() -> None:
-    """What is noise between the floor and its twin does not keep a run going."""
+    """A difference between the floor and its twin does not keep a run going."""
     wobble = [0.999, 1.0, 1.001]
     assert all_settled(rounds(none=wobble, none_twin=[0.7, 1.4, 1.0], b=[5 * value for value in wobble[::-1]]))
 
 
 def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
-    """A slow strategy that is far from both neighbours in three rounds rests; a fast one goes on, as does the floor."""
+    """A slow strategy that is far from both neighbours in three rounds rests; a fast one and the floor do not."""
     costs = rounds(none=[1, 1, 1], a=[1.01, 1, 1.02], b=[10, 10, 11], c=[20, 21, 20])
     seconds = {"none": 3.0, "a": 3.0, "b": 12.0, "c": 22.0}
     assert resting(costs, seconds) == {"b", "c"}
@@ -89,7 +89,7 @@ def test_slow_and_far_ones_rest_but_not_the_floor() -> None:
 
 @given(st.lists(st.floats(0.001, 10), min_size=1, max_size=5))
 def test_a_pair_is_never_enough_with_fewer_than_three_rounds(costs: list[float]) -> None:
-    """However far two medians lie apart, two rounds decide nothing."""
+    """Two rounds settle nothing, however far the medians are apart."""
     other = [cost * 1000 for cost in costs[:2]]
     assert not all_settled(rounds(a=costs[:2], b=other))
     assert math.isfinite(statistics.median(other))

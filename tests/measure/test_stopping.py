@@ -1,5 +1,5 @@
 """
-That a run which stops when it knows enough still tells equals apart in at most 5 % of cases.
+The stopping rule keeps the error rate: equal strategies differ significantly in at most 5 % of runs.
 
 `python -m pytest tests/measure/test_stopping.py -k rate -s` prints the tables of docs/internals/statistics.md.
 """
@@ -24,19 +24,19 @@ ERROR = 3 * math.sqrt(0.05 * 0.95 / RUNS) * 100
 """Three standard errors of a simulated rate of 5 %, in percentage points: 0.65."""
 
 BUDGET_ROUNDS = 10
-"""After so many rounds a budget ends a run, whatever its costs."""
+"""The number of rounds in runs that a time limit ends, whatever their costs."""
 
 
 def spread_of(draw: Draw, percent: float) -> Draw:
-    """Return the noise for cells that vary by a percentage; in tests/analysis/test_statistics.py it is 3."""
+    """Return noise with another standard deviation, in percent; in tests/analysis/test_statistics.py it is 3."""
     return lambda random, shape: draw(random, shape) * (percent / 3)
 
 
 def cells(noise: Draw, costs: list[float], runs: int, drift: float = 0.0) -> Floats:
     """
-    Return seconds of strategies with those true costs, of shape (strategies, runs, rounds).
+    Return simulated seconds of strategies with these true costs, of shape (strategies, runs, rounds).
 
-    What a round does to all its cells is left out: no ratio has it, and nothing here looks at a cost alone.
+    Effects of a whole round are left out, because they cancel in the ratios.
     """
     random = np.random.default_rng(20250101)
     shape = (len(costs), runs, MOST_ROUNDS)
@@ -46,7 +46,7 @@ def cells(noise: Draw, costs: list[float], runs: int, drift: float = 0.0) -> Flo
 
 
 def last_rounds(one: Floats, other: Floats, most: int) -> Counts:
-    """Return after which round runs stop whose other pairs are settled at once: this pair alone decides."""
+    """Return the number of rounds of each run, if this pair alone decides when it stops."""
     logs = np.log(one / other)
     last = np.full(len(logs), most)
     going = np.arange(len(logs))
@@ -57,8 +57,8 @@ def last_rounds(one: Floats, other: Floats, most: int) -> Counts:
     return last
 
 
-def told_apart(one: Floats, other: Floats, twin: Floats, floor: Floats, last: Counts) -> tuple[float, float]:
-    """Return in how many percent of runs the analysis tells a pair apart: by its interval alone, and by its letters."""
+def significant_rates(one: Floats, other: Floats, twin: Floats, floor: Floats, last: Counts) -> tuple[float, float]:
+    """Return the percentage of runs in which a pair differs significantly: by its interval, and by its letters."""
     alone = letters = 0
     for rounds in np.unique(last):
         ended = last == rounds
@@ -69,7 +69,7 @@ def told_apart(one: Floats, other: Floats, twin: Floats, floor: Floats, last: Co
     return 100 * alone / len(last), 100 * letters / len(last)
 
 
-# --- how often equals are told apart --------------------------------------------------------------------------------
+# --- how often equal strategies differ significantly -------------------------------------------------------------
 
 WORLDS: dict[str, tuple[Draw, float]] = {
     "lognormal": (normal, 0),
@@ -79,21 +79,21 @@ WORLDS: dict[str, tuple[Draw, float]] = {
     "skewed (exponential)": (skewed, 0),
     "drift of 30 % over 30 rounds": (normal, 0.3),
 }
-"""The noise, and the drift from the first cell of the longest run to its last."""
+"""The noise, and the drift from the first to the last cell of the longest run."""
 SPREADS = (1, 3, 5, 15)
-"""Percent; 10 reads like 15."""
+"""In percent; runs with 10 % look like runs with 15 %."""
 
 
 @pytest.mark.parametrize("most", [BUDGET_ROUNDS, MOST_ROUNDS])
 @pytest.mark.parametrize("world", WORLDS)
-def test_rate_at_which_equals_are_told_apart(world: str, most: int) -> None:
-    """Letters differ in at most 5 % of runs, intervals exclude 1 in at most 5.5 %; also where a budget ends them."""
+def test_rate_of_significant_differences_between_equals(world: str, most: int) -> None:
+    """Letters differ in at most 5 % of runs, and intervals exclude 1 in at most 5.5 %, also with a time limit."""
     noise, drift = WORLDS[world]
     row = []
     for percent in SPREADS:
         floor, twin, one, other = cells(spread_of(noise, percent), [1, 1, 1, 1], RUNS, drift)
         last = last_rounds(one, other, most)
-        alone, letters = told_apart(one, other, twin, floor, last)
+        alone, letters = significant_rates(one, other, twin, floor, last)
         row.append(f"{letters:.1f} ({alone:.1f}), {np.median(last):.0f}")
         assert letters <= 5 + ERROR
         assert alone <= 5.5 + ERROR
@@ -102,10 +102,10 @@ def test_rate_at_which_equals_are_told_apart(world: str, most: int) -> None:
 
 @pytest.mark.parametrize(("dearer", "most_on_average"), [(1.1, 13), (1.2, 8), (1.5, 6.5)])
 def test_rate_at_which_a_true_difference_is_found(dearer: float, most_on_average: float) -> None:
-    """Power: where cells vary by 5 %, a tenth is found in 13 rounds on average, a fifth in 8, a half at once."""
+    """Power: with noise of 5 %, a difference of 10 % takes 13 rounds on average, 20 % takes 8, and 50 % takes 6."""
     floor, twin, one, other = cells(spread_of(normal, 5), [1, 1, 1, dearer], RUNS // 10)
     last = last_rounds(one, other, MOST_ROUNDS)
-    _, letters = told_apart(one, other, twin, floor, last)
+    _, letters = significant_rates(one, other, twin, floor, last)
     print(f"\n| {dearer} | {np.mean(last):.1f} | {np.quantile(last, 0.9):.0f} | {letters:.0f} |", end="")  # noqa: T201
     assert np.mean(last) <= most_on_average
     assert letters >= 95
@@ -114,11 +114,11 @@ def test_rate_at_which_a_true_difference_is_found(dearer: float, most_on_average
 # --- whole runs -----------------------------------------------------------------------------------------------------
 
 STARTUP = 1.4
-"""Of a process: so many times the time that the floor's tests take."""
+"""The start-up of a process, in multiples of the time of the floor's tests."""
 
 
 def whole_run(seconds: dict[str, Floats], *, rest: bool) -> Costs:
-    """Take rounds as the schedule does, until the rules say that it is enough."""
+    """Run rounds like the schedule until the stopping rule ends them."""
     costs: Costs = {name: {} for name in seconds}
     walls: dict[str, float] = {}
     resters: set[str] = set()
@@ -134,18 +134,18 @@ def whole_run(seconds: dict[str, Floats], *, rest: bool) -> Costs:
 
 
 def whole_runs(true: dict[str, float], percent: float, runs: int, *, rest: bool = True) -> list[Costs]:
-    """Return the costs of runs with strategies of those true costs, of which cells vary by so many percent."""
+    """Return the costs of simulated runs, given the true costs and the noise of cells in percent."""
     drawn = cells(spread_of(normal, percent), list(true.values()), runs)
     return [whole_run(dict(zip(true, drawn[:, run], strict=True)), rest=rest) for run in range(runs)]
 
 
 def rounds_of(runs: list[Costs], name: str) -> list[int]:
-    """Return how many rounds a strategy had in each run."""
+    """Return the number of rounds of a strategy in each run."""
     return [len(costs[name]) for costs in runs]
 
 
 def test_a_run_ends_when_the_pair_that_decides_is_settled() -> None:
-    """Whole runs, of which all but the equal pair is far apart, end after the very rounds that the rates assume."""
+    """Whole runs in which only one pair is close end after the same rounds as the simulated pairs."""
     true, runs = {FLOOR: 1.0, TWIN: 1.0, "a": 4.0, "b": 4.0, "c": 16.0}, 100
     *_, a, b, _ = cells(spread_of(normal, 5), list(true.values()), runs)
     ends = rounds_of(whole_runs(true, 5, runs, rest=False), FLOOR)
@@ -154,7 +154,7 @@ def test_a_run_ends_when_the_pair_that_decides_is_settled() -> None:
 
 
 def test_who_rests_does_not_keep_a_run_going() -> None:
-    """A pair that gets no more rounds is settled: runs end as early as if nobody rested, though two always do."""
+    """Pairs of resting strategies count as settled: runs end as early as if no strategy rested."""
     true, runs = {FLOOR: 1.0, TWIN: 1.0, "a": 0.9, "b": 2.2, "c": 6.0, "d": 9.0}, 100
     rested, went_on = whole_runs(true, 3, runs), whole_runs(true, 3, runs, rest=False)
     assert np.mean(rounds_of(rested, "d")) < 4
@@ -163,7 +163,7 @@ def test_who_rests_does_not_keep_a_run_going() -> None:
 
 @pytest.mark.parametrize(("dearest", "fewest_rest", "most_rest"), [(6.0, 0.0, 0.02), (7.5, 0.05, 0.4)])
 def test_coverage_of_ratios_withstands_rest(dearest: float, fewest_rest: float, most_rest: float) -> None:
-    """Equals do not rest, and of those that may, by chance or rightly, intervals cover the truth in 93 % of runs."""
+    """Equal strategies do not rest; of those that do, intervals cover the truth in 93 % of runs."""
     true = {FLOOR: 1.0, TWIN: 1.0, "a": 0.9, "b": 2.2, "c": 6.0, "d": dearest}
     runs = whole_runs(true, 15, 250)
     rested = [len(costs["d"]) < len(costs[FLOOR]) for costs in runs]

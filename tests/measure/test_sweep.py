@@ -1,4 +1,4 @@
-"""What `--sweep` asks for: which conditions, in which order, and what they are called."""
+"""The conditions of `--sweep`: which ones, in which order, and their names."""
 
 import sys
 import venv
@@ -23,12 +23,12 @@ SWEEP = ("server=embedded,container:16", "setting:fsync=on,off", "tmpfs=no,yes")
 
 
 def asked(*sweep: str) -> list[ConditionSpec]:
-    """Return what a sweep asks for beside the defaults."""
+    """Return the conditions of a sweep, with default options."""
     return conditions(ServerSource(), Client(), parse_sweep(sweep))
 
 
 def test_all_combinations_the_first_values_first() -> None:
-    """Three axes of two values are eight conditions, called by what differs from the first, which has no name."""
+    """Three axes of two values are eight conditions. Their names say how they differ from the first, which has none."""
     found = asked(*SWEEP)
     assert [one.name for one in found] == [
         "",
@@ -45,7 +45,7 @@ def test_all_combinations_the_first_values_first() -> None:
 
 
 def test_what_is_said_of_all_holds_under_all() -> None:
-    """Options beside a sweep hold under every condition; a sweep adds to the settings."""
+    """Options hold under every condition; a sweep adds to the settings."""
     found = conditions(
         ServerSource("embedded", pg=16, settings={"jit": "off"}),
         Client(loop="uvloop"),
@@ -56,7 +56,7 @@ def test_what_is_said_of_all_holds_under_all() -> None:
 
 
 def test_clients_are_conditions_too() -> None:
-    """Driver, event loop and runner change the client and leave the server, so that one server stands for them all."""
+    """Driver, event loop and runner change only the client, so that all conditions share one server."""
     found = asked("driver=asyncpg,psycopg", "runner=pytest-asyncio,anyio")
     assert [one.client for one in found] == [
         Client(),
@@ -68,7 +68,7 @@ def test_clients_are_conditions_too() -> None:
 
 
 def test_every_axis_says_of_itself_what_it_takes() -> None:
-    """The example in each error message is one that is taken."""
+    """The example in each error message is valid."""
     for name, axis in AXES.items():
         if name != "python":
             example = axis.example.partition(" or ")[0]
@@ -77,7 +77,7 @@ def test_every_axis_says_of_itself_what_it_takes() -> None:
 
 
 def test_sizes_and_conditions_pass_each_other_over() -> None:
-    """Of one `--sweep` option each takes what is its own."""
+    """`sizes` and `conditions` each use their own axes of a sweep, and ignore the others."""
     sweep = ["tables=5,50", "tmpfs=no,yes"]
     assert sizes(7, parse_sweep(sweep)) == [Size(7, 5, 0), Size(7, 50, 0)]
     assert [one.name for one in asked(*sweep)] == ["", "tmpfs=yes"]
@@ -85,7 +85,7 @@ def test_sizes_and_conditions_pass_each_other_over() -> None:
 
 @POSIX
 def test_interpreters_are_called_by_what_differs(tmp_path: Path) -> None:
-    """An environment without the packages is named with what it lacks; this one is known by its versions."""
+    """An environment without the packages is refused with the names of what is missing."""
     venv.create(tmp_path / "empty", symlinks=True)
     empty = str(tmp_path / "empty" / "bin" / "python")
     with pytest.raises(UserError, match=r"lacks .*sqlalchemy.* nox -s matrix"):
@@ -94,7 +94,7 @@ def test_interpreters_are_called_by_what_differs(tmp_path: Path) -> None:
     assert found.python == ".".join(map(str, sys.version_info[:3]))
     again = str(tmp_path / "again")
     Path(again).symlink_to(sys.executable)
-    # A link to the interpreter of an environment does not have its packages.
+    # A link to the interpreter of an environment does not find the packages of that environment.
     with pytest.raises(UserError, match="lacks"):
         asked(f"python={sys.executable},{again}")
 
@@ -113,7 +113,7 @@ def plan(*sweep: str, tests: int = 3) -> Plan:
 
 @given(number=st.integers(1, 30))
 def test_round_has_every_strategy_under_every_condition(number: int) -> None:
-    """A round is a complete block: each timed strategy under each condition, sizes under the first alone, all mixed."""
+    """A round has each timed strategy under each condition, and other sizes under the first only, in random order."""
     swept = plan("tmpfs=no,yes", "tables=5,50")
     orders = round_orders(swept, number)
     timed = {strategy.name for strategy in STRATEGIES if not strategy.facts().is_trap}
@@ -125,14 +125,14 @@ def test_round_has_every_strategy_under_every_condition(number: int) -> None:
 
 
 def test_warm_up_has_the_traps_under_every_condition() -> None:
-    """Where a trap still fails is found out in each condition."""
+    """The warm-up round runs the traps under each condition."""
     found = {(order.strategy.name, order.condition) for order in round_orders(plan("tmpfs=no,yes"), WARM_UP)}
     traps = {strategy.name for strategy in STRATEGIES if strategy.facts().is_trap} | {"none"}
     assert found == {(name, condition) for name in traps for condition in ("", "tmpfs=yes")}
 
 
 def test_what_a_strategy_cannot_is_left_out(tmp_path: Path) -> None:
-    """A strategy that says that it cannot run under anyio has no cells there, and has them everywhere else."""
+    """A strategy that declares that it cannot run under anyio has no cells there, and has them everywhere else."""
     source = Path(STRATEGIES[0].path.parent, "null_pool.py").read_text()
     file = tmp_path / "picky.py"
     file.write_text(source.replace("hides=ONE_TRANSACTION,", 'hides=ONE_TRANSACTION, cannot={"anyio": "it says so"},'))

@@ -1,4 +1,4 @@
-"""The run's files: whatever is written is read again, and whatever is damaged is told apart from what is torn."""
+"""The files of a run: what is written can be read again, and damaged and torn lines are distinguished."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=40)
 
 @st.composite
 def cells(draw: st.DrawFn) -> Cell:
-    """Any cell at all."""
+    """Any possible cell."""
     tests = draw(st.integers(0, 5))
 
     def column(values: st.SearchStrategy[float]) -> tuple[float, ...]:
@@ -85,7 +85,7 @@ def cells(draw: st.DrawFn) -> Cell:
 def test_cells_survive_and_a_torn_line_is_dropped(
     tmp_path_factory: pytest.TempPathFactory, written: list[Cell], cut: int
 ) -> None:
-    """Every finished cell is read as it was written; a write that was cut off takes none of them with it."""
+    """Every finished cell is read as it was written, also if the last write was interrupted."""
     folder = tmp_path_factory.mktemp("run")
     create_run(folder, RUN)
     for cell in written:
@@ -98,33 +98,33 @@ def test_cells_survive_and_a_torn_line_is_dropped(
 
 
 def test_run_survives(tmp_path: Path) -> None:
-    """What is known of a run is read as it was written."""
+    """A run is read as it was written."""
     create_run(tmp_path / "a" / "b", RUN)
     assert read_run(tmp_path / "a" / "b") == RUN
 
 
 def test_second_run_is_refused(tmp_path: Path) -> None:
-    """A folder that holds a run is never written over."""
+    """A folder that holds a run is never overwritten."""
     create_run(tmp_path, RUN)
     with pytest.raises(UserError, match="already holds a run"):
         create_run(tmp_path, RUN)
 
 
 def test_folder_without_a_run(tmp_path: Path) -> None:
-    """A folder without a run says so, and what a folder with one is."""
+    """A folder without a run is refused with an example of one."""
     with pytest.raises(UserError, match="holds no run"):
         read_run(tmp_path)
 
 
 def test_newer_schema_is_refused(tmp_path: Path) -> None:
-    """A run of a later version is not guessed at."""
+    """A run of a newer schema is refused."""
     (tmp_path / RUN_FILE).write_text('{"schema": 999, "something": "new"}')
     with pytest.raises(UserError, match=r"schema 999.*update looptrap"):
         read_run(tmp_path)
 
 
 def test_older_schema_is_refused(tmp_path: Path) -> None:
-    """A run of a version before the first release is not read, and the remedy is said."""
+    """A run of a schema from before the first release is refused with the remedy."""
     (tmp_path / RUN_FILE).write_text('{"schema": 1}')
     with pytest.raises(UserError, match=r"schema 1.*measure again"):
         read_run(tmp_path)
@@ -132,7 +132,7 @@ def test_older_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("schema", [3, 4])
 def test_sentences_of_older_schemas_become_records(tmp_path: Path, schema: int) -> None:
-    """A run of schema 3 or 4 is read: its decisions keep their text, its sweeps are split, and the rest is empty."""
+    """A run of schema 3 or 4 is converted: decisions keep their text, sweeps are split, and the rest is empty."""
     create_run(tmp_path, RUN)
     run = json.loads((tmp_path / RUN_FILE).read_text())
     for facts in run["strategies"]:
@@ -154,7 +154,7 @@ def test_sentences_of_older_schemas_become_records(tmp_path: Path, schema: int) 
 def test_torn_line_is_cut_off_before_more_is_added(
     tmp_path_factory: pytest.TempPathFactory, written: list[Cell], torn: bytes
 ) -> None:
-    """What a write left that was cut off is gone from the file, and every whole line stays as it was."""
+    """An incomplete last line is removed from the file, and every complete line stays."""
     folder = tmp_path_factory.mktemp("run")
     create_run(folder, RUN)
     for cell in written:
@@ -178,14 +178,14 @@ def test_torn_line_is_cut_off_before_more_is_added(
     ],
 )
 def test_damaged_run(tmp_path: Path, text: str) -> None:
-    """A file that is no run is named with what is wrong in it."""
+    """A file that is not a run is refused with what is wrong in it."""
     (tmp_path / RUN_FILE).write_text(text)
     with pytest.raises(UserError, match=r"run\.json is not a run of schema"):
         read_run(tmp_path)
 
 
 def test_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
-    """Only the last line may be torn: a damaged one before it is told with its number, and not skipped."""
+    """Only the last line may be incomplete: a damaged one before it is an error with its number."""
     create_run(tmp_path, RUN)
     (tmp_path / CELLS_FILE).write_bytes(b'{"strategy": \n{}\n')
     with pytest.raises(UserError, match="line 1 is damaged"):

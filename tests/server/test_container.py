@@ -1,4 +1,4 @@
-"""Postgres in a container, on a real Docker engine; skipped where none answers."""
+"""Postgres in a container, on a real Docker engine; skipped if none answers."""
 
 import contextlib
 import io
@@ -31,7 +31,7 @@ from tests.servers import PATIENCE, assert_nothing_left, leave_a_database, on, s
 
 IMAGE = "postgres:17"
 QUICK = ServerSource("container", image=IMAGE, tmpfs=True)
-"""For tests that are not about the disk."""
+"""For tests that do not depend on the disk."""
 MISSING = "looptrap-no-such-image:1"
 
 pytestmark = pytest.mark.skipif(bool(no_engine()), reason=no_engine() or "-")
@@ -39,14 +39,14 @@ pytestmark = pytest.mark.skipif(bool(no_engine()), reason=no_engine() or "-")
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[docker.DockerClient]:
-    """The engine, as somebody else reaches it."""
+    """The Docker engine, over a connection of the tests' own."""
     with contextlib.closing(docker.from_env()) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(engine: docker.DockerClient) -> Iterator[None]:
-    """No container of this process, and none of its volumes, is there before or after a test."""
+    """No container of this process and no volume of one exists before or after a test."""
     assert containers_of(engine) == []
     yield
     left = containers_of(engine)
@@ -56,14 +56,14 @@ def nothing_left(engine: docker.DockerClient) -> Iterator[None]:
 
 
 def containers_of(engine: docker.DockerClient, owner: int | None = None) -> list[Container]:
-    """Return the containers, running or not, that belong to a process of this machine: to this one if left out."""
+    """Return the containers, running or not, of a process of this machine; by default of this process."""
     found = engine.containers.list(all=True, filters={"label": f"{removal.HOST}={socket.gethostname()}"})
     return [one for one in found if json.loads(one.labels[removal.OWNER])["pid"] == (owner or os.getpid())]
 
 
 @contextlib.contextmanager
 def image_of(engine: docker.DockerClient, *lines: str) -> Iterator[str]:
-    """Build an image from Postgres's own, and remove it."""
+    """Build an image from the official one, and remove it."""
     name = f"looptrap-test:{uuid.uuid4().hex[:8]}"
     dockerfile = io.BytesIO("\n".join([f"FROM {IMAGE}", *lines]).encode())
     engine.images.build(fileobj=dockerfile, tag=name, rm=True)
@@ -74,13 +74,13 @@ def image_of(engine: docker.DockerClient, *lines: str) -> Iterator[str]:
 
 
 def use(server: Server) -> None:
-    """Make a database and drop it."""
+    """Create a database and drop it."""
     assert make_url(server.create_database("looptrap_in_container")).database == "looptrap_in_container"
     server.drop_database("looptrap_in_container")
 
 
 def refused(source: ServerSource) -> str:
-    """Return the one line that a source is refused with."""
+    """Return the line with which a source is refused."""
     with pytest.raises(UserError) as caught, open_server(source):
         pass
     assert "\n" not in str(caught.value)
@@ -88,7 +88,7 @@ def refused(source: ServerSource) -> str:
 
 
 def test_container_works_on_loopback_only_and_goes(engine: docker.DockerClient) -> None:
-    """It answers over TCP, its port is bound on 127.0.0.1 alone, and it is gone at the end."""
+    """The server answers over TCP, only on 127.0.0.1, and is removed at the end."""
     with open_server(ServerSource("container", image=IMAGE)) as server:
         use(server)
         assert (server.facts.kind, server.facts.transport) == ("container", "tcp")
@@ -102,14 +102,14 @@ def test_container_works_on_loopback_only_and_goes(engine: docker.DockerClient) 
 
 
 def test_container_goes_after_an_exception(engine: docker.DockerClient) -> None:
-    """An exception passes through, and the container is gone."""
+    """An exception passes through, and the container is removed."""
     with pytest.raises(ZeroDivisionError):
         leave_a_database(QUICK)
     assert containers_of(engine) == []
 
 
 def test_socket_of_a_container(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It can be reached by a unix socket in a folder that is private, whatever PGPORT says, and nothing is left."""
+    """The server answers on a unix socket in a private folder, whatever PGPORT is, and nothing is left."""
     monkeypatch.setenv("PGPORT", "6000")
     with open_server(
         ServerSource("container", image=IMAGE, transport="unix", settings={"jit": "off"}, tmpfs=True)
@@ -123,14 +123,14 @@ def test_socket_of_a_container(temporary: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_socket_of_an_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that is reached by TCP shares no folder: one line before anything is made."""
+    """An engine that is reached over TCP shares no folder: one line, and no container is created."""
     with proxy() as (address, _):
         monkeypatch.setenv("DOCKER_HOST", address)
         assert "of the same Linux machine alone" in refused(ServerSource("container", image=IMAGE, transport="unix"))
 
 
 def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerClient) -> None:
-    """An image such as that of Postgres 18, with its data below a volume, has them in memory, and makes no volume."""
+    """An image with its data below a volume, such as that of Postgres 18, has them in memory and creates no volume."""
     lines = ("ENV PGDATA=/var/lib/postgresql/18/docker", "VOLUME /var/lib/postgresql")
     with (
         image_of(engine, *lines) as image,
@@ -151,7 +151,7 @@ def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerC
     ],
 )
 def test_where_an_image_keeps_its_data(variables: list[str], volumes: list[str], folder: str) -> None:
-    """It is the volume that the data are in, else the folder that the image names, else the usual one."""
+    """The folder to mount is the volume with the data, else the folder that the image names, else the usual one."""
     assert data_folder(variables, volumes) == folder
 
 
@@ -165,7 +165,7 @@ def test_missing_image(typed: Command, tmp_path: Path) -> None:
 
 
 def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` takes the embedded server where the image is not to be had, and says why."""
+    """`auto` uses the embedded server if the image is not available, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
     with open_server(ServerSource("auto", image=MISSING)) as server:
         assert server.facts.kind == "embedded"
@@ -173,7 +173,7 @@ def test_missing_image_by_auto_is_embedded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_version_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` with a version that is neither to be pulled nor embedded says both."""
+    """`auto` with a version that is neither available as an image nor embedded reports both."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
     said = refused(ServerSource("auto", pg=99))
     assert "the image postgres:99 is not on this machine, and pulling it failed" in said
@@ -181,17 +181,17 @@ def test_version_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_name_that_cannot_be_an_image() -> None:
-    """A name that Docker cannot even look for is one line."""
+    """An invalid name of an image gives one line."""
     assert "No Image!" in refused(ServerSource("container", image="No Image!"))
 
 
 def test_image_and_version_are_not_said_together() -> None:
-    """Both choose an image."""
+    """--image and --pg both choose an image, and are refused together."""
     assert "leave one out" in refused(ServerSource("container", image=IMAGE, pg=17))
 
 
 def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` takes LOOPTRAP_DSN though Docker answers, and Docker where it is not set."""
+    """`auto` uses LOOPTRAP_DSN even if Docker answers, and Docker if that is not set."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
     with open_server(ServerSource("auto", image=IMAGE)) as found:
         assert (found.facts.kind, found.facts.why) == ("dsn", "LOOPTRAP_DSN is set")
@@ -201,7 +201,7 @@ def test_auto_prefers_the_dsn_then_docker(server: Server, monkeypatch: pytest.Mo
 
 
 def test_container_that_is_gone_already_is_no_error(engine: docker.DockerClient) -> None:
-    """If somebody else removes the container, clearing up does not fail, and the reason above it is not hidden."""
+    """If something else removes the container, the clean-up does not fail, and the original error is not hidden."""
     with open_server(QUICK):
         (ours,) = containers_of(engine)
         ours.remove(force=True, v=True)
@@ -218,9 +218,9 @@ def test_container_that_is_gone_already_is_no_error(engine: docker.DockerClient)
 def test_container_that_never_gets_ready(
     command: str, words: str, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that ends is noticed, one that idles is given up: the line shows what it logged last, and it is gone."""
+    """A container that ends or idles is noticed; the line shows its last output, and it is removed."""
     waits = "sleep" in command
-    # One that ends is not waited for: the test would take as long as that.
+    # No waiting for one that ends: the test would take that long.
     monkeypatch.setattr(container, "READY_SECONDS", 2 if waits else 600)
     with image_of(engine, f"ENTRYPOINT {json.dumps(['sh', '-c', command])}") as image:
         said = refused(ServerSource("container", image=image))
@@ -229,13 +229,13 @@ def test_container_that_never_gets_ready(
 
 
 def test_image_without_a_command(engine: docker.DockerClient) -> None:
-    """What the engine itself refuses is one line with the engine's words."""
+    """A refusal by the engine gives one line with the engine's message."""
     with image_of(engine, "ENTRYPOINT []", 'CMD ["no-such-program"]') as image:
         assert "no-such-program" in refused(ServerSource("container", image=image))
 
 
 def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> None:
-    """An image that keeps what it is given from Postgres is found out, and not measured as if it had been set."""
+    """An image that ignores settings is noticed, instead of measured as if they were set."""
     deaf = json.dumps(["sh", "-c", "exec docker-entrypoint.sh postgres"])
     with image_of(engine, f"ENTRYPOINT {deaf}") as image:
         said = refused(ServerSource("container", image=image, settings={"jit": "off"}, tmpfs=True))
@@ -243,7 +243,7 @@ def test_setting_that_an_image_does_not_heed(engine: docker.DockerClient) -> Non
 
 
 def test_architecture_of_an_image(engine: docker.DockerClient) -> None:
-    """An image for another architecture than the engine's is told before anything is measured."""
+    """An image for another architecture gives a warning before anything is measured."""
     name = f"looptrap-test:{uuid.uuid4().hex[:8]}"
     engine.images.load(image_for("s390x", name))
     try:
@@ -257,7 +257,7 @@ def test_architecture_of_an_image(engine: docker.DockerClient) -> None:
 
 
 def image_for(architecture: str, name: str) -> bytes:
-    """Return an image as `docker save` writes one, for any architecture: it holds one empty layer."""
+    """Return an image for an architecture as `docker save` writes one, with one empty layer."""
     layer = archive({})
     history = [{"created": "2026-01-01T00:00:00Z"}]
     config = {"architecture": architecture, "os": "linux", "config": {"Cmd": ["postgres"]}, "history": history}
@@ -279,7 +279,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerClient, temporary: Path) -> None:
-    """SIGKILL leaves a container; the next start removes it, and neither a living run's nor another machine's."""
+    """The next start removes the container of a killed run, but not that of a living run or of another machine."""
     process = start_run(temporary, "container", "--image", IMAGE, "--tmpfs", "--transport", "unix")
     process.kill()
     process.communicate()
@@ -301,7 +301,7 @@ def test_container_of_a_killed_run_goes_at_the_next_start(engine: docker.DockerC
 
 
 def test_without_the_image_of_ryuk(engine: docker.DockerClient, looptrap: Command, tmp_path: Path) -> None:
-    """Where testcontainers' reaper is on and not to be had, one line says how to do without it."""
+    """If testcontainers' reaper is enabled but not available, one line says how to do without it."""
     image = ryuk()
     if has(engine, image):
         pytest.skip(f"the engine has {image}")
@@ -313,7 +313,7 @@ def test_without_the_image_of_ryuk(engine: docker.DockerClient, looptrap: Comman
 def test_ryuk_removes_what_a_killed_run_left(
     engine: docker.DockerClient, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With testcontainers' reaper, the container of a killed run goes by itself."""
+    """With testcontainers' reaper, the container of a killed run is removed."""
     image = ryuk()
     if not has(engine, image):
         pytest.skip(f"the engine does not have {image}")
@@ -346,7 +346,7 @@ def has(engine: docker.DockerClient, image: str) -> bool:
 def test_engine_that_stops_in_the_middle(
     engine: docker.DockerClient, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run whose engine is gone, and its container with it, says what to do, and keeps what was finished."""
+    """If the engine stops during a run, a line says what to do, and the finished cells are kept."""
     with proxy() as (address, stop):
         monkeypatch.setenv("DOCKER_HOST", address)
         process = start_run(temporary, "container", "--image", IMAGE, "--tmpfs")
@@ -363,7 +363,7 @@ def test_engine_that_stops_in_the_middle(
 def test_engine_that_is_gone_at_the_end(
     engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the engine does not answer when it is time to clear up, what was measured stands, and a line says so."""
+    """If the engine does not answer at the end, the results are kept, and a line says so."""
     with proxy() as (address, stop):
         monkeypatch.setenv("DOCKER_HOST", address)
         with open_server(QUICK) as server:
@@ -377,14 +377,14 @@ def test_engine_that_is_gone_at_the_end(
 
 @contextlib.contextmanager
 def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Stand between Docker's library and the engine; yield an address, and what cuts all connections for good."""
+    """Stand between Docker's library and the engine; yield an address, and a function that cuts all connections."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not host.startswith("unix://"):
         pytest.skip(f"the engine is not reached by a unix socket, but by {host}")
     connections: list[socket.socket] = []
 
     class Forward(socketserver.BaseRequestHandler):
-        """Copies what either side says until one of them ends."""
+        """Copies in both directions until one side ends."""
 
         def handle(self) -> None:
             with socket.socket(socket.AF_UNIX) as there:
@@ -419,7 +419,7 @@ def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
 
 @pytest.mark.parametrize("folder", ["/var/lib/postgresql/data", "/var/lib/postgresql/18/docker"])
 def test_filesystem_in_a_container(folder: str) -> None:
-    """The data of a container are on a volume, whose file system is another than that of its root."""
+    """The file system of the data is that of the volume, not that of the container's root."""
     volume = folder if folder.endswith("data") else "/var/lib/postgresql"
     text = f"{folder}\noverlay / overlay rw,relatime 0 0\nproc /proc proc rw 0 0\n/dev/vda1 {volume} ext4 rw 0 0\n"
     assert filesystem_in(text) == "ext4"

@@ -1,4 +1,4 @@
-"""The server behind a DSN: what is refused, that it stays as it was, and that no password is told."""
+"""The server of a DSN: what is refused, that it stays unchanged, and that no password is shown."""
 
 import contextlib
 import time
@@ -22,13 +22,13 @@ PASSWORD = "hunter2-of-looptrap"  # noqa: S105 - of a role that lives as long as
 
 @pytest.fixture
 def server(embedded_server: Server) -> Server:
-    """The embedded one, whose rules for roles are a file that these tests write."""
+    """The embedded server, whose file of access rules these tests can write."""
     return embedded_server
 
 
 @contextlib.contextmanager
 def role(server: Server, options: str) -> Iterator[tuple[str, str]]:
-    """Make a role that must give `PASSWORD`; yield its name and its DSN without a password."""
+    """Create a role with the password `PASSWORD`; yield its name and its DSN without a password."""
     name = f"tester_{uuid.uuid4().hex[:8]}"
     rules = Path(on(server.admin_dsn, "SHOW hba_file")[0])
     before = rules.read_text()
@@ -46,7 +46,7 @@ def role(server: Server, options: str) -> Iterator[tuple[str, str]]:
 
 
 def wait_until_refused(dsn: str) -> None:
-    """Wait until the server has read its rules again."""
+    """Wait until the server has reloaded its access rules."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
@@ -75,13 +75,13 @@ def with_password(dsn: str, password: str) -> str:
 def test_server_of_a_dsn_is_not_changed(
     asked: tuple[object, ...], words: str, server: Server, typed: Command, tmp_path: Path
 ) -> None:
-    """What a user runs is left as it is: whoever asks for something else is told what to do there."""
+    """A user's server is never changed: such options are refused with what to do instead."""
     done = typed("run", "--server", server.admin_dsn, *asked, "--out", tmp_path / "run")
     assert_one_line(done, " ".join(map(str, asked)), words, "--server embedded or container")
 
 
 def test_filesystem_behind_a_dsn(server: Server) -> None:
-    """A superuser on this machine learns what file system the data are on; another role may not, and it stays open."""
+    """For a superuser on this machine the file system of the data is known; another role can be used, too."""
     with open_server(ServerSource(server.admin_dsn)) as found:
         assert found.facts.filesystem == server.facts.filesystem != ""
         assert str(found.facts) == f"dsn, Postgres {found.facts.version} on {server.facts.filesystem}"
@@ -94,7 +94,7 @@ def test_filesystem_behind_a_dsn(server: Server) -> None:
 
 
 def test_run_on_a_dsn(server: Server, looptrap: Command, tmp_path: Path) -> None:
-    """A role with CREATEDB is enough; its databases are dropped, others untouched, its password is written nowhere."""
+    """A role with CREATEDB is enough; only our databases are dropped, and its password is written nowhere."""
     with role(server, "CREATEDB") as (_, dsn):
         on(server.admin_dsn, "CREATE DATABASE looptrap_of_somebody_else")
         try:
@@ -118,7 +118,7 @@ def test_run_on_a_dsn(server: Server, looptrap: Command, tmp_path: Path) -> None
 
 
 def test_dsn_by_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` takes the DSN of LOOPTRAP_DSN first, and says so."""
+    """`auto` uses the DSN in LOOPTRAP_DSN first, and says so."""
     monkeypatch.setenv("LOOPTRAP_DSN", server.admin_dsn)
     with open_server(ServerSource("auto")) as found:
         assert found.facts.kind == "dsn"
@@ -126,7 +126,7 @@ def test_dsn_by_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
-    """A database that was not dropped in its turn is dropped at the end, whatever the end was."""
+    """A database that was not dropped before is dropped at the end, even after an error."""
     before = databases(server)
     with pytest.raises(ZeroDivisionError):
         leave_a_database(ServerSource(server.admin_dsn))
@@ -134,7 +134,7 @@ def test_dsn_leaves_what_it_found_after_an_exception(server: Server) -> None:
 
 
 def test_wrong_password(server: Server, typed: Command, tmp_path: Path) -> None:
-    """A password that is refused: one line that names the role and not the password."""
+    """A rejected password gives one line with the role and without the password."""
     wrong = f"{PASSWORD}-wrong"
     with role(server, "CREATEDB") as (name, dsn):
         completed = typed("run", "--server", with_password(dsn, wrong), *STRATEGY, "--out", tmp_path / "run")
@@ -143,7 +143,7 @@ def test_wrong_password(server: Server, typed: Command, tmp_path: Path) -> None:
 
 
 def test_role_that_may_not_create_databases(server: Server, typed: Command, tmp_path: Path) -> None:
-    """A role without CREATEDB is told the statement that gives it; nothing is made."""
+    """A role without CREATEDB gives one line with the statement that grants it; nothing is created."""
     before = databases(server)
     with role(server, "NOCREATEDB") as (name, dsn):
         completed = typed("run", "--server", with_password(dsn, PASSWORD), *STRATEGY, "--out", tmp_path / "run")
@@ -153,7 +153,7 @@ def test_role_that_may_not_create_databases(server: Server, typed: Command, tmp_
 
 
 def test_unknown_database(server: Server, typed: Command, tmp_path: Path) -> None:
-    """A database that is not there is named, and one that is there."""
+    """A database that does not exist gives one line with that name and an existing one."""
     dsn = make_url(server.admin_dsn).set(database="no_such").render_as_string(hide_password=False)
     completed = typed("run", "--server", dsn, *STRATEGY, "--out", tmp_path / "run")
     assert_one_line(completed, 'database "no_such" does not exist', "such as postgres")
@@ -161,7 +161,7 @@ def test_unknown_database(server: Server, typed: Command, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("variable", ["", "192.0.2.1"])
 def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PGHOST decides where a DSN without a host leads, so it decides whether that is this machine."""
+    """PGHOST determines the host of a DSN without one, and so whether that is this machine."""
     monkeypatch.setenv("PGHOST", variable or "/nonexistent")
     with (
         pytest.raises(UserError) as caught,
@@ -192,7 +192,7 @@ def test_where_a_dsn_without_a_host_leads(variable: str, monkeypatch: pytest.Mon
     ],
 )
 def test_dsn_that_is_refused(dsn: str, words: str) -> None:
-    """What does not parse, answer or stay on this machine gets one line, without the password wherever that stood."""
+    """An invalid, unreachable or remote DSN gives one line, never with the password."""
     with pytest.raises(UserError) as caught, open_server(ServerSource(dsn.format(PASSWORD))):
         pass
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""The embedded server: what it can be asked for, and that nothing of it is left."""
+"""The embedded server: its options, and that nothing of it is left."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from tests.servers import PATIENCE, assert_nothing_left, databases, leave_a_data
 
 
 def test_facts_of_the_embedded_server(embedded_server: Server) -> None:
-    """A run records what it ran on."""
+    """A run records its server."""
     facts = embedded_server.facts
     assert (facts.kind, facts.transport, facts.image) == ("embedded", "unix socket", "")
     assert int(facts.version.partition(".")[0]) >= 13
@@ -32,7 +32,7 @@ def test_facts_of_the_embedded_server(embedded_server: Server) -> None:
 
 
 def test_nothing_left_after_the_normal_end(temporary: Path) -> None:
-    """Server and folder are gone after `with`, though a database was left and somebody is connected."""
+    """Server and folder are gone at the end, even with a database left and a client connected."""
     with open_server(ServerSource("embedded")) as server:
         assert server.facts.settings["fsync"] == "on"
         with server.without_fsync():
@@ -51,7 +51,7 @@ def test_nothing_left_after_an_exception(temporary: Path) -> None:
 
 
 def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the middle of the start ends a server that nobody has been told of."""
+    """Ctrl-C during the start also ends a server that has just been started."""
     start = embedded._start
 
     def start_and_stop(*arguments: Any) -> None:  # noqa: ANN401 - passed on as they are
@@ -66,7 +66,7 @@ def test_nothing_left_when_stopped_while_starting(temporary: Path, monkeypatch: 
 
 
 def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
-    """A run that was killed cannot clear up; the next start ends its server, though clients are connected to it."""
+    """The next start ends the server of a killed run, even with clients connected."""
     process = start_run(temporary, "embedded")
     process.kill()
     process.communicate()
@@ -78,7 +78,7 @@ def test_next_start_clears_what_a_killed_run_left(temporary: Path) -> None:
 
 
 def test_server_of_a_living_run_is_left_alone(embedded_server: Server, temporary: Path) -> None:
-    """Two runs at the same time do not clear away each other's servers."""
+    """Two runs at the same time do not delete each other's servers."""
     with (
         open_server(ServerSource("embedded")) as first,
         open_server(ServerSource("embedded")) as second,
@@ -90,7 +90,7 @@ def test_server_of_a_living_run_is_left_alone(embedded_server: Server, temporary
 
 
 def test_ordinary_user(temporary: Path) -> None:
-    """Somebody who is not root starts the embedded server, though root has used the same temporary folder before."""
+    """A user who is not root starts the embedded server, although root has used the same temporary folder before."""
     setpriv = shutil.which("setpriv")
     if os.name != "posix" or os.geteuid() != 0 or setpriv is None:
         pytest.skip("not root, or no setpriv: all other tests here run as an ordinary user already")
@@ -145,14 +145,14 @@ def reachable(prefix: list[str], interpreter: str) -> str | None:
 
 
 def test_identity_of_the_owner_is_on_disk(temporary: Path) -> None:
-    """The folder says who made it, so that the next run can tell whether that one lives."""
+    """The folder records its owner, so that the next run can tell whether that still runs."""
     with open_server(ServerSource("embedded")):
         (owner,) = temporary.glob(f"{folder.PREFIX}*/{folder.OWNER_FILE}")
         assert json.loads(owner.read_text())["pid"] == os.getpid()
 
 
 def test_auto_without_docker_is_embedded(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    """`auto` without DSN and Docker takes the embedded server, and says why."""
+    """`auto` without a DSN and Docker uses the embedded server, and says why."""
     monkeypatch.delenv("LOOPTRAP_DSN", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     with docker_may_leave_sockets(), open_server(ServerSource("auto", image="postgres:17")) as found:
@@ -162,7 +162,7 @@ def test_auto_without_docker_is_embedded(monkeypatch: pytest.MonkeyPatch, tempor
 
 
 def test_version_and_settings_are_those_of_what_is_not_timed(temporary: Path) -> None:
-    """Probes see the same Postgres, set in the same way, as strategies are measured on; its data are in memory."""
+    """Probes run on the same Postgres with the same settings as cells, but with its data in memory."""
     with open_server(ServerSource("embedded", pg=16, settings={"jit": "off"})) as server, untimed(server) as other:
         assert other is not server
         for one in (server, other):
@@ -173,13 +173,13 @@ def test_version_and_settings_are_those_of_what_is_not_timed(temporary: Path) ->
 
 
 def test_version_that_is_not_embedded(typed: Command, tmp_path: Path) -> None:
-    """A version that the package lacks: one line with those that it has, and where the other is to be had."""
+    """A version that the package does not have gives one line with those that it has, and an alternative."""
     done = typed("run", "--server", "embedded", "--pg", 17, "--out", tmp_path / "run")
     assert_one_line(done, "--pg 17", "has Postgres 16 and 18", "--server container --pg 17")
 
 
 def test_no_room_in_memory(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    """Where memory has no room, --tmpfs is refused before anything is made, and what is not timed takes the disk."""
+    """Without room in memory, --tmpfs is refused early, and work that is not timed uses the disk."""
     monkeypatch.setattr(embedded, "MEMORY_BYTES", 2**60)
     with (
         pytest.raises(UserError, match=r"^--tmpfs: .* GiB are free"),
@@ -192,7 +192,7 @@ def test_no_room_in_memory(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> 
 
 
 def test_tcp_asks_for_the_password(temporary: Path) -> None:
-    """A port is open to every user of the machine: it is on 127.0.0.1 alone, asks for a password, and no socket is."""
+    """All users of the machine can reach a port, so it is on 127.0.0.1 only and needs a password; there is no socket."""
     with open_server(ServerSource("embedded", transport="tcp")) as server:
         url = make_url(server.admin_dsn)
         assert (server.facts.transport, url.host) == ("tcp", "127.0.0.1")
@@ -205,7 +205,7 @@ def test_tcp_asks_for_the_password(temporary: Path) -> None:
 
 
 def test_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    """Where somebody else takes the port first, one line says so, and nothing is left."""
+    """If another process takes the port first, one line says so, and nothing is left."""
     with socket.create_server((embedded.LOOPBACK, 0)) as taken:
         monkeypatch.setattr(embedded, "_free_port", lambda: taken.getsockname()[1])
         with pytest.raises(UserError) as caught, open_server(ServerSource("embedded", transport="tcp")):
@@ -217,7 +217,7 @@ def test_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, temporary: Path) ->
 
 
 def test_folder_whose_path_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    """Where no socket fits, it listens on a port by itself; a socket that is asked for is refused."""
+    """If the path is too long for a socket, the server uses a port; a requested socket is refused."""
     deep = temporary / "run" / ("x" * 90)
     deep.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
@@ -231,7 +231,7 @@ def test_folder_whose_path_is_too_long_for_a_socket(monkeypatch: pytest.MonkeyPa
 
 
 def test_orphans_go_where_files_have_no_owner(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    """On Windows, where there is no user's number to compare, what a killed run left goes just as well."""
+    """On Windows, which has no user numbers to compare, folders of killed runs are deleted as well."""
     orphan = temporary / f"{folder.PREFIX}orphan"
     orphan.mkdir()
     (orphan / folder.OWNER_FILE).write_text(json.dumps({"pid": os.getpid(), "created": 0.0}))

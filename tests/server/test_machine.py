@@ -1,4 +1,4 @@
-"""The fingerprint of a run: what is read of the machine, and which commit the harness is of."""
+"""The description of the machine, and the git commit of the harness."""
 
 import os
 import platform
@@ -18,14 +18,14 @@ GIT = shutil.which("git") or "git"
 
 
 def put(root: Path, name: str, text: str) -> None:
-    """Put a file under a folder that stands for the root of a file system."""
+    """Write a file below a folder that stands for the root of a file system."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
 def a_command(folder: Path, name: str, script: str) -> None:
-    """Put a command into a folder, for PATH to find it."""
+    """Write an executable into a folder of PATH."""
     folder.mkdir(exist_ok=True)
     command = folder / name
     command.write_text(f"#!/bin/sh\n{script}\n")
@@ -34,7 +34,7 @@ def a_command(folder: Path, name: str, script: str) -> None:
 
 @pytest.fixture
 def no_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder which is all of PATH, and empty."""
+    """An empty folder that is the whole PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -45,7 +45,7 @@ def no_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_this_machine_is_described() -> None:
-    """Architecture, governor and virtualisation are this machine's own."""
+    """Architecture, governor and virtualisation are those of this machine."""
     found = machine.describe_machine()
     assert found.architecture == platform.machine() != ""
     assert found.governor == (Path("/", GOVERNOR).read_text().strip() if Path("/", GOVERNOR).exists() else "")
@@ -55,7 +55,7 @@ def test_this_machine_is_described() -> None:
 
 
 def test_the_governor_is_read_where_there_is_one(tmp_path: Path) -> None:
-    """The file's word without its line end; a machine without the file, such as most virtual ones, has none."""
+    """The governor is the content of its file; without the file, as on most virtual machines, it is unknown."""
     assert machine._governor(tmp_path) == ""
     put(tmp_path, GOVERNOR, "powersave\n")
     assert machine._governor(tmp_path) == "powersave"
@@ -64,7 +64,7 @@ def test_the_governor_is_read_where_there_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("script", "told"), [("echo kvm", "kvm"), ("echo none; exit 1", "none")])
 @POSIX
 def test_systemd_is_believed_first(tmp_path: Path, no_commands: Path, script: str, told: str) -> None:
-    """What systemd-detect-virt prints counts, whatever its exit code: for bare metal it prints `none` and fails."""
+    """The output of systemd-detect-virt counts, whatever its exit code: on bare metal it prints `none` and fails."""
     put(tmp_path, ".dockerenv", "")
     a_command(no_commands, "systemd-detect-virt", script)
     assert machine._virtualisation(tmp_path) == told
@@ -72,7 +72,7 @@ def test_systemd_is_believed_first(tmp_path: Path, no_commands: Path, script: st
 
 @pytest.mark.usefixtures("no_commands")
 def test_without_systemd_marks_are_read(tmp_path: Path) -> None:
-    """The hypervisor's flag is a mark, a container's file is a nearer one, and no mark at all means not known."""
+    """A container's file takes precedence over the hypervisor's flag; without both, the answer is unknown."""
     assert machine._virtualisation(tmp_path) == ""
     put(tmp_path, "proc/cpuinfo", "model name\t: A processor of no hypervisor\nflags\t\t: fpu sse avx\n")
     assert machine._virtualisation(tmp_path) == ""
@@ -86,7 +86,7 @@ def test_without_systemd_marks_are_read(tmp_path: Path) -> None:
 
 @POSIX
 def test_a_systemd_that_says_nothing_is_no_answer(tmp_path: Path, no_commands: Path) -> None:
-    """A command that fails without a word leaves the question to the marks."""
+    """If the command fails without output, files and flags are checked."""
     a_command(no_commands, "systemd-detect-virt", "echo 'no bus' >&2; exit 1")
     put(tmp_path, ".dockerenv", "")
     assert machine._virtualisation(tmp_path) == "docker"
@@ -96,7 +96,7 @@ def test_a_systemd_that_says_nothing_is_no_answer(tmp_path: Path, no_commands: P
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder, as somebody whose own configuration does not matter."""
+    """Run git in a folder, without the user's configuration."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
@@ -120,7 +120,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_the_commit_is_that_of_the_checkout(checkout: Path) -> None:
-    """A clean checkout gives the whole hash, whatever tags there are; a file that nobody tracks changes nothing."""
+    """A clean checkout gives the whole hash, despite tags and untracked files."""
     head = git(checkout, "rev-parse", "HEAD")
     assert len(head) == 40
     assert commit(checkout) == head
@@ -129,7 +129,7 @@ def test_the_commit_is_that_of_the_checkout(checkout: Path) -> None:
 
 
 def test_changed_files_are_marked(checkout: Path) -> None:
-    """A tracked file that differs from the commit gives a `+`, staged or not; one that was only touched does not."""
+    """A tracked file that differs from the commit gives a `+`, staged or not; a new modification time does not."""
     head = git(checkout, "rev-parse", "HEAD")
     os.utime(checkout / "tracked.txt", (1, 1))
     assert commit(checkout) == head
@@ -140,14 +140,14 @@ def test_changed_files_are_marked(checkout: Path) -> None:
 
 
 def test_a_linked_worktree_is_a_checkout(checkout: Path, tmp_path: Path) -> None:
-    """Its `.git` is a file, not a folder; the commit is its own."""
+    """A worktree, where `.git` is a file, has its own commit."""
     git(checkout, "worktree", "add", "--detach", str(tmp_path / "linked"))
     git(tmp_path / "linked", "commit", "--allow-empty", "--message=Second")
     assert commit(tmp_path / "linked") == git(tmp_path / "linked", "rev-parse", "HEAD") != commit(checkout)
 
 
 def test_a_copy_inside_another_repository_has_no_commit(checkout: Path) -> None:
-    """The commit of a repository around the harness says nothing of the harness."""
+    """A copy of the harness inside another repository has no commit."""
     inner = checkout / "inner"
     put(inner, "pyproject.toml", "")
     git(checkout, "add", ".")
@@ -156,7 +156,7 @@ def test_a_copy_inside_another_repository_has_no_commit(checkout: Path) -> None:
 
 
 def test_a_hooks_variables_do_not_lead_astray(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git sets GIT_DIR for its hooks; a harness that a hook of another repository starts keeps its own commit."""
+    """Git sets GIT_DIR for hooks; a harness started by a hook of another repository still finds its own commit."""
     monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
     other = tmp_path / "other"
@@ -169,7 +169,7 @@ def test_a_hooks_variables_do_not_lead_astray(checkout: Path, tmp_path: Path, mo
 
 @POSIX
 def test_without_git_or_checkout_or_commit_there_is_none(checkout: Path, tmp_path: Path, no_commands: Path) -> None:
-    """No git on the machine, an empty folder, and a repository without a commit are no errors."""
+    """Without git, without a repository, or without a commit the answer is empty."""
     assert commit(checkout) == ""
     (no_commands / "git").symlink_to(GIT)
     assert commit(tmp_path) == ""
@@ -181,7 +181,7 @@ def test_without_git_or_checkout_or_commit_there_is_none(checkout: Path, tmp_pat
 
 
 def test_the_harness_knows_its_own(tmp_path: Path) -> None:
-    """Without an argument it is the harness's own checkout; an unpacked archive of it has none."""
+    """By default it is the checkout of the harness; an unpacked archive has none."""
     if (ROOT / ".git").exists():
         assert commit().removesuffix("+") == git(ROOT, "rev-parse", "HEAD")
     else:
@@ -191,13 +191,13 @@ def test_the_harness_knows_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that is known is Linux's")
 def test_filesystem_of_a_folder(tmp_path: Path) -> None:
-    """A folder's file system is that of the mount that it is in; every folder is on one."""
+    """The file system of a folder is that of its mount, and every folder has one."""
     assert machine.filesystem_of(Path("/proc/self/fd")) == "proc"
     assert machine.filesystem_of(tmp_path) != ""
 
 
 def test_nearest_mount_counts() -> None:
-    """Of mounts inside each other the innermost holds a folder, and a name that only begins alike is another folder."""
+    """The innermost mount counts, and a name that only begins alike does not."""
     mounts = {"/": "ext4", "/data": "tmpfs", "/data/deep": "xfs"}
     assert machine.nearest_mount(Path("/data/here"), mounts) == "tmpfs"
     assert machine.nearest_mount(Path("/data/deep"), mounts) == "xfs"

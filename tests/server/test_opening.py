@@ -1,4 +1,4 @@
-"""A server of whatever kind: databases of ours alone, settings, and how a run on it ends."""
+"""Servers of any kind: our databases, settings, and how runs on them end."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ from tests.servers import PATIENCE, POSIX, assert_nothing_left, databases, on, s
 
 
 def test_database_is_made_and_dropped(server: Server) -> None:
-    """A database of ours is there after it was made, and gone after it was dropped, though somebody is connected."""
+    """A database exists after it was created, and is gone after it was dropped, even with a client connected."""
     name = f"looptrap_{uuid.uuid4().hex[:8]}"
     url = server.create_database(name)
     assert make_url(url).database == name
@@ -38,7 +38,7 @@ def test_database_is_made_and_dropped(server: Server) -> None:
 
 
 def test_template_is_dropped(server: Server) -> None:
-    """A database of ours that somebody has made a template of, which Postgres would not drop, is dropped."""
+    """A database that a process made a template of, which Postgres refuses to drop, is dropped."""
     name = f"looptrap_{uuid.uuid4().hex[:8]}"
     server.create_database(name)
 
@@ -53,7 +53,7 @@ def test_template_is_dropped(server: Server) -> None:
 
 
 def test_dropping_twice_is_no_error(server: Server) -> None:
-    """Clearing up may come twice."""
+    """Dropping a database that does not exist is not an error."""
     server.drop_database("looptrap_never_was")
 
 
@@ -61,7 +61,7 @@ def test_dropping_twice_is_no_error(server: Server) -> None:
     "name", ["postgres", "customers", "looptrap_", "looptrap_a-b", 'looptrap_a"; DROP', "looptrap"]
 )
 def test_name_that_is_not_ours_is_refused(server: Server, name: str) -> None:
-    """No database but `looptrap_*` is ever made or dropped."""
+    """Only databases named `looptrap_*` can be created or dropped."""
     before = databases(server)
     with pytest.raises(ValueError, match="is not a database of ours"):
         server.create_database(name)
@@ -71,7 +71,7 @@ def test_name_that_is_not_ours_is_refused(server: Server, name: str) -> None:
 
 
 def test_signal_handlers_are_as_before(server: Server) -> None:
-    """Whoever used a server finds Ctrl-C and SIGTERM as they were."""
+    """The handlers of Ctrl-C and SIGTERM are restored."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with open_server(ServerSource(server.admin_dsn)):
         pass
@@ -81,7 +81,7 @@ def test_signal_handlers_are_as_before(server: Server) -> None:
 @POSIX
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_in_the_middle(temporary: Path, server_kind: str, number: signal.Signals, code: int) -> None:
-    """Ctrl-C and SIGTERM leave the finished cells readable, say where they are, and leave nothing running."""
+    """After Ctrl-C and SIGTERM the finished cells are on disk, a line says where, and nothing is left running."""
     process = start_run(temporary, server_kind)
     process.send_signal(number)
     output, errors = process.communicate(timeout=PATIENCE)
@@ -95,7 +95,7 @@ def test_stopped_in_the_middle(temporary: Path, server_kind: str, number: signal
 
 
 def test_what_was_asked_for_holds_from_the_start(server_kind: str) -> None:
-    """Settings are as they were typed, those too that need a start, the data are in memory, and the facts say both."""
+    """Settings have the requested values, even those that need a restart, and data are in memory; the facts say so."""
     if server_kind == "embedded" and not embedded.has_room():
         pytest.skip(f"{folder.MEMORY} has not the room that --tmpfs takes")
     asked = {"fsync": "off", "shared_buffers": "32MB", "timezone": "UTC"}
@@ -117,7 +117,7 @@ def test_what_was_asked_for_holds_from_the_start(server_kind: str) -> None:
     ],
 )
 def test_setting_that_is_refused(setting: str, words: str, server_kind: str, typed: Command, tmp_path: Path) -> None:
-    """What Postgres does not accept is one line with its own words, and so is what the harness must know."""
+    """A setting that Postgres rejects gives one line with its message; one that looptrap makes itself is refused."""
     done = typed("run", "--server", server_kind, "--setting", setting, "--out", tmp_path / "run")
     assert_one_line(done, f"--setting {setting}: ", words)
 
@@ -135,14 +135,14 @@ def test_version_that_is_another(embedded_server: Server) -> None:
 
 
 def test_what_to_know_stands_beside_the_server(embedded_server: Server) -> None:
-    """Before anything is measured, a line says what the server is, and further ones what to know of it."""
+    """Before measuring, a line describes the server, and warnings follow."""
     dsn = make_url(embedded_server.admin_dsn)
     server = Server(dsn, ServerSource(), kind="dsn", why="as requested", warnings=("It is emulated.",))
     assert server.introduction("pg=16") == f"Server of pg=16: {server.facts} (as requested).\nIt is emulated."
 
 
 def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
-    """A setting that Postgres accepts, and under which no database can be made, is one line, too."""
+    """A setting that Postgres accepts but that prevents creating databases gives one line."""
     with (
         pytest.raises(UserError, match="cannot execute CREATE DATABASE in a read-only transaction"),
         open_server(ServerSource(server_kind, settings={"default_transaction_read_only": "on"})) as server,
@@ -151,7 +151,7 @@ def test_setting_that_leaves_nothing_to_do(server_kind: str) -> None:
 
 
 def test_server_that_dies_in_the_middle(server_kind: str) -> None:
-    """What the harness does when its server ends is answered by that, and not by the driver's own words alone."""
+    """If the server dies during a statement, the error says so, not just the driver's message."""
     with (
         open_server(ServerSource(server_kind, settings={"fsync": "off"})) as server,
         pytest.raises(ServerDiedError, match="no longer answers"),
