@@ -41,7 +41,7 @@ def witnesses(samples: Samples) -> tuple[object, ...]:
 def test_counts_do_not_depend_on_the_client(
     strategy: str, clients: tuple[Client, ...], server: Server, tmp_path: Path
 ) -> None:
-    """Statements, connections and transactions per test come from the application and are the same with every client."""
+    """Statements, connections and transactions per test come from the application; every client has the same."""
     cells = [a_cell(server, tmp_path, strategy, client, "named") for client in clients]
     assert {cell.status for cell in cells} == {"finished"}
     assert {cell.condition for cell in cells} == {"named"}
