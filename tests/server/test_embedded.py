@@ -192,7 +192,7 @@ def test_no_room_in_memory(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> 
 
 
 def test_tcp_asks_for_the_password(temporary: Path) -> None:
-    """All users of the machine can reach a port: it is on 127.0.0.1 only and needs a password; there is no socket."""
+    """All users of the machine can reach a port: it is on 127.0.0.1 only and needs a password. No socket exists."""
     with open_server(ServerSource("embedded", transport="tcp")) as server:
         url = make_url(server.admin_dsn)
         assert (server.facts.transport, url.host) == ("tcp", "127.0.0.1")
