@@ -98,7 +98,7 @@ def test_every_outcome_is_declared_and_is_the_documented_one(check: Command, tre
     assert done.returncode == 1, done.stdout + done.stderr
     assert "What declares_wrongly should declare: hides={Probe.IDENTITY_RESTARTS, " in done.stdout
     assert re.findall("^FINDING: (.*)$", done.stdout, re.MULTILINE) == [
-        "declares_wrongly declares to hide rows_gone, but its tests see it: take it out of `hides`.",
+        "declares_wrongly declares to hide rows_gone, but its tests see it: remove it from `hides`.",
         "declares_wrongly hides notify without declaring it: add it to `hides`.",
     ]
     found, documented = FIDELITY.read(tree / "results" / "check"), FIDELITY.read(REFERENCE)
