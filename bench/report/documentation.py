@@ -107,7 +107,7 @@ def _results() -> Iterator[str]:
     yield f"**{escaped(headline(analysis))}.**"
     yield ""
     yield from strategy_lines(analysis)
-    yield "The traps, with what each declares and what happened:"
+    yield "What each trap declares, and what happened:"
     yield ""
     yield from trap_lines(analysis)
     yield f"**{escaped(noise_text(analysis.noise))}**"
@@ -127,7 +127,8 @@ def _probes() -> Iterator[str]:
             for probe in Probe
             if probe.family == family
         ]
-        yield from _linked_table([("probe", "what a real Postgres does", "what is lost where it is not seen"), *rows])
+        heads = ("probe", "what a real Postgres does", "what you lose if tests do not see it")
+        yield from _linked_table([heads, *rows])
 
 
 def _outcomes() -> Iterator[str]:
@@ -198,13 +199,13 @@ def _chapters(strategies: Iterable[LoadedStrategy]) -> Iterator[str]:
     traps = [strategy for strategy in tree if isinstance(strategy.declared, Trap) and strategy not in peers]
     floor = [strategy for strategy in tree if strategy.name == FLOOR]
     ranked = [strategy for strategy in tree if strategy not in (*peers, *traps, *floor)]
-    yield from _chapter("Strategies", "Timed, probed and ranked.", ranked)
+    yield from _chapter("Strategies", "These are timed, probed and ranked.", ranked)
     yield from _chapter(
-        "Traps", "They fail, each in the way that it declares. They are here because people write them.", traps
+        "Traps", "Each trap fails in the way that it declares. They are here because people write them.", traps
     )
     introduction = (
-        "What the tests cost without any isolation. It runs twice in every round, the second time hidden as "
-        f"`{TWIN}`: [any difference between the two is noise](internals/method.md#the-aa-check)."
+        "It shows what the tests cost without any isolation. It runs twice in every round, the second time hidden "
+        f"as `{TWIN}`: [any difference between the two is noise](internals/method.md#the-aa-check)."
     )
     yield from _chapter("The floor", introduction, floor)
     introduction = "Published packages, each run through [an adapter](adding-a-strategy.md#an-adapter-for-a-package)."

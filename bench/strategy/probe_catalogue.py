@@ -33,8 +33,9 @@ class Family(enum.StrEnum):
         "clean_slate",
         "Clean slate",
         (
-            "every suite whose tests should pass alone and in any order; identity columns and sequences only if tests "
-            "expect certain numbers, tables and columns only if the code under test creates them"
+            "every suite whose tests should pass alone and in any order; the probes of identity columns and sequences "
+            "matter only if tests expect certain numbers, those of tables and columns only if the code under test "
+            "creates them"
         ),
     )
     TRANSACTIONS = (
@@ -128,7 +129,7 @@ class Probe(enum.StrEnum):
         "table_gone",
         Family.CLEAN_SLATE,
         "A table created in a test is gone when the next test starts.",
-        "Code that creates tables, for tenants or imports, finds them existing already in every test but the first.",
+        "Code that creates tables, for tenants or imports, fails in every test but the first: they already exist.",
         f"{_POSTGRES}sql-createtable.html",
     )
     COLUMN_GONE = (
@@ -143,7 +144,7 @@ class Probe(enum.StrEnum):
         "commit_then_rollback",
         Family.TRANSACTIONS,
         "A rollback undoes only what came after the last commit.",
-        "In tests only, code that rolls back loses what it had committed, or keeps what it rolled back.",
+        "In tests, code that rolls back loses what it had committed, or keeps what it rolled back.",
         f"{_SQLALCHEMY}orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites",
     )
     INTEGRITY_ERROR = (
@@ -206,7 +207,7 @@ class Probe(enum.StrEnum):
         "set_local_ends",
         Family.TRANSACTIONS,
         "SET LOCAL ends at commit.",
-        "A tenant or role set for one transaction is still set in the next, which conceals holes in row security.",
+        "A tenant or role set for one transaction is still set in the next, which hides gaps in row-level security.",
         f"{_POSTGRES}sql-set.html",
     )
     ON_COMMIT_DROP = (
@@ -249,7 +250,7 @@ class Probe(enum.StrEnum):
         "twenty_requests",
         Family.CONNECTIONS,
         "Twenty concurrent requests, more than the pool has connections, all succeed.",
-        "Nobody notices a request that needs two connections and so can exhaust the pool.",
+        "Nobody notices that a request needs two connections, so concurrent requests can exhaust the pool.",
         f"{_SQLALCHEMY}core/pooling.html",
     )
     SKIP_LOCKED = (
@@ -335,7 +336,7 @@ class Probe(enum.StrEnum):
         "failed_test",
         Family.ACCIDENTS,
         "A test that fails in an aborted transaction leaves the next one clean.",
-        "One failure becomes many: all later tests fail, too.",
+        "One failure becomes many: all later tests fail as well.",
         f"{_POSTGRES}sql-rollback.html",
     )
     CANCELLED_TEST = (
@@ -349,7 +350,7 @@ class Probe(enum.StrEnum):
         "killed_process",
         Family.ACCIDENTS,
         "After a process was killed during a test, the next run starts clean.",
-        "After every crash somebody must clean the database by hand.",
+        "After every crash, somebody must clean the database by hand.",
         f"{_POSTGRES}tutorial-transactions.html",
     )
     OPEN_CONNECTION = (
