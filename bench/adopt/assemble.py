@@ -1,9 +1,8 @@
 """
 Turn a strategy's file into a conftest.py that needs nothing of the harness.
 
-The strategy's own code stays as written, so what was measured is what is pasted; only its declaration goes. Before it
-come the helpers and harness fixtures that it uses (`bench/adopt/selection.py` finds them), after it `db_session` and
-`client`.
+The strategy's own code stays as it was measured, without its declaration. The helpers and harness fixtures that it uses
+(`bench/adopt/selection.py` finds them) come before it, `db_session` and `client` after it.
 """
 
 import textwrap
@@ -33,7 +32,7 @@ class AdoptedConftest:
     text: str
     """The whole file."""
     instructions: str
-    """What its user has to do; also part of the file's docstring."""
+    """What the user has to do; also part of the file's docstring."""
     pytest_options: dict[str, str]
     """What `[tool.pytest.ini_options]` in pyproject.toml must contain."""
 
@@ -74,9 +73,9 @@ def write_new(path: Path, conftest: AdoptedConftest) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(conftest.text)
     except FileExistsError as error:
-        raise UserError(f"{path} exists already: give another file to --out, or move that one away.") from error
+        raise UserError(f"{path} exists already: choose another file with --out, or move this one.") from error
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; give another file to --out.") from error
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another file with --out.") from error
 
 
 def _refuse(strategy: LoadedStrategy) -> None:

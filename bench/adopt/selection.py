@@ -124,7 +124,9 @@ class Selection:
         named += [(one.bound, one if one.name else one.package) for one in self.imports]
         for name, meaning in named:
             if meanings.setdefault(name, meaning) != meaning:
-                raise self._cannot(f"{name} has one meaning in it and another in what it uses; rename it")
+                raise self._cannot(
+                    f"{name} means one thing in its file and another in a module that it uses: rename it"
+                )
 
     def _cannot(self, why: str) -> UserError:
         return UserError(f"{self._name} cannot be adopted: {printable(why)}.")

@@ -44,7 +44,7 @@ class CellFigures:
     """Median over tests of setup + call + teardown."""
     mean_per_test: float
     setup: float
-    """Median over tests, as are `call` and `teardown`."""
+    """Median over tests, like `call` and `teardown`."""
     call: float
     teardown: float
     fixed: float
@@ -55,9 +55,9 @@ class CellFigures:
     load: float
     steal: float
     wal_bytes: float
-    """Per test, as are all that follow."""
+    """Per test, like all that follow."""
     statements: float
-    """Mean over tests, as are `connections` and `transactions`."""
+    """Mean over tests, like `connections` and `transactions`."""
     connections: float
     transactions: float
     cpu: float

@@ -35,7 +35,7 @@ class ComparedRun:
         return self.analysis.run
 
     def result(self, name: str) -> StrategyResult | None:
-        """Return the result of a strategy; None if the run does not have it."""
+        """Return the result of a strategy; None if it is not in the run."""
         return next((result for result in self.analysis.strategies if result.facts.name == name), None)
 
 

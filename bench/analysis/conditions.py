@@ -1,5 +1,5 @@
 """
-How the conditions of a sweep change strategies: their costs, their order, what there is to gain, and traps.
+How the conditions of a sweep change the costs of strategies, their order, the possible gains, and traps.
 
 `docs/internals/conditions.md` explains the methods: change both together.
 """
@@ -81,7 +81,7 @@ class OrderReversal:
     dearer: str
     """Under the first condition."""
     ratio: Estimate
-    """The dearer one's cost divided by the cheaper one's, under the first condition: above 1."""
+    """The higher cost divided by the lower one, under the first condition: above 1."""
     reversed: tuple[tuple[str, Estimate], ...]
     """The conditions that reverse the order, and the same ratio there: below 1."""
 
@@ -95,16 +95,16 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True)
 class Gain:
-    """How much faster a start becomes by a choice among options."""
+    """How much faster the best of several options is than a starting point."""
 
     chosen: Option
     """The cheapest option."""
     times: Estimate
-    """How many times as fast as the start; in each round, the option counts that the other rounds would choose."""
+    """How many times as fast as the start; each round counts the option that the other rounds would choose."""
     significant: bool
     """Whether that is significantly different from 1."""
     tied: tuple[Option, ...]
-    """Other options that tie with the chosen one, without the start."""
+    """Other options, except the start, that tie with the chosen one."""
 
     @property
     def is_faster(self) -> bool:
@@ -114,7 +114,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Gains:
-    """What there is to gain for a strategy under the first condition."""
+    """The possible gains for a strategy under the first condition."""
 
     start: str
     """The strategy."""
@@ -137,19 +137,19 @@ class Gains:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that a report shows of a run's conditions."""
+    """Everything that a report shows of a run's conditions."""
 
     names: tuple[str, ...]
     """The first is made of the first values of the sweep, such as `fsync=on, tmpfs=no`."""
     analyses: tuple[Analysis, ...]
-    """One for each condition, as if it were a run of its own."""
+    """One for each condition, analysed as a run of its own."""
     rows: tuple[Row, ...]
     """In the order of the first condition's analysis."""
     traps: tuple[TrapRow, ...]
     reversals: tuple[OrderReversal, ...]
     """Largest differences first."""
     gains: tuple[Gains, ...]
-    """For each ranked strategy, the dearest first."""
+    """For each ranked strategy, most expensive first."""
     only_servers_differ: bool
     """Whether all conditions have the same client."""
 
@@ -312,8 +312,8 @@ def _choose(start: Mapping[int, float], choice: Mapping[Option, Mapping[int, flo
     """
     Return the cheapest option, and how many times as fast as the start it is.
 
-    The cheapest of many options is partly cheap by luck. So in each round, the option counts that the other rounds
-    would choose: their choice is independent of luck in this round.
+    The cheapest of many options is cheap partly by luck, so the gain is cross-validated: each round counts the option
+    that the other rounds would choose, since their choice does not depend on luck in this round.
 
     :param start: seconds by the round's number.
     :param choice: seconds by the round's number for each option; the start is one of them.
@@ -333,6 +333,6 @@ def _choose(start: Mapping[int, float], choice: Mapping[Option, Mapping[int, flo
 
 
 def _means(sums: Floats, counts: npt.NDArray[np.int_], allowed: npt.NDArray[np.bool_]) -> Floats:
-    """Return means where allowed, and minus infinity elsewhere, so that it is never the largest."""
+    """Return the means where allowed, and minus infinity elsewhere, so that those are never the largest."""
     means: Floats = np.divide(sums, counts, out=np.full(sums.shape, -np.inf), where=allowed & (counts > 0))
     return means

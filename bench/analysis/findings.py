@@ -13,7 +13,7 @@ from bench.results.records import Cell, Size
 
 
 class ErrorKind(NamedTuple):
-    """An error of tests, without the phase in which it came."""
+    """An error that tests raised, without the phase in which it occurred."""
 
     type: str
     """The exception's class name, such as `RuntimeError`."""
@@ -33,12 +33,12 @@ class StoppedCell:
 
     @property
     def is_own_fault(self) -> bool:
-        """Whether it says something of the strategy; a server that died does not."""
+        """Whether it counts against the strategy; a server that died does not."""
         return self.status != "server died"
 
 
 def stopped(cell: Cell) -> StoppedCell | None:
-    """Return how a cell stopped; None where it finished."""
+    """Return how a cell stopped; None if it finished."""
     if cell.status == "finished":
         return None
     return StoppedCell(cell.strategy, cell.size, cell.round, cell.status, cell.detail)
@@ -68,7 +68,7 @@ class NotRanked:
     of: int = 0
     """Out of how many."""
     in_warm_up: bool = False
-    """Whether these are tests of the warm-up round; else they are of the timed rounds."""
+    """Whether these are tests of the warm-up round, not of the timed rounds."""
     declared: bool = False
     """Of leaks: whether the strategy declares them."""
     error: ErrorKind | None = None
@@ -76,13 +76,13 @@ class NotRanked:
     cell: StoppedCell | None = None
     """The cell that stopped."""
     probes: tuple[str, ...] = ()
-    """The needed probes that its tests do not pass."""
+    """Needed probes that its tests do not pass."""
     cause: str = ""
-    """What the strategy itself, or the look for its requirements, says about why it cannot run."""
+    """Why it cannot run, as the strategy declares or the check of its requirements found."""
 
 
 class Deviation(StrEnum):
-    """In what a trap did not do what it declares."""
+    """How a trap deviated from its declaration."""
 
     NOT_RUN = "not run"
     STOPPED = "stopped"
@@ -93,25 +93,25 @@ class Deviation(StrEnum):
 
 @dataclass(frozen=True)
 class TrapFinding:
-    """One thing that a trap declares and that did not happen. Fields that the deviation does not need are empty."""
+    """One way in which a trap deviated from its declaration. Fields that the deviation does not need are empty."""
 
     deviation: Deviation
     cell: StoppedCell | None = None
     """The cell that stopped."""
     error: ErrorKind | None = None
-    """The declared error that did not come; `message` is the words that it must contain."""
+    """The declared error that did not occur; `message` is the part of it that was declared."""
     probes: tuple[str, ...] = ()
-    """The probes that should have caught the trap and saw nothing wrong."""
+    """The probes that should have caught the trap but passed."""
     expected: str = ""
     """Which tests should have failed: `all fail`, `first passes` or `alternates`."""
     outcomes: str = ""
     """What the tests did instead, as in `Samples.outcomes`."""
     same_number: bool = False
-    """Whether as many tests failed as should have, but others."""
+    """Whether the right number of tests failed, but the wrong ones."""
 
 
 class NoiseKind(StrEnum):
-    """What makes the clock of a run less than quiet."""
+    """A kind of reason why the noise verdict on a run is not `quiet`."""
 
     NO_INTERVAL = "no interval"
     """Fewer than two timed rounds finished."""
@@ -128,7 +128,7 @@ class NoiseKind(StrEnum):
 
 @dataclass(frozen=True)
 class NoiseFinding:
-    """One thing that makes the clock of a run less than quiet. Fields that the kind does not need are empty."""
+    """One reason why the noise verdict on a run is not `quiet`. Fields that the kind does not need are empty."""
 
     kind: NoiseKind
     rounds: int = 0
@@ -147,7 +147,7 @@ class NoiseFinding:
     """The machine's load average over one minute."""
     cores: int = 0
     cells: int = 0
-    """With much unexplained time."""
+    """Cells with much unexplained time."""
     of: int = 0
     """Out of how many cells."""
     strategy: str = ""
@@ -167,7 +167,7 @@ class ProbeContradiction:
     strategy: str
     probe: str
     outcome: Literal["sees", "hides", "breaks"]
-    """`sees` contradicts that the strategy declares to hide it; any other, that it does not declare it."""
+    """With `sees`, the strategy declares to hide the probe; with any other outcome, it does not."""
 
 
 class RankingOutcome(StrEnum):

@@ -1,5 +1,5 @@
 """
-How far the clock of a run can be trusted: A/A check, drift, load, steal, unexplained time.
+The noise verdict, which says how far to trust a run's timings: A/A check, drift, load, steal, unexplained time.
 
 `docs/internals/statistics.md` gives the reason for each limit: change both together.
 """
@@ -44,7 +44,7 @@ class Noise:
 
     verdict: Literal["quiet", "noisy", "unusable"]
     findings: tuple[NoiseFinding, ...]
-    """What makes it less than quiet; none for `quiet`."""
+    """Why the verdict is not `quiet`; empty if it is."""
     twin_ratio: Estimate | None
     """`none_twin` to `none`, paired within rounds: the A/A check. Differences inside its interval are noise."""
 

@@ -125,7 +125,7 @@ _COLUMNS = [field.name for field in fields(CellFigures)]
 
 @dataclass
 class _Gathered:
-    """The cells of one condition, as they are read."""
+    """Collects the cells of one condition as they are read."""
 
     traps: dict[str, TrapResult]
     outcomes: Mapping[str, Fidelity]

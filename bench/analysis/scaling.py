@@ -114,7 +114,7 @@ class MissingLine:
 
 @dataclass(frozen=True)
 class Scaling:
-    """All that a report shows of a sweep. A run without a sweep has only break-evens and totals."""
+    """Everything that a report shows of a sweep. A run without a sweep has only break-evens and totals."""
 
     lines: tuple[FittedLine, ...]
     """Cheapest test first, then strategies that do not compete."""
@@ -258,8 +258,8 @@ def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
     """
     Return intercept and slope of each round's Theil-Sen line (Sen 1968), each of shape (rounds,).
 
-    The intercept is the median of what the slope leaves of each cell, so it depends mostly on the cells with few tests,
-    which determine it best.
+    The intercept is the median of `seconds - slope * value`, so it depends mostly on the cells with few tests, which
+    determine it best.
 
     :param values: two or more, all different, of shape (values,).
     :param seconds: of shape (rounds, values).

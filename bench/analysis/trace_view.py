@@ -1,5 +1,5 @@
 """
-What a trace shows, as data: event loops, connections, what happened in each test, and where a second loop interfered.
+What a trace shows, as data: loops, connections, the events of each test, and where a second loop interfered.
 
 `bench/analysis/loops.py` makes it from a trace, `bench/report/trace_text.py` puts it into words. Loops are numbered as
 in `bench/results/traces.py`. A column is a test, or what fixtures of a wider scope do before or after all tests.
@@ -16,12 +16,12 @@ BEFORE = 0
 
 class LineKind(StrEnum):
     """
-    What a line tells.
+    What a line reports.
 
     - `ACTOR`: which test or fixture causes the lines below.
     - `OPENS`, `CLOSES`: a connection is opened or closed.
     - `TAKES`: a connection is taken from the pool, for the first time in this loop and column.
-    - `USES`: the same of a connection that was not taken from the pool.
+    - `USES`: a connection that was not taken from the pool is used, for the first time in this loop and column.
     - `STATEMENT`: one statement, or several in a row.
     - `LEFT_OUT`: statements that are only counted, because there are too many to show.
     - `ERROR`: a phase of the test failed.
@@ -39,7 +39,7 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who causes events: the test, unless a fixture is named."""
+    """What causes events: the test, unless a fixture is named."""
 
     fixture: str = ""
     teardown: bool = False

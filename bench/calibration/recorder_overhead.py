@@ -1,8 +1,8 @@
 """
 Measures the recorder's overhead: what it adds to the cells that it measures.
 
-Each round runs the same cell with and without the recorder. Compared are the instructions that the process executes,
-which do not depend on the machine's speed; without valgrind to count them, processor time.
+Each round runs the same cell with and without the recorder. Their instructions are compared, which do not depend on the
+machine's speed; without valgrind to count them, their processor time is compared.
 See docs/internals/calibration.md.
 """
 

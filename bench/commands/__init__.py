@@ -1,1 +1,1 @@
-"""The command line: one file for each thing a person types. Each is thin; the work is done in the other rooms."""
+"""The command line: one thin file per command; the other rooms do the work."""

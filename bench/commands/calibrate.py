@@ -10,7 +10,9 @@ from bench.commands.run import MOST_ROUNDS
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=6, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(2, MOST_ROUNDS), default=6, show_default=True, help="Number of measured rounds."
+)
 @server_options
 @click.pass_context
 def calibrate(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click has checked them

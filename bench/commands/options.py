@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 class PatternType(click.ParamType[_T]):
     """
-    A type of value with a fixed form.
+    A click type whose values have a fixed form.
 
     :param name: of the type.
     :param pattern: a regular expression that the whole text must match.
@@ -146,7 +146,7 @@ def strategies_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="A,B",
             default=CORE,
             show_default=True,
-            help=f"Names, dotted names, paths, or sets: {CORE} (the usual ones), {ALL} (all in strategies/), "
+            help=f"Names, dotted names, paths, or sets: {CORE} (the default set), {ALL} (all in strategies/), "
             f"{PEERS} (all in strategies/peers/).",
         ),
     ):

@@ -11,7 +11,9 @@ from bench.workload import LARGEST
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(2, MOST_ROUNDS), default=3, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(2, MOST_ROUNDS), default=3, show_default=True, help="Number of measured rounds."
+)
 @click.option("--tests", type=click.IntRange(1, LARGEST.tests), default=100, show_default=True, help="Tests per cell.")
 @server_options
 @click.pass_context

@@ -55,9 +55,9 @@ UNUSABLE = 3
     default=900,
     show_default=True,
     metavar="SECONDS",
-    help="Kill a process that takes longer, and record a timeout.",
+    help="Kill a cell's process after this many seconds, and record a timeout.",
 )
-@click.option("--check/--no-check", default=True, show_default=True, help="Run the probes.")
+@click.option("--check/--no-check", default=True, show_default=True, help="Whether to run the probes before measuring.")
 @click.option(
     "--need",
     metavar="PROBE,PROBE",

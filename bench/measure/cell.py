@@ -1,8 +1,8 @@
 """
 Runs one cell: one strategy x one workload, in a pytest process and a database of its own.
 
-What is not to be measured (making the database, a checkpoint, dropping it) happens before and after the process.
-However the cell ends, process and database are gone afterwards.
+Creating the database, a checkpoint and dropping the database happen outside the process, so they are not timed.
+However the cell ends, process and database are removed.
 """
 
 import shutil
@@ -33,7 +33,7 @@ _RECORD = TypeAdapter(Record)
 
 @dataclass(frozen=True)
 class CellOrder:
-    """Which cell to run, and where it stands in the run."""
+    """A cell to run, and its place in the run."""
 
     strategy: LoadedStrategy
     size: Size
@@ -57,12 +57,12 @@ def run_cell(
     """
     Run one cell and return what it measured.
 
-    :param database: name of the database to make for it, `looptrap_*`.
+    :param database: name of the database to create for it, `looptrap_*`.
     :param timeout: seconds after which the process is killed.
     :param folder: an empty one for files that pass between the processes; `clear_away` removes it.
     :param recorded: whether to load the recorder; without it there are no samples, only figures of the process.
-    :param under: the words of a command that runs the process and watches it from outside, such as valgrind.
-    :raises UserError: the strategy breaks the contract, so that the run means nothing.
+    :param under: a command with its arguments that runs the process and watches it from outside, such as valgrind.
+    :raises UserError: the strategy breaks the contract, so its measurements would be invalid.
     :raises ServerDiedError: the server was dead before the cell began.
     """
     started, load = datetime.now(UTC).isoformat(timespec="seconds"), round(psutil.getloadavg()[0], 2)
@@ -157,7 +157,7 @@ def _workload(size: Size) -> tuple[str, ...]:
 
 
 def _steal(before: Any, after: Any) -> float | None:  # noqa: ANN401 - psutil's type depends on the system
-    """Return the share of processor time that the hypervisor gave to others; None where it does not tell."""
+    """Return the share of processor time that the hypervisor gave to others; None if that is not known."""
     if not hasattr(after, "steal"):
         return None
     share: float = (after.steal - before.steal) / (sum(after) - sum(before))

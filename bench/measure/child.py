@@ -2,7 +2,7 @@
 Runs one pytest process from its start to its end: for cells, probes and traces alike.
 
 How the process starts is a parameter, a `Start`: `Spawn` starts a new interpreter, `fork` copies a process that has
-imported the libraries. However it ends, the process and everything that it started are gone afterwards.
+imported the libraries. However it ends, the process and everything that it started are killed.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class Child(Protocol):
         """Its number."""
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """Wait for its end, at most so many seconds; return its exit code, or None while it runs."""
+        """Wait for its end for at most that many seconds; return its exit code, or None if it still runs."""
 
     def kill(self) -> None:
         """Kill it, but not what it started; do nothing if it has ended."""
@@ -76,25 +76,25 @@ Start = Callable[[PytestCall], Child]
 
 
 class Watch(Protocol):
-    """Decides when a process is to be killed."""
+    """Decides when to kill a process."""
 
     @property
     def pause(self) -> float:
         """Seconds between two calls of `exceeded`."""
 
     def exceeded(self, elapsed: float) -> str:
-        """Say that the process is to be killed, such as `killed after 30 s`; empty while it may go on."""
+        """Return why the process is killed now, such as `killed after 30 s`; empty if it may continue."""
 
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """A `Watch` that kills a process after so many seconds."""
+    """A `Watch` that kills a process after that many seconds."""
 
     seconds: float
     pause: float
 
     def exceeded(self, elapsed: float) -> str:
-        """Say so if the time is over."""
+        """Return the reason if the time is over."""
         return f"killed after {self.seconds:g} s" if elapsed >= self.seconds else ""
 
 
@@ -108,7 +108,7 @@ class Ended:
     wall: float
     """Seconds from its start to its end."""
     instant: float
-    """When it ended, as `time.perf_counter` says."""
+    """When it ended, as a value of `time.perf_counter`."""
     output: str
     cpu: float | None
     """Seconds of processor time of the process and of what it started; None if unknown."""
@@ -154,7 +154,7 @@ def run_child(
 
 
 def end_orphan(identity_file: Path) -> None:
-    """Kill the process that `run_child` wrote down, and its group, if its harness was killed and it still runs."""
+    """Kill the process that `run_child` recorded, and its group, if its harness was killed and it still runs."""
     with contextlib.suppress(OSError, ValueError):
         if (process := known(json.loads(identity_file.read_text()))) is not None:
             _kill_group(process.pid)
@@ -173,7 +173,7 @@ class Spawn:
     """
     A `Start`: a new interpreter that imports everything itself.
 
-    :param under: the words of a command that runs the interpreter and watches it from outside, such as valgrind.
+    :param under: a command with its arguments that runs the interpreter and watches it from outside, such as valgrind.
     """
 
     interpreter: str = sys.executable

@@ -1,4 +1,4 @@
-"""Does something under each strategy, several strategies at a time. For what is not timed."""
+"""Runs untimed work for each strategy, several strategies at a time."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -177,7 +177,7 @@ class _Prober:
         results = {_probe(one): _result(one.probe, events) for one in events}
         last = events[-1] if events else PhaseEvent(probes[0], "", "start", "sees", "")
         if last.phase != "teardown":
-            # The process ended in the middle of a test, which no probe does on purpose.
+            # The process ended during a test, which no probe does on purpose.
             results[_probe(last)] = _broken(last, ended)
             self._lost += 1
         elif last.turn != SECOND and results[_probe(last)].outcome == "sees":
@@ -259,7 +259,7 @@ def _result(probe: str, events: Sequence[PhaseEvent]) -> ProbeResult:
 
 
 def _broken(last: PhaseEvent, ended: Ended) -> ProbeResult:
-    """Return the outcome of a probe in whose middle the process ended."""
+    """Return the outcome of a probe during which the process ended."""
     phase = _NEXT.get(last.phase, last.phase)
     return ProbeResult(last.probe, "breaks", f"in the {phase} of the {last.turn or 'first'} test: {ended.reason}")
 

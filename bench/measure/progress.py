@@ -1,4 +1,4 @@
-"""Shows how far a command is: on a terminal a bar with N of M and the time left, elsewhere a line for each item."""
+"""Shows a command's progress: on a terminal, a bar with N of M and the time left; elsewhere, a line for each item."""
 
 import time
 from types import TracebackType
@@ -12,7 +12,7 @@ class ProgressDisplay:
     """
     The display of one command's progress.
 
-    :param text: what stands beside the bar until `update` changes it.
+    :param text: the text beside the bar until `update` changes it.
     :param total: how many items there are at most.
     """
 
@@ -48,7 +48,7 @@ class ProgressDisplay:
         Show what is being done now.
 
         :param done: how many items are done.
-        :param left: how long the rest takes, if the caller knows better than the pace so far.
+        :param left: how long the rest takes, if the caller can estimate it better than from the pace so far.
         """
         self._done = done
         left = self._left() if left is None else left
@@ -72,6 +72,6 @@ class ProgressDisplay:
 
 
 def duration(seconds: float) -> str:
-    """Return such as `2 min 03 s`."""
+    """Return seconds as text, such as `2 min 03 s`."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

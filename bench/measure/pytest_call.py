@@ -1,4 +1,4 @@
-"""What pytest is told whenever it runs tests under a strategy: its options and its environment."""
+"""The options and the environment with which pytest runs tests under a strategy."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from bench.worker.protocol import ADMIN_DSN, DATABASE_URL, LOOP
 # Plugins that are merely installed would reorder, distribute, cache or time tests, and make the start slower. A
 # strategy that needs one names it in its `pytest_plugins`.
 _NO_AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-# The user's options of pytest are not ours, and without bytecode every process would compile the harness anew.
+# The user's pytest options must not apply, and without bytecode every process would compile the harness again.
 _NOT_PASSED_ON = ("PYTEST_", "PYTHONDONTWRITEBYTECODE")
 # The cache writes files, and the watch for unraisable errors collects garbage five times at the end.
 _WITHOUT = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")

@@ -1,4 +1,4 @@
-"""Shows how far the rounds of a run are, and which cell runs now."""
+"""Shows the progress of a run's rounds, and the running cell."""
 
 from rich.console import Console
 

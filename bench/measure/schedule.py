@@ -1,5 +1,5 @@
 """
-Runs the rounds: each cell once per round, in a random order, until `bench/measure/stopping.py` says that it is enough.
+Runs the rounds: each cell once per round, in a random order, until the stopping rule or a limit ends the run.
 
 A round is a randomised complete block, so a temporary disturbance of the machine affects all strategies alike. The
 warm-up round comes first. It has the traps, which are not timed, and the floor, and fills the caches that cells share.
@@ -25,7 +25,7 @@ from bench.strategy.loaded import LoadedStrategy
 from bench.workload import SHAPES
 
 FEWEST_ROUNDS_AT_ALL = 3
-"""The least number, however small the time limit, because intervals from fewer rounds are too wide."""
+"""The fewest timed rounds of any run, however small its time limit: intervals from fewer are too wide."""
 
 SLACK = 1.15
 """The next round may take this many times as long as the last one."""
@@ -160,7 +160,7 @@ class _Run:
         self._begun = max((number for _, number in done), default=WARM_UP)  # the last round that has a cell
         self._walls: dict[_Kind, float] = {}  # seconds that each one's last cell took
         self._walls_so_far = sum(brief.wall for brief in done.values())
-        # After a resume, the time that the earlier process took is not known; the time of its cells comes close.
+        # After a resume, the time that the earlier process took is unknown; the sum of its cells comes close.
         self._started = time.monotonic() - self._walls_so_far
         self._costs: Costs = {}
         self._resting: dict[str, Decision] = {}  # by strategy
@@ -205,7 +205,7 @@ class _Run:
         return cell
 
     def _enough(self, number: int) -> Decision | None:
-        """Return why no further round is needed; None when one is."""
+        """Return why the run ends after this round; None if it continues."""
         limits = self._plan.limits
         if number >= limits.most:
             return Decision(DecisionKind.ROUNDS_DONE if limits.fixed else DecisionKind.MOST_ROUNDS, number)
@@ -217,7 +217,7 @@ class _Run:
         for name in resting(self._costs, walls) - self._resting.keys():
             self._resting[name] = Decision(DecisionKind.STRATEGY_RESTS, number, strategy=name)
         if number < self._begun:
-            return None  # the next round exists, so it was not enough then
+            return None  # a resumed run: the next round has begun, so the run did not end after this one
         going_on = self._costs.keys() - self._resting.keys()
         next_round = self._seconds([kind for kind in self._walls if kind[0] in going_on])
         if number >= FEWEST_ROUNDS_AT_ALL and self._elapsed() + SLACK * next_round > limits.seconds:

@@ -1,9 +1,10 @@
 """
 The stopping rule of a run: pure functions on the costs so far.
 
-A rule that tests after every round and stops at the first significant difference finds too many. So here two strategies
-differ only at 99.9 % confidence, although the analysis uses 95 %. `tests/measure/test_stopping.py` simulates the error
-rates that remain, and docs/internals/statistics.md shows them. If you change a threshold, update both.
+A rule that tests after every round and stops at the first significant difference finds too many. So this rule treats
+two strategies as different only at 99.9 % confidence, although the analysis uses 95 %. `tests/measure/test_stopping.py`
+simulates the error rates that remain, and docs/internals/statistics.md shows them. If you change a threshold, update
+both.
 """
 
 import functools

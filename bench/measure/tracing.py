@@ -34,7 +34,7 @@ AT_A_TIME = 3
 POLL = 0.02
 
 CLIENT = Client()
-"""What the traced tests are to the server: what is looked at is asyncpg's wire and pytest-asyncio's loops."""
+"""The client of traced tests: the tracer understands only asyncpg's connections and pytest-asyncio's loops."""
 
 _EVENT = TypeAdapter(Event)
 

@@ -155,7 +155,7 @@ def pytest_runtest_makereport(
 
 
 class _RefusalWriter:
-    """Writes down why the process ends early: the strategy breaks the contract."""
+    """Records why the process ends early: the strategy breaks the contract."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

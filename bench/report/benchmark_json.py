@@ -104,7 +104,7 @@ def _stats(values: Sequence[float]) -> dict[str, object]:
     stats: Any = Stats()  # type: ignore[no-untyped-call]
     for value in values:
         stats.update(value)
-    # A value is a median over tests, no sum that could be divided by a number of iterations.
+    # A value is a median over tests, not a sum to be divided by a number of iterations.
     return {**stats.as_dict(), "data": stats.data, "iterations": 1}
 
 
@@ -146,7 +146,7 @@ def _machine_info(machine: Machine) -> dict[str, object]:
 
 
 def _commit_info(commit: str) -> dict[str, object]:
-    """Put the harness's commit as pytest-benchmark would; the words for what is not known are its own."""
+    """Describe the harness's commit as pytest-benchmark does, with its words for unknown values."""
     return {
         "id": commit.removesuffix("+") or "unversioned",
         "time": None,

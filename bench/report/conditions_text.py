@@ -21,9 +21,9 @@ CONDITIONS = "The conditions"
 WORDS = {
     COSTS: "Ratio to the same strategy's cost under the default, paired within rounds: below 1 is cheaper. ~: tied "
     "with the default. -: no figure; the reason is below.",
-    GAINS: "How many times as fast a test becomes, with the 95 % interval. In each round, the choice counts that the "
-    "other rounds would make, so that luck is no gain. No more: not significantly more than the better one of the two "
-    "alone. docs/internals/conditions.md explains the method.",
+    GAINS: "How many times as fast a test becomes, with the 95 % interval. Gains are cross-validated: in each round, "
+    "the option is the one that the other rounds would choose, so luck does not count as a gain. No more: not "
+    "significantly more than the better one of the two alone. docs/internals/conditions.md explains the method.",
     TRAPS: "Whether each trap fails as it declares. Even if a trap works under one condition, it may fail with other "
     "versions or runners.",
 }
@@ -59,7 +59,7 @@ def tables(conditions: Conditions) -> dict[str, list[tuple[str, ...]]]:
 
 
 def sentences(conditions: Conditions) -> list[str]:
-    """Return what there is to gain, which strategies change order, which traps change, and what is in doubt."""
+    """Return the possible gains, what changes between conditions, and which timings are doubtful."""
     said = (
         f"{headline(conditions)}.",
         *_range_of_gains(conditions),
@@ -98,7 +98,7 @@ def without_figure(conditions: Conditions) -> list[Explanation]:
 
 
 def explanation_sentences(conditions: Conditions, found: Sequence[Explanation]) -> list[str]:
-    """Return explanations as sentences: those that differ only in the condition as one, and at most `MOST_REASONS`."""
+    """Return at most `MOST_REASONS` sentences; explanations that differ only in the condition share one."""
     places: dict[tuple[str, str], list[int]] = {}
     for name, place, why in found:
         places.setdefault((name, why), []).append(place)
@@ -111,7 +111,7 @@ def explanation_sentences(conditions: Conditions, found: Sequence[Explanation]) 
 
 
 def headline(conditions: Conditions) -> str:
-    """Return what there is to gain for the dearest strategy, without a full stop."""
+    """Return the possible gains for the most expensive strategy, without a full stop."""
     if not conditions.gains:
         return "No strategy is ranked under the default, so gains are not known"
     if doubt := caution(conditions.analyses[0]):

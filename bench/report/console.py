@@ -97,5 +97,5 @@ def _print_traps(rows: Sequence[Sequence[str]], console: Console) -> None:
         console.print(Text(TRAPS, style="bold"))
     for name, declared, happened, errors in rows:
         console.print(Padding(Text(f"{name}: {happened}"), (0, 0, 0, 2), expand=False))
-        for line in (f"declared: {declared}", f"seen: {errors}"):
+        for line in (f"declared: {declared}", f"errors: {errors}"):
             console.print(Padding(Text(line, style="dim"), (0, 0, 0, 6), expand=False))

@@ -1,8 +1,8 @@
 """
-The generated parts of README and docs: what they say of strategies, probes and committed runs cannot go stale.
+The generated parts of README and docs, so that they always agree with strategies, probes and committed runs.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. `nox -s docs` rewrites all parts, and a test fails
-if that would change anything. Edit by hand only what is outside of them.
+A part is the text between `<!-- generated: NAME -->` and `<!-- end -->`. `nox -s docs` rewrites all parts, and a
+test fails if that would change anything. Edit only the text outside of them by hand.
 """
 
 import functools
@@ -301,7 +301,7 @@ def _frontier() -> Iterator[str]:
 
 
 def _swept(folder: Path) -> Iterator[str]:
-    """Yield what a run over several conditions says of the strategies."""
+    """Yield the costs and findings of a run over several conditions."""
     run = read_run(folder)
     swept = analyse_conditions(run, read_cells(folder))
     if swept is None:

@@ -1,4 +1,4 @@
-"""What fast server settings give up, and when that matters for a test database; it holds for all supported Postgres."""
+"""What fast server settings give up, and when that matters for a test database. It holds for all supported versions."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The English of what analyses conclude; each finding is worded only here."""
+"""The English for what analyses conclude: each finding is worded only here."""
 
 import textwrap
 from collections import Counter
@@ -36,11 +36,11 @@ _SHOULD_FAIL = {
 }
 _REASONS = {
     Reason.CANNOT_RUN: "cannot run here: {0.cause}",
-    Reason.FLOOR: "the floor: no isolation, rows leak",
+    Reason.FLOOR: "it is the floor, which isolates nothing",
     Reason.FAILURES: "{0.tests} of {0.of} tests{where} failed{example}",
     Reason.LEAKS: "{0.tests} of {0.of} tests{where} found rows of an earlier test, {declared}",
     Reason.MISSING_TESTS: "{0.tests} of {0.of} tests{where} did not run",
-    Reason.NOT_PROBED: "it was not probed, so whether its tests see what is needed is not known",
+    Reason.NOT_PROBED: "it was not probed, so it is not known whether its tests see what is needed",
     Reason.NO_ROUND: "no timed round finished",
 }
 _TWIN_RATIO = f"{TWIN} / {FLOOR} = {{0.twin.value:.3f}} ({{0.twin.low:.3f}} to {{0.twin.high:.3f}})"
@@ -89,7 +89,7 @@ def unfinished_text(cell: StoppedCell, run: Run) -> str:
 
 
 def trap_text(trap: TrapResult) -> str:
-    """Return whether a trap failed as it declares, and in how many tests, or which probes caught it."""
+    """Return whether a trap failed as it declares, and how many tests failed or which probes caught it."""
     failed = f"{sum(count for _, count in trap.failures)} of {trap.tests} tests"
     if trap.is_finding:
         seen = f" ({failed} failed)" if trap.tests else ""
@@ -105,7 +105,7 @@ def trap_text(trap: TrapResult) -> str:
 
 
 def deviation_text(trap: TrapResult) -> str:
-    """Return what a trap declares that did not happen, without a full stop; empty where it failed as declared."""
+    """Return how a trap deviated from its declaration, without a full stop; empty if it failed as declared."""
     found = "; ".join(map(_deviation_text, trap.deviations))
     if {one.deviation for one in trap.deviations} <= {Deviation.NOT_RUN, Deviation.STOPPED}:
         return found
@@ -118,7 +118,7 @@ def noise_text(noise: Noise) -> str:
 
 
 def noise_texts(noise: Noise) -> list[str]:
-    """Return what makes a run less than quiet, a sentence each; for a quiet run, one that gives the A/A ratio."""
+    """Return a sentence for each reason why a run is not quiet; for a quiet run, one with the A/A ratio."""
     if noise.findings:
         return [printable(_NOISE[found.kind].format(found)) for found in noise.findings]
     quiet = NoiseFinding(NoiseKind.WIDE_TWIN, twin=noise.twin_ratio)
@@ -136,9 +136,9 @@ def contradiction_text(found: ProbeContradiction) -> str:
 
 def frequent_errors(facts: StrategyFacts, failures: Sequence[tuple[ErrorKind, int]]) -> list[tuple[str, int]]:
     """
-    Return the errors of a strategy and in how many tests each came, the most frequent first.
+    Return the errors of a strategy and how many tests had each, the most frequent first.
 
-    Of a declared error only the declared words are kept, so messages that differ in the rest count as one.
+    Only the declared words of a declared error are shown, so messages that differ elsewhere count as one.
     """
     counts: Counter[str] = Counter()
     for error, count in failures:
@@ -174,7 +174,7 @@ def _deviation_text(found: TrapFinding) -> str:
         case Deviation.STOPPED if found.cell:
             return f"it {trouble_text(found.cell)}"
         case Deviation.ERROR_ABSENT if found.error:
-            return f"expected {found.error.type} with the words '{found.error.message}', which did not come"
+            return f"expected {found.error.type} with the words '{found.error.message}', which did not occur"
         case Deviation.OTHER_TESTS_FAILED:
             tests = len(found.outcomes)
             passed = sum(outcome not in (FAILED, ERROR) for outcome in found.outcomes)

@@ -1,5 +1,5 @@
 """
-How figures read in every report: significant digits, milliseconds, durations, lists of names, the headline.
+Formats figures for every report: significant digits, milliseconds, durations, lists of names, the headline.
 
 Charts, console, Markdown and page share this module, so that they show the same figure in the same way.
 """
@@ -23,7 +23,7 @@ def headline(analysis: Analysis) -> str:
 
 
 def where_needed(analysis: Analysis, clause: str) -> str:
-    """Return what holds for the ranked strategies, after the probes that they had to pass."""
+    """Return a clause about the ranked strategies, preceded by the probes that they had to pass."""
     return f"Where tests must see {listed(analysis.need)}: {clause}" if analysis.need else clause
 
 
@@ -37,7 +37,7 @@ def _cheapest(analysis: Analysis) -> str:
         case RankingOutcome.ONE_RANKED:
             return f"{name} costs {cost}"
         case RankingOutcome.NO_INTERVAL:
-            return f"{name} measured {cost}, but one round cannot tell strategies apart"
+            return f"{name} measured {cost}, but one round cannot rank strategies"
         case RankingOutcome.TOO_NOISY:
             return f"Too noisy to compare strategies: {name} measured {cost}, which may be wrong"
         case RankingOutcome.ALL_TIED:
@@ -73,7 +73,7 @@ def listed(names: Sequence[str]) -> str:
 def caution(analysis: Analysis) -> str:
     """Return why the strategies of a run cannot be compared; empty where they can, or where there is only one."""
     cautions = {
-        RankingOutcome.NO_INTERVAL: "One round cannot tell strategies apart",
+        RankingOutcome.NO_INTERVAL: "One round cannot rank strategies",
         RankingOutcome.TOO_NOISY: "Too noisy to compare strategies",
     }
     return cautions.get(analysis.outcome, "")
@@ -85,7 +85,7 @@ def rounded(value: float, digits: int = 3) -> float:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits, and never an exponent."""
+    """Return a number with that many significant digits, and never an exponent."""
     value = rounded(value, digits)
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}" if value else "0"
 
@@ -105,7 +105,7 @@ def duration(seconds: float) -> str:
 
 
 def tests_and_rounds(analysis: Analysis) -> str:
-    """Say how much was measured: `100 tests x 7 rounds`, `x 3 to 8 rounds` where strategies differ, `x 3 of 7`."""
+    """Return how much was measured: `100 tests x 7 rounds`, `x 3 to 8 rounds` where strategies differ, `x 3 of 7`."""
     done = sorted({result.rounds for result in analysis.strategies}) or [0]
     limits = analysis.run.limits
     rounds = f"{done[0]} to {done[-1]}" if len(done) > 1 else f"{done[0]}"

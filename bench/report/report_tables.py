@@ -26,7 +26,7 @@ NOTHING = "-"
 TIES = "Strategies that share a letter are tied: they are not significantly different."
 FIDELITY = "What tests see of a real Postgres"
 PHASES = "Where the time goes"
-WITNESSES = "Beside the clock, per test"
+WITNESSES = "Other measurements per test"
 WORDS = {
     FIDELITY: "How many behaviours of a real Postgres tests see, by family. Not every application needs all: "
     "docs/probes.md says which need which. To see why a probe fails: `nox -s check -- --why STRATEGY PROBE`.",
@@ -37,7 +37,7 @@ WORDS = {
     "of the test process, without Postgres; peak memory of the test process.",
 }
 PROBES = "Probe by probe"
-TRAPS = "Traps: people write them, and they fail"
+TRAPS = "Traps: strategies known to fail"
 
 
 def table(analysis: Analysis) -> list[tuple[str, ...]]:
@@ -185,7 +185,7 @@ def errors_of(result: StrategyResult | TrapResult) -> str:
 
 
 def alarms(analysis: Analysis) -> list[str]:
-    """Return what must not be missed: traps and probes that were not as declared, and cells that did not finish."""
+    """Return what needs attention: traps and probes that deviate from declarations, and cells that did not finish."""
     findings = [f"FINDING: {trap.facts.name} {trap_text(trap)}" for trap in analysis.traps if trap.is_finding]
     if analysis.run.client.is_declared_for:
         found = contradictions(analysis.run.strategies, analysis.outcomes)
@@ -215,12 +215,12 @@ def caveats(analysis: Analysis) -> Iterator[str]:
     marked = max(analysis.strategies, key=lambda result: (result.rounds > 0, result.residual), default=None)
     if marked and marked.rounds:
         share = significant(marked.residual * 100, 2)
-        yield f"At most {share} % of a cell's time is unexplained ({marked.facts.name})."
+        yield f"At most {share} % of a cell's time is unexplained (strategy {marked.facts.name})."
     if not analysis.outcomes:
         yield "Not probed: run nox -s check to see what the strategies hide."
 
 
 def _around(machine: Machine) -> str:
-    """Return what else decides how fast the machine is, if it is known."""
+    """Return what else affects the machine's speed, if it is known."""
     virtual = f" in {machine.virtualisation}" if machine.virtualisation not in {"", "none"} else ""
     return virtual + (f", governor {machine.governor}" if machine.governor else "")

@@ -16,7 +16,7 @@ NOTHING = "-"
 INTERVAL = "95 % interval"
 
 _SLOPES: dict[Factor, tuple[str, float]] = {"tables": ("µs per table", 1e6), "rows": ("µs per 1,000 rows", 1e9)}
-"""The unit of a slope, and how many of it are a second per table, or per row."""
+"""The unit of a slope, and the factor that converts from seconds per table, or per row."""
 
 
 def tables(scaling: Scaling) -> dict[str, list[tuple[str, ...]]]:

@@ -11,8 +11,8 @@ def emulation(server: str, machine: str) -> str:
     if not server or _common(server) == _common(machine):
         return ""
     return (
-        f"The server was built for {server} but runs on {machine}: emulation slows some operations more than others, "
-        "which can reverse rankings. Use an image for the machine's own architecture."
+        f"The server was built for {server} and runs emulated on {machine}. Emulation slows some operations more than "
+        "others, which can reverse rankings. Use an image for the machine's own architecture."
     )
 
 

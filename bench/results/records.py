@@ -167,7 +167,7 @@ class Fidelity:
 
     strategy: str
     source_sha256: str
-    """Of the strategy's file as it was probed."""
+    """Hash of the strategy's file when it was probed."""
     server: str
     """Such as `embedded, Postgres 18.4`."""
     sights: tuple[ProbeResult, ...]
@@ -178,7 +178,7 @@ class StrategyDocs:
     """What a strategy's docstring says after its first line: parts in Markdown, one line each; a part may be empty."""
 
     how: str = ""
-    """How it works, and what to know."""
+    """How it works, and its caveats."""
     when_to_use: str = ""
     """Begins with `Use it when` or `Do not use it`."""
     prior_art: str = ""
@@ -195,7 +195,7 @@ class StrategyFacts:
     fixture_loop_scope: str
     hides: tuple[str, ...]
     is_trap: bool = False
-    """Whether it is a trap: a strategy that is known to fail."""
+    """Whether it is a trap, a strategy that is known to fail."""
     expected_errors: tuple[tuple[str, str], ...] = ()
     """Of a trap: the errors that must occur, as exception and part of the message; empty if it fails silently."""
     expected_failures: str = ""
@@ -291,7 +291,7 @@ class SweptAxis:
     name: str
     """Such as `tests`, `tmpfs` or `setting:fsync`."""
     values: tuple[str, ...]
-    """As they were typed; the first is the one that the others are compared with."""
+    """As they were typed; the others are compared with the first."""
 
     @property
     def label(self) -> str:

@@ -12,8 +12,8 @@ from bench.results.record_store import RecordStore
 TRACES_FILE = "traces.jsonl"
 
 NO_LOOP = 0
-"""Stands where no event loop runs. Loops of pytest-asyncio are numbered 1, 2, 3 ...; loops that code starts itself, as
-`asyncio.run` does, are numbered -1, -2, -3 ..."""
+"""The number that means that no loop runs. Loops of pytest-asyncio are numbered 1, 2, 3 ...; loops that code starts
+itself, as `asyncio.run` does, are numbered -1, -2, -3 ..."""
 
 TRANSACTION_CONTROL = frozenset({"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END", "ABORT"})
 """The first words of the statements that control transactions. Traces keep these statements whole."""
@@ -70,7 +70,7 @@ class Trace:
 
     strategy: str
     source_sha256: str
-    """Of the strategy's file when it was traced."""
+    """Hash of the strategy's file when it was traced."""
     server: str
     """Such as `embedded, Postgres 18.4`."""
     tests: tuple[str, ...]

@@ -1,5 +1,5 @@
 """
-Opens a Postgres server: of a DSN, in a container, or from embedded binaries.
+Opens a Postgres server: given by a DSN, in a container, or from embedded binaries.
 
 Each kind has a module of its own. This one chooses the kind, and cleans up.
 """
@@ -27,7 +27,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 @contextlib.contextmanager
 def open_server(source: ServerSource) -> Iterator[Server]:
     """
-    Give a running server, and remove it and our databases at the end.
+    Open a server, and remove it and our databases at the end.
 
     :raises UserError: the server is not available.
     """
@@ -42,7 +42,7 @@ def open_server(source: ServerSource) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def untimed(server: Server) -> Iterator[Server]:
-    """Give a fast server for work that is not timed: a second embedded one in memory, or the same without fsync."""
+    """Provide a fast server for untimed work: a second embedded one in memory, or the same one without fsync."""
     if server.facts.kind == "embedded":
         with embedded.start(server.source, server.facts.why, in_memory=True) as another:
             yield another

@@ -25,7 +25,7 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 @contextlib.contextmanager
 def connect(dsn: str, source: ServerSource, why: str) -> Iterator[Server]:
     """
-    Give the server of a DSN.
+    Open the server of a DSN.
 
     :raises UserError: the DSN is invalid or names another host; the server does not answer or denies access; or the
         source has options that would change the server.
@@ -61,10 +61,12 @@ def _refuse_changes(source: ServerSource) -> None:
             f"{typed} and SELECT pg_reload_conf() there, and restart it if necessary, {instead}"
         )
     if source.tmpfs:
-        raise UserError(f"--tmpfs: looptrap never changes the server of a DSN. Give one with data in memory, {instead}")
+        raise UserError(
+            f"--tmpfs: looptrap never changes the server of a DSN. Give the DSN of one in memory, {instead}"
+        )
     if source.pg is not None:
         raise UserError(
-            f"--pg {source.pg}: looptrap never changes the server of a DSN. Give one of that version, {instead}"
+            f"--pg {source.pg}: looptrap never changes the server of a DSN. Give the DSN of such a server, {instead}"
         )
     if source.transport is not None:
         raise UserError(

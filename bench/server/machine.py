@@ -54,8 +54,8 @@ def _virtualisation(root: Path = Path("/")) -> str:
     """
     Return the innermost hypervisor or container, with the names of systemd-detect-virt.
 
-    Images of containers seldom have that command, so files that container engines create are looked for next. If there
-    is no sign at all, the answer is unknown: not every architecture and container can be recognised.
+    Container images seldom have that command, so the next step looks for files that container engines create. Without
+    any sign, the answer is unknown: not every architecture and container can be recognised.
     """
     if name := _detect_virt():
         return name

@@ -1,4 +1,4 @@
-"""Distinguishes a process from a later one with the same number, so that only our own are ever killed."""
+"""Distinguishes a process from a later one with the same pid, so that only our own processes are killed."""
 
 import contextlib
 

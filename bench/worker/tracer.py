@@ -26,7 +26,7 @@ LONGEST_STATEMENT = 40
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _DATABASE = re.compile(r"\w+ DATABASE", re.IGNORECASE)
-"""The name of a database is left out: each process has another."""
+"""Names of databases are left out, because each process has a database of its own."""
 _OBJECTS = "TABLE|SCHEMA|SEQUENCE|INDEX|FUNCTION|TRIGGER|TYPE|DOMAIN|EXTENSION"
 _NAMED = re.compile(
     rf"(?P<what>CREATE|DROP|ALTER|TRUNCATE)(?: UNIQUE| OR REPLACE)?(?P<object> (?:{_OBJECTS}))?"

@@ -196,8 +196,8 @@ def test_strategy_of_a_user(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ('DSN = "mine"', "DSN has one meaning in it and another in what it uses"),
-        ("from json import loads as make_url\n\nURL = make_url(b'{}')", "make_url has one meaning"),
+        ('DSN = "mine"', "DSN means one thing in its file and another in a module that it uses"),
+        ("from json import loads as make_url\n\nURL = make_url(b'{}')", "make_url means one thing in its file"),
         (
             "from bench.server import Server\n\nKIND = Server",
             "Server of bench.server, which exists only in the harness",

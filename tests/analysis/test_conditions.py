@@ -214,7 +214,7 @@ def test_one_round_shows_no_gain() -> None:
     assert result_of(conditions, "dear", 1).ratio is not None
     assert not result_of(conditions, "dear", 1).significant
     said = sentences(conditions)
-    assert said[0] == "One round cannot tell strategies apart, so gains are not known."
+    assert said[0] == "One round cannot rank strategies, so gains are not known."
     assert not any("reverse" in sentence for sentence in said)
     assert "What another condition and another strategy gain" not in tables(conditions)
 
@@ -301,7 +301,7 @@ def test_an_emulated_server_is_reported_for_its_condition() -> None:
     machine = replace(run.machine, architecture="x86_64")
     emulated = replace(usual(), run=replace(run, machine=machine, conditions=(foreign, *others)))
     assert any(
-        said.startswith("Under fsync=off: The server was built for s390x and runs on x86_64: emulated")
+        said.startswith("Under fsync=off: The server was built for s390x and runs emulated on x86_64")
         for said in sentences(emulated.conditions)
     )
     assert not any("emulated" in said for said in sentences(usual().conditions))

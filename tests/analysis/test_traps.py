@@ -72,14 +72,14 @@ def test_a_trap_that_fails_differently_is_a_finding(failures: str, outcomes: str
 def test_a_trap_whose_error_does_not_come_is_a_finding() -> None:
     """The right number of failures with a different message is a finding."""
     finding = deviation_text(trap_of("all fail", "F" * 8, ("connection refused",)))
-    expected = "expected RuntimeError with the words 'different loop', which did not come: a library has changed"
+    expected = "expected RuntimeError with the words 'different loop', which did not occur: a library has changed"
     assert finding == expected
 
 
 def test_a_trap_that_passes_every_test_says_both() -> None:
     """If neither the error nor the failures come, the finding names both."""
     finding = deviation_text(trap_of("all fail", "." * 8))
-    assert finding.startswith("expected RuntimeError with the words 'different loop', which did not come; expected")
+    assert finding.startswith("expected RuntimeError with the words 'different loop', which did not occur; expected")
     assert finding.endswith("8 of 8 passed: a library has changed")
 
 

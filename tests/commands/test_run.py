@@ -102,7 +102,7 @@ def test_the_floor_shows_its_leak_and_is_not_ranked(everything: tuple[str, Analy
     output, analysis = everything
     floor = next(result for result in analysis.strategies if result.facts.name == "none")
     assert (floor.passed, floor.leaked, floor.ranked) == (2, 16, False)
-    assert "none is not ranked: the floor: no isolation, rows leak" in output
+    assert "none is not ranked: it is the floor, which isolates nothing" in output
     assert "none_twin" not in {result.facts.name for result in analysis.strategies}
 
 

@@ -248,7 +248,7 @@ def test_architecture_of_an_image(engine: docker.DockerClient) -> None:
     engine.images.load(image_for("s390x", name))
     try:
         (warning,) = find_image(name).warnings
-        assert warning.startswith("The server was built for s390x and runs on ")
+        assert warning.startswith("The server was built for s390x and runs emulated on ")
         # Nothing is in it.
         assert warning in refused(ServerSource("container", image=name))
     finally:

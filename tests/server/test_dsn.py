@@ -67,8 +67,8 @@ def with_password(dsn: str, password: str) -> str:
     [
         (("--setting", "fsync=off"), "Run ALTER SYSTEM SET fsync = off and SELECT pg_reload_conf() there"),
         (("--setting", "log_line_prefix=%m "), "ALTER SYSTEM SET log_line_prefix = '%m '"),
-        (("--tmpfs",), "Give one with data in memory"),
-        (("--pg", 16), "Give one of that version"),
+        (("--tmpfs",), "Give the DSN of one in memory"),
+        (("--pg", 16), "Give the DSN of such a server"),
         (("--transport", "tcp"), "Change the DSN"),
     ],
 )

@@ -81,7 +81,7 @@ def _times(ratios: Mapping[str, float]) -> str:
 
 
 def _full(curves: Sequence[CostCurve]) -> list[str]:
-    """Return the strategies in colour: at the largest value the cheapest, the dearest, and those that grow most."""
+    """Return the strategies in colour: cheapest and most expensive at the largest value, and those that grow most."""
     ends = {one.strategy: one.points[-1] for one in curves}
     known = {name: end.per_test.value for name, end in ends.items() if end.per_test}
     grown = {name: end.ratio.value for name, end in ends.items() if end.ratio}

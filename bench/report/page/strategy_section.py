@@ -1,4 +1,4 @@
-"""What the page shows of each strategy: its documentation and the fixture to copy, as the run stored them."""
+"""The sections of the page about strategies: documentation and the fixture to copy, as the run stored them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

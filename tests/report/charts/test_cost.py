@@ -340,7 +340,7 @@ HEADLINES = {
     "savepoint_rollback (tied with 2 others) costs 2.10 ms per test, 12x less than create_drop": (
         analysis_of([RESULTS[0], *(replace(result, letters="a") for result in RESULTS[1:3]), RESULTS[3]])
     ),
-    "savepoint_rollback measured 2.10 ms per test, but one round cannot tell strategies apart": ANALYSES["one round"],
+    "savepoint_rollback measured 2.10 ms per test, but one round cannot rank strategies": ANALYSES["one round"],
     "Too noisy to compare strategies: savepoint_rollback measured 2.10 ms per test, which may be wrong": (
         analysis_of(noise=replace(QUIET, verdict="unusable"))
     ),

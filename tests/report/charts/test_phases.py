@@ -85,7 +85,7 @@ SENTENCES = {
         analysis_of([QUICK, NONE], ())
     ),
     "Under every strategy, setup takes 1.00 ms, call 1.00 ms and teardown 0.100 ms per test": analysis_of(),
-    "One round cannot tell strategies apart: "
+    "One round cannot rank strategies: "
     "per test, setup takes 1.50 to 80.0 ms, call 4.00 to 6.00 ms, teardown 0.300 to 2.25 ms": (
         analysis_of(one_round([QUICK, SLOW]), ())
     ),

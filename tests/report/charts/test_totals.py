@@ -84,7 +84,7 @@ def test_a_single_strategy_is_not_compared() -> None:
 @pytest.mark.parametrize(
     ("name", "verdict", "start"),
     [
-        ("one round", "unusable", "One round cannot tell strategies apart: here 1,000 tests take "),
+        ("one round", "unusable", "One round cannot rank strategies: here 1,000 tests take "),
         ("usual", "unusable", "Too noisy to compare strategies: here 1,000 tests take "),
     ],
 )

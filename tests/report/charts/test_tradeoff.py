@@ -131,7 +131,7 @@ SENTENCES = {
     ),
     "a costs 10.0 ms per test and passes 20 of 44 probes": probed([CHEAPEST, RESULTS[-1]], [20, 26]),
     "No probed strategy is ranked": probed(RESULTS[-1:], [26]),
-    "One round cannot tell strategies apart: a and c pass the most probes, 30 of 44": probed(
+    "One round cannot rank strategies: a and c pass the most probes, 30 of 44": probed(
         one_round([CHEAPEST, DEARER]), [30, 30]
     ),
     "Too noisy to compare strategies: c passes the most probes, 44 of 44": replace(
