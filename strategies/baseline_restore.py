@@ -3,7 +3,8 @@ Restore exactly what each test changed; the application commits for real.
 
 In a copy of the database, triggers record which tables a test writes to, and one statement restores their rows and
 all sequences. A test that changes the schema costs a new copy. A transaction that a test leaves open is ended, with a
-warning. Needs a superuser. docs/baseline-restore.md explains the details and lists what is not restored.
+warning, unless it has only read. Needs a superuser. docs/baseline-restore.md explains the details and lists what is
+not restored.
 
 Use it when tests need real commits on several connections, at about the cost of a rollback.
 Prior art: [pytest-clean-database](https://github.com/Klavionik/pytest-clean-database),
@@ -55,12 +56,13 @@ class Copy:
         self._source, self._server_dsn = source.database, dsn(make_url(server_url))
         name = f"{self._source}_{os.environ.get('PYTEST_XDIST_WORKER', 'copy')}"
         self.url = source.set(database=name)
+        self._drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
         self._restoring: asyncpg.Connection[Any] | None = None
 
     async def make(self) -> None:
         """Create the copy anew from the source, which no test writes to, and install the restore function."""
-        await self.drop()
-        await self._administrate(f'CREATE DATABASE "{self.url.database}" TEMPLATE "{self._source}"')
+        self._disconnect()
+        await self._administrate(self._drop, f'CREATE DATABASE "{self.url.database}" TEMPLATE "{self._source}"')
         self._restoring = await asyncpg.connect(dsn(self.url), server_settings=SETTINGS)
         await self._restoring.execute(INSTALL)
 
@@ -78,14 +80,18 @@ class Copy:
 
     async def drop(self) -> None:
         """Drop the copy, and disconnect everybody from it."""
+        self._disconnect()
+        await self._administrate(self._drop)
+
+    def _disconnect(self) -> None:
         if self._restoring is not None:
             self._restoring.terminate()
-        await self._administrate(f'DROP DATABASE IF EXISTS "{self.url.database}" WITH (FORCE)')
 
-    async def _administrate(self, statement: str) -> None:
+    async def _administrate(self, *statements: str) -> None:
         connection = await asyncpg.connect(self._server_dsn)
         try:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 

@@ -6,6 +6,7 @@ compares dumps of before and after.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -216,10 +217,16 @@ def test_connections_drop_cached_sequence_values(subject: Subject) -> None:
         "UPDATE seeds SET name = 'x'",
         "CREATE TABLE new (id integer)",
         "SELECT nextval('used')",
+        "SELECT FROM seeds WHERE id = 1 FOR UPDATE",
+        "LOCK TABLE seeds IN ROW SHARE MODE",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_advisory_xact_lock_shared(1)",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT FROM seeds",
+        "SAVEPOINT s; UPDATE seeds SET name = 'x'; ROLLBACK TO s",
     ],
 )
 def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> None:
-    """A transaction that a test left open is ended, with a warning that names its statement and backend."""
+    """An open transaction that wrote or holds locks is ended, with a warning that names its statement and backend."""
 
     async def work() -> "asyncpg.Connection[Any]":
         connection = await subject.connect()
@@ -236,6 +243,63 @@ def test_transaction_that_is_left_open_is_ended(subject: Subject, left: str) -> 
     assert f"backend {connection.get_server_pid()}, idle in transaction: {left}" in str(subject.warning)
     assert subject.dump() == subject.baseline
     subject.run(close(connection))
+
+
+def test_running_statement_is_ended(subject: Subject) -> None:
+    """A statement that still runs is ended, even if it only reads."""
+
+    async def left_running() -> None:
+        reader, observer = await subject.connect(), await subject.connect()
+        running = asyncio.ensure_future(reader.execute("SELECT FROM seeds, pg_sleep(600)"))
+        state = "SELECT state FROM pg_stat_activity WHERE pid = $1"
+        while await observer.fetchval(state, reader.get_server_pid()) != "active":
+            await asyncio.sleep(0.01)
+        await observer.close()
+        restored, warning = await subject.copy.restore()
+        assert restored
+        assert f"backend {reader.get_server_pid()}, active: SELECT FROM seeds, pg_sleep" in str(warning)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await running
+
+    subject.run(left_running())
+    assert subject.dump() == subject.baseline
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        "SELECT * FROM seeds JOIN keyless ON true",
+        "DECLARE c CURSOR FOR SELECT * FROM seeds; FETCH 3 FROM c",
+        "SELECT last_value FROM used",
+        "SELECT 1 / 0",
+    ],
+)
+def test_reader_that_is_left_open_is_left_alone(subject: Subject, read: str, level: str) -> None:
+    """A transaction that only read stays open; others see the baseline, whatever snapshot it keeps."""
+
+    async def leave_open() -> "asyncpg.Connection[Any]":
+        connection = await subject.connect()
+        await connection.execute("DELETE FROM keyless; UPDATE seeds SET name = 'x' WHERE id = 1; SELECT nextval('used')")
+        await connection.execute(f"BEGIN ISOLATION LEVEL {level}")
+        with contextlib.suppress(asyncpg.DivisionByZeroError):
+            await connection.execute(read)
+        return connection
+
+    async def end(connection: "asyncpg.Connection[Any]") -> None:
+        await connection.execute("ROLLBACK")
+        assert await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid()
+        await connection.close()
+
+    connection = subject.run(leave_open())
+    for _ in range(2):  # it is still open after the next test
+        assert subject.restore()
+        assert subject.warning is None
+        assert subject.dump() == subject.baseline
+        subject.execute("DELETE FROM seeds; SELECT nextval('in_advance')")
+    subject.run(end(connection))
+    assert subject.restore()
+    assert subject.dump() == subject.baseline
 
 
 def test_copy_that_cannot_be_restored_is_made_anew(subject: Subject) -> None:
