@@ -14,6 +14,8 @@ from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_i
 from bench.analysis.fidelity import lacking
 from bench.analysis.findings import ErrorKind, NotRanked, RankingOutcome, Reason, StoppedCell
 from bench.analysis.noise import Noise, judge_noise
+from bench.analysis.scaling import suite_lines
+from bench.analysis.totals import SuiteLine
 from bench.analysis.traps import TrapResult, judge_trap
 from bench.results.records import WARM_UP, Cell, Fidelity, Run, StrategyFacts
 from bench.strategy.declaration import FLOOR, TWIN
@@ -64,6 +66,8 @@ class StrategyResult:
     """The outcomes of the probes; None if they did not run."""
     costs: Mapping[int, float] = field(default_factory=dict)
     """Seconds per test by the number of the round, for each timed round that finished."""
+    suite: SuiteLine | None = None
+    """How long suites take; None or without rounds if that is not known."""
     whole: bool = False
     """Whether no timed cell crashed or ran out of time and no test of one failed, so that `per_test` is of all work."""
 
@@ -77,8 +81,8 @@ class StrategyResult:
         return [other for other in others if other is not self and set(other.letters) & set(self.letters)]
 
     def suite_seconds(self, tests: int) -> float | None:
-        """Return the seconds that a suite of this size takes: the fixed cost plus the cost of its tests."""
-        return None if self.per_test is None else self.fixed + tests * self.per_test.value
+        """Return the seconds that a suite of this size takes; None where the chart of totals has no curve either."""
+        return float(self.suite.totals(tests).value) if self.suite and self.suite.is_positive else None
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ class _Gathered:
 
     traps: dict[str, TrapResult]
     outcomes: Mapping[str, Fidelity]
-    rows: list[CellFigures] = field(default_factory=list)
+    cells: list[CellFigures] = field(default_factory=list)
+    """Of strategies, at all sizes."""
     unfinished: list[StoppedCell] = field(default_factory=list)
 
 
@@ -174,8 +179,8 @@ def analyse_each(
         if cell.strategy in found.traps:
             facts, client = found.traps[cell.strategy].facts, runs[cell.condition].client
             found.traps[cell.strategy] = judge_trap(facts, cell, found.outcomes, client)
-        elif cell.size == run.workload.size:
-            found.rows.append(cell)
+        else:
+            found.cells.append(cell)
         if cell.stopped:
             found.unfinished.append(cell.stopped)
     return {name: _analysis(runs[name], found, need) for name, found in gathered.items()}
@@ -188,11 +193,14 @@ def _gather(run: Run, outcomes: Mapping[str, Fidelity], *, first: bool) -> _Gath
 
 
 def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
-    seen = pd.DataFrame(map(vars, found.rows), columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
+    compared = [vars(cell) for cell in found.cells if cell.size == run.workload.size]
+    seen = pd.DataFrame(compared, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
     timed = seen[(seen["round"] != WARM_UP) & (seen["stopped"].isna())]
     costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = judge_noise(timed, costs, run.machine.cores)
     strategies = _strategies(run, seen, timed, costs, noise, found.outcomes, need)
+    suites = suite_lines(run, found.cells)
+    strategies = tuple(replace(result, suite=suites[result.facts.name]) for result in strategies)
     return Analysis(run, strategies, tuple(found.traps.values()), noise, tuple(found.unfinished), found.outcomes, need)
 
 

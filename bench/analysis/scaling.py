@@ -18,7 +18,7 @@ from bench.analysis.cell_figures import CellFigures, figures_of
 from bench.analysis.estimates import Estimate, bounds, estimate, paired
 from bench.analysis.findings import NotRanked, Reason
 from bench.analysis.statistics import Floats
-from bench.analysis.totals import BreakEven, Fit, Total, break_evens, compare_lines, compare_totals, totals
+from bench.analysis.totals import BreakEven, SuiteLine, Total, break_evens, compare_totals, totals
 from bench.results.records import WARM_UP, Cell, Run, Size
 from bench.strategy.declaration import FLOOR, TWIN
 
@@ -165,21 +165,15 @@ def analyse_scaling(run: Run, cells: Iterable[Cell | CellFigures]) -> Scaling:
     :param cells: in the order in which they ran, or their figures.
     """
     base, axes = run.workload.size, {factor: _axis(run, factor) for factor in FACTORS}
-    everyone = {facts.name: _Strategy(facts.name, {}) for facts in run.strategies if not facts.is_trap}
-    for cell in figures_of(cells):
-        if cell.condition or cell.strategy not in everyone or cell.round == WARM_UP:
-            continue
-        # A server that died says nothing about the strategy.
-        if cell.stopped is None or cell.stopped.is_own_fault:
-            everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = cell
+    everyone = _by_strategy(run, (cell for cell in figures_of(cells) if not cell.condition))
     shown = sorted((one for name, one in everyone.items() if name != TWIN), key=lambda one: _place(one, base))
     swept = {factor: sizes for factor, sizes in axes.items() if len(sizes) >= FEWEST_VALUES}
-    fits = {name: _fit(one, axes["tests"]) for name, one in everyone.items()}
+    suites = {name: _suite_line(one, axes["tests"]) for name, one in everyone.items()}
     ranked = [one for one in shown if not one.not_ranked and one.usable(axes["tests"])[0] == axes["tests"]]
-    competing = {one.name: fits[one.name] for one in ranked}
-    pairs = compare_totals(competing, compare_lines(fits.get(TWIN), fits.get(FLOOR)))
+    competing = {one.name: suites[one.name] for one in ranked}
+    pairs = compare_totals(competing, suites[TWIN].ratio(suites[FLOOR]) if {TWIN, FLOOR} <= suites.keys() else None)
     return Scaling(
-        lines=tuple(_lines(shown, fits, axes["tests"])) if "tests" in swept else (),
+        lines=tuple(_lines(shown, suites, axes["tests"])) if "tests" in swept else (),
         curves={
             factor: tuple(_curve(one, factor, sizes) for one in shown)
             for factor, sizes in swept.items()
@@ -190,6 +184,16 @@ def analyse_scaling(run: Run, cells: Iterable[Cell | CellFigures]) -> Scaling:
         missing=tuple(_missing(shown, swept, base)),
         totals=tuple(totals(competing, pairs)),
     )
+
+
+def suite_lines(run: Run, cells: Iterable[CellFigures]) -> dict[str, SuiteLine]:
+    """
+    Return how long suites take under each strategy, by its name.
+
+    :param cells: of one condition, in the order in which they ran.
+    """
+    sizes = _axis(run, "tests")
+    return {name: _suite_line(one, sizes) for name, one in _by_strategy(run, cells).items()}
 
 
 def trend_of(ratio: Estimate, noise: float) -> Trend:
@@ -206,6 +210,15 @@ def trend_of(ratio: Estimate, noise: float) -> Trend:
 
 
 # --- from cells to figures
+
+
+def _by_strategy(run: Run, cells: Iterable[CellFigures]) -> dict[str, _Strategy]:
+    everyone = {facts.name: _Strategy(facts.name, {}) for facts in run.strategies if not facts.is_trap}
+    for cell in cells:
+        # A server that died says nothing about the strategy.
+        if cell.strategy in everyone and cell.round != WARM_UP and (not cell.stopped or cell.stopped.is_own_fault):
+            everyone[cell.strategy].cells.setdefault(cell.size, {})[cell.round] = cell
+    return everyone
 
 
 def _axis(run: Run, factor: Factor) -> list[Size]:
@@ -241,50 +254,41 @@ def _place(strategy: _Strategy, base: Size) -> tuple[bool, float]:
 # --- from figures to lines and curves
 
 
-def _fit(strategy: _Strategy, axis: Sequence[Size]) -> Fit:
-    """Fit a line over the number of tests to each round; without a sweep, the line comes from the phases."""
+def _suite_line(strategy: _Strategy, axis: Sequence[Size]) -> SuiteLine:
+    """
+    Fit a line over the number of tests to the wall times of each round.
+
+    Without a sweep it is the fixed cost plus the cost per test of the main table. That is a median, so what the first
+    tests of a process cost once is not multiplied by the number of tests.
+    """
     sizes, rounds = strategy.usable(axis)
-    cells = [[strategy.cells[size][number] for size in sizes] for number in rounds]
+    cells = {number: [strategy.cells[size][number] for size in sizes] for number in rounds}
     if len(axis) < FEWEST_VALUES:
-        return Fit(rounds, np.array([one.fixed for (one,) in cells]), np.array([one.mean_per_test for (one,) in cells]))
+        return SuiteLine({number: (cell.fixed, cell.per_test) for number, (cell,) in cells.items()})
     if len(sizes) < FEWEST_VALUES or not rounds:
-        return Fit([], np.empty(0), np.empty(0))
-    walls = np.array([[cell.wall for cell in row] for row in cells])
-    fixed, per_test = _theil_sen([size.tests for size in sizes], walls)
-    return Fit(rounds, fixed, per_test)
+        return SuiteLine({})
+    walls = np.array([[cell.wall for cell in row] for row in cells.values()])
+    fixed, per_test = statistics.theil_sen([size.tests for size in sizes], walls)
+    return SuiteLine(dict(zip(rounds, zip(fixed.tolist(), per_test.tolist(), strict=True), strict=True)))
 
 
-def _theil_sen(values: Sequence[int], seconds: Floats) -> tuple[Floats, Floats]:
-    """
-    Return intercept and slope of each round's Theil-Sen line (Sen 1968), each of shape (rounds,).
-
-    The intercept is the median of `seconds - slope * value`, so it depends mostly on the cells with few tests, which
-    determine it best.
-
-    :param values: two or more, all different, of shape (values,).
-    :param seconds: of shape (rounds, values).
-    """
-    x = np.array(values)
-    first, second = np.triu_indices(len(x), 1)
-    slopes = np.median((seconds[:, second] - seconds[:, first]) / (x[second] - x[first]), axis=1)
-    return np.median(seconds - slopes[:, None] * x, axis=1), slopes
-
-
-def _lines(shown: Iterable[_Strategy], fits: Mapping[str, Fit], axis: Sequence[Size]) -> Iterator[FittedLine]:
+def _lines(
+    shown: Iterable[_Strategy], suites: Mapping[str, SuiteLine], axis: Sequence[Size]
+) -> Iterator[FittedLine]:
     for strategy in shown:
-        fit, (sizes, _) = fits[strategy.name], strategy.usable(axis)
-        if fit.rounds:
-            fixed = np.array([strategy.cells[sizes[0]][number].fixed for number in fit.rounds])
-            per_test = np.array([strategy.cells[sizes[-1]][number].mean_per_test for number in fit.rounds])
+        line, (sizes, rounds) = suites[strategy.name], strategy.usable(axis)
+        if line.by_round:
+            fixed = np.array([strategy.cells[sizes[0]][number].fixed for number in rounds])
+            per_test = np.array([strategy.cells[sizes[-1]][number].mean_per_test for number in rounds])
             yield FittedLine(
                 strategy=strategy.name,
                 not_ranked=strategy.not_ranked,
-                fixed=_centre(fit.fixed),
-                per_test=_centre(fit.per_test),
+                fixed=_centre(line.fixed),
+                per_test=_centre(line.per_test),
                 phases_fixed=float(np.median(fixed)),
                 phases_per_test=float(np.median(per_test)),
-                fixed_off=_centre(fit.fixed / fixed - 1),
-                per_test_off=_centre(fit.per_test / per_test - 1),
+                fixed_off=_centre(line.fixed / fixed - 1),
+                per_test_off=_centre(line.per_test / per_test - 1),
             )
 
 
@@ -298,7 +302,7 @@ def _curve(strategy: _Strategy, factor: Factor, axis: Sequence[Size]) -> CostCur
         costs = _costs(strategy, size)
         per_test = estimate(statistics.cost(np.array(list(costs.values())))) if costs else None
         points.append(Point(int(getattr(size, factor)), per_test, paired(costs, smallest)))
-    slope = _centre(_theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
+    slope = _centre(statistics.theil_sen(values, seconds)[1]) if rounds and len(sizes) >= FEWEST_VALUES else None
     return CostCurve(strategy.name, strategy.not_ranked, tuple(points), slope)
 
 

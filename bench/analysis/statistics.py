@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,13 +77,14 @@ def ratio(numerator: Floats, denominator: Floats) -> Interval:
     logs = np.log(numerator) - np.log(denominator)
     rounds = logs.shape[-1]
     first, second = np.triu_indices(rounds)
-    means = np.sort((logs[..., first] + logs[..., second]) / 2, axis=-1)
+    means = np.sort((np.take(logs, first, axis=-1) + np.take(logs, second, axis=-1)) / 2, axis=-1)
     if rounds >= EXACT_ROUNDS:
         outside = _signed_ranks_outside(rounds)
         low, high = means[..., outside - 1], means[..., -outside]
     else:
         low, high = _student(logs)
-    return Interval(np.exp(np.median(means, axis=-1)), np.exp(low), np.exp(high))
+    middle = (means[..., (means.shape[-1] - 1) // 2] + means[..., means.shape[-1] // 2]) / 2
+    return Interval(np.exp(middle), np.exp(low), np.exp(high))
 
 
 def unpaired_ratio(numerator: Floats, denominator: Floats) -> Interval:
@@ -97,6 +98,8 @@ def unpaired_ratio(numerator: Floats, denominator: Floats) -> Interval:
     :param numerator: positive seconds, of shape (..., rounds).
     :param denominator: as many runs, each with its own number of rounds.
     """
+    from scipy import stats  # noqa: PLC0415 - its import takes half a second, and only comparisons of runs need it
+
     one, other = np.log(numerator), np.log(denominator)
     sizes = (one.shape[-1], other.shape[-1])
     # scipy rounds the number to trim down, and a fifth of 5 rounds is 1: slightly less trims none.
@@ -200,9 +203,30 @@ def drift(residuals: Floats) -> Drift:
 
     :param residuals: of shape (cells,), in that order; 3 cells or more, not all equal.
     """
-    order = np.arange(len(residuals))
-    slope = float(stats.theilslopes(residuals, order).slope)
-    return Drift(slope * (len(residuals) - 1), float(stats.spearmanr(order, residuals).pvalue))
+    last = len(residuals) - 1
+    [slope] = theil_sen(np.arange(last + 1), residuals[None])[1]
+    _, places, counts = np.unique(residuals, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    correlation = np.corrcoef(np.arange(last + 1), ranks)[0, 1]
+    with np.errstate(divide="ignore"):  # a perfect correlation has p = 0
+        student = correlation * np.sqrt((last - 1) / ((1 - correlation) * (1 + correlation)))
+    return Drift(float(slope) * last, float(2 * special.stdtr(last - 1, -abs(student))))
+
+
+def theil_sen(values: npt.ArrayLike, seconds: Floats) -> tuple[Floats, Floats]:
+    """
+    Return intercept and slope of each series' Theil-Sen line (Sen 1968), each of shape (series,).
+
+    The slope is the median of those of all pairs of points, the intercept the median of `seconds - slope * value`. In a
+    sweep over tests, the intercept depends mostly on the cells with few tests, which determine it best.
+
+    :param values: two or more, all different, of shape (values,).
+    :param seconds: of shape (series, values).
+    """
+    x = np.asarray(values)
+    first, second = np.triu_indices(len(x), 1)
+    slopes = np.median((seconds[:, second] - seconds[:, first]) / (x[second] - x[first]), axis=1)
+    return np.median(seconds - slopes[:, None] * x, axis=1), slopes
 
 
 def lag_one(residuals: Floats) -> float:
@@ -217,7 +241,7 @@ def lag_one(residuals: Floats) -> float:
 
 def spread(residuals: Floats) -> float:
     """Return a robust standard deviation: the median absolute deviation, scaled to a normal's."""
-    return float(stats.median_abs_deviation(residuals, scale="normal"))
+    return float(np.median(np.abs(residuals - np.median(residuals))) / special.ndtri(0.75))
 
 
 def _student(logs: Floats) -> tuple[Floats, Floats]:
@@ -225,16 +249,16 @@ def _student(logs: Floats) -> tuple[Floats, Floats]:
     mean = logs.mean(axis=-1)
     if rounds < LEAST_ROUNDS:
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, rounds - 1) * logs.std(axis=-1, ddof=1) / np.sqrt(rounds)
+    half = special.stdtrit(rounds - 1, (1 + CONFIDENCE) / 2) * logs.std(axis=-1, ddof=1) / np.sqrt(rounds)
     return mean - half, mean + half
 
 
 def _order_statistics(ordered: Floats) -> tuple[Floats, Floats]:
     """Interpolate between the two pairs of order statistics whose exact coverages are just above and below 95 %."""
     rounds = ordered.shape[-1]
-    tail = (1 - CONFIDENCE) / 2
-    outer = int(stats.binom.ppf(tail, rounds, 0.5))
-    wide, narrow = (1 - 2 * float(stats.binom.cdf(place, rounds, 0.5)) for place in (outer - 1, outer))
+    below = special.bdtr(np.arange(rounds), rounds, 0.5)
+    outer = int(np.searchsorted(below, (1 - CONFIDENCE) / 2))
+    wide, narrow = 1 - 2 * below[outer - 1], 1 - 2 * below[outer]
     share = (wide - CONFIDENCE) / (wide - narrow)
     inner = (rounds - outer) * share / (outer + (rounds - 2 * outer) * share)
     low = (1 - inner) * ordered[..., outer - 1] + inner * ordered[..., outer]

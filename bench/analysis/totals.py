@@ -1,8 +1,8 @@
 """
 How long a whole suite takes under each strategy, by number of tests, and where two strategies break even.
 
-It uses the lines that `bench/analysis/scaling.py` fits. `docs/internals/scaling.md` explains the methods: change both
-together.
+Tables, charts and break-evens all use `SuiteLine`, which `bench/analysis/scaling.py` makes from cells.
+`docs/internals/scaling.md` explains the methods: change both together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -52,12 +52,45 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A line for each round: fixed seconds and seconds per test, both of shape (rounds,)."""
+class SuiteLine:
+    """How long a suite takes under a strategy: in each round, a fixed cost plus a cost for each test."""
 
-    rounds: list[int]
-    fixed: Floats
-    per_test: Floats
+    by_round: dict[int, tuple[float, float]]
+    """Fixed seconds and seconds per test, by the number of the round; empty if they are not known."""
+
+    @property
+    def fixed(self) -> Floats:
+        """Fixed seconds, of shape (rounds,)."""
+        return np.array([fixed for fixed, _ in self.by_round.values()])
+
+    @property
+    def per_test(self) -> Floats:
+        """Seconds per test, of shape (rounds,)."""
+        return np.array([per_test for _, per_test in self.by_round.values()])
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether there is a line and it is above 0 in every round; otherwise the fixed cost is not known."""
+        return bool(self.by_round) and min(self.fixed.min(), self.per_test.min()) > 0
+
+    def totals(self, tests: npt.ArrayLike) -> statistics.Interval:
+        """Return the seconds that suites of these numbers of tests take, of the shape of `tests`."""
+        return statistics.cost(self._seconds(tests))
+
+    def ratio(self, other: "SuiteLine") -> statistics.Interval | None:
+        """
+        Return the ratio of this line to another at every number of `_TESTS`, paired within rounds.
+
+        None where they share no round, or where a line falls below 0, so that the fixed cost is not known.
+        """
+        both = sorted(self.by_round.keys() & other.by_round.keys())
+        one, two = (SuiteLine({number: line.by_round[number] for number in both}) for line in (self, other))
+        if not (one.is_positive and two.is_positive):
+            return None
+        return statistics.ratio(one._seconds(_TESTS), two._seconds(_TESTS))
+
+    def _seconds(self, tests: npt.ArrayLike) -> Floats:
+        return self.fixed + self.per_test * np.asarray(tests)[..., None]
 
 
 @dataclass(frozen=True)
@@ -69,16 +102,20 @@ class TotalsPair:
     """Whether the two are significantly different."""
 
 
-def compare_totals(fits: Mapping[str, Fit], equals: statistics.Interval | None) -> dict[tuple[str, str], TotalsPair]:
+def compare_totals(
+    lines: Mapping[str, SuiteLine], equals: statistics.Interval | None
+) -> dict[tuple[str, str], TotalsPair]:
     """
-    Compare the total times of all pairs of strategies at every number of tests.
+    Compare the total times of all pairs of strategies, in both orders, at every number of tests.
 
     :param equals: the ratio of the twin's total times to the floor's; differences inside its interval are noise.
     """
     noise = [1.0] * len(_TESTS) if equals is None else list(map(statistics.reach, equals.low, equals.high))
-    pairs = {}
-    for one, other in permutations(fits, 2):
-        if (ratio := compare_lines(fits[one], fits[other])) is not None:
+    pairs: dict[tuple[str, str], TotalsPair] = {}
+    for one, other in permutations(lines, 2):
+        if back := pairs.get((other, one)):
+            pairs[one, other] = TotalsPair(1 / back.ratio, back.significant)
+        elif (ratio := lines[one].ratio(lines[other])) is not None:
             significant = np.array(list(map(statistics.significantly_different, ratio.low, ratio.high, noise)))
             pairs[one, other] = TotalsPair(ratio.value, significant)
     return pairs
@@ -95,40 +132,18 @@ def break_evens(pairs: Mapping[tuple[str, str], TotalsPair]) -> tuple[BreakEven,
     return tuple(sorted(found, key=lambda even: even.tests.value))
 
 
-def totals(fits: Mapping[str, Fit], pairs: Mapping[tuple[str, str], TotalsPair]) -> Iterator[Total]:
+def totals(lines: Mapping[str, SuiteLine], pairs: Mapping[tuple[str, str], TotalsPair]) -> Iterator[Total]:
     """Yield the total times of each strategy whose line is above 0 in every round."""
     tests = _TESTS[::_EVERY]
-    for name, fit in fits.items():
-        if _above_zero(fit):
-            seconds = statistics.cost(fit.fixed + fit.per_test * tests[:, None])
+    for name, line in lines.items():
+        if line.is_positive:
             slower = {other: pair.significant & (pair.ratio > 1) for (one, other), pair in pairs.items() if one == name}
             yield Total(
                 strategy=name,
                 tests=tuple(tests.tolist()),
-                seconds=tuple(estimate(statistics.Interval(*ends)) for ends in zip(*seconds, strict=True)),
+                seconds=tuple(estimate(statistics.Interval(*ends)) for ends in zip(*line.totals(tests), strict=True)),
                 faster=tuple(
                     frozenset(other for other, where in slower.items() if where[place])
                     for place in range(0, len(_TESTS), _EVERY)
                 ),
             )
-
-
-def _above_zero(fit: Fit) -> bool:
-    """Whether there is a line, and it is above 0 in every round; otherwise the fixed cost is not known."""
-    return bool(fit.rounds) and min(fit.fixed.min(), fit.per_test.min()) > 0
-
-
-def compare_lines(one: Fit | None, other: Fit | None) -> statistics.Interval | None:
-    """
-    Return the ratio of two strategies' total times at every number of `_TESTS`, paired within rounds.
-
-    None where they share no round, or where a line falls below 0, so that the fixed cost is not known.
-    """
-    if one is None or other is None or not (both := sorted({*one.rounds} & {*other.rounds})):
-        return None
-    lines = [[(fit.fixed[i], fit.per_test[i]) for i in map(fit.rounds.index, both)] for fit in (one, other)]
-    fixed, per_test = np.moveaxis(np.array(lines), -1, 0)
-    if min(fixed.min(), per_test.min()) <= 0:
-        return None
-    seconds = fixed[:, None] + per_test[:, None] * _TESTS[:, None]
-    return statistics.ratio(seconds[0], seconds[1])

@@ -1,7 +1,12 @@
 """Report the run in a folder: tables on the console, `summary.md`, `benchmark.json`, the charts and the page."""
 
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
@@ -27,12 +32,23 @@ from bench.report.charts import (
 from bench.report.console import print_summary
 from bench.report.markdown import write_summary
 from bench.report.page import write_page
+from bench.report.page.drawing import Drawing, drawing
 from bench.report.report_tables import in_order, probed
 from bench.results.errors import UserError
 from bench.results.files import FIDELITY, read_cells, read_run
 from bench.results.printable import printable
 from bench.results.records import Run
 from bench.results.traces import TRACES, Trace
+
+
+PNG = {"cost", heatmap.STEM, conditions.STEM}
+"""
+The charts that are written as PNG, too: the main results, which READMEs and messages show. Drawing pixels takes longer
+than everything else, and the page shows the SVG of every chart.
+"""
+
+Chart = Callable[[], Picture | None]
+"""Draws a chart; None if the run has no data for it."""
 
 
 def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> Analysis:
@@ -49,40 +65,51 @@ def report_run(folder: Path, console: Console, need: tuple[str, ...] = ()) -> An
     swept = analyse_conditions(run, cells, outcomes, need)
     try:
         with console.status("drawing"):
-            pictures = draw(analysis, growth, swept)
-            loops = draw_loops(analysis, TRACES.read(folder))
-            for picture in pictures:
-                picture.write(folder / FOLDER)
-            for picture in loops:
-                picture.write_svg(folder / FOLDER)
+            drawings = _write_all([*_charts(analysis, growth, swept, TRACES.read(folder))], folder)
             write_summary(analysis, growth, folder, swept)
             write_benchmark_json(analysis, cells, folder)
-            page = write_page(analysis, growth, [*pictures, *loops], folder, swept)
+            page = write_page(analysis, growth, drawings, folder, swept)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}. Copy the run to a folder with room.") from error
     print_summary(analysis, growth, page, console, swept)
     return analysis
 
 
-def draw(analysis: Analysis, growth: Scaling, swept: Conditions | None) -> list[Picture]:
-    """Return the charts for which the run has data, in the order of the page."""
-    columns = probed(analysis)
-    drawn = [
-        cost.picture(analysis),
-        tradeoff.picture(analysis),
-        heatmap.picture(columns) if columns else None,
-        totals.picture(analysis, growth),
-        *(scaling.picture(analysis, growth, factor) for factor in growth.curves),
-        phases.picture(analysis),
-        witnesses.picture(analysis),
-        conditions.picture(swept) if swept else None,
-    ]
-    return [picture for picture in drawn if picture is not None]
+def _charts(
+    analysis: Analysis, growth: Scaling, swept: Conditions | None, traces: Mapping[str, Trace]
+) -> Iterator[Chart]:
+    """Yield the charts of the page in its order, then the loops and connections of each strategy that was traced."""
+    yield partial(cost.picture, analysis)
+    yield partial(tradeoff.picture, analysis)
+    if columns := probed(analysis):
+        yield partial(heatmap.picture, columns)
+    yield partial(totals.picture, analysis, growth)
+    yield from (partial(scaling.picture, analysis, growth, factor) for factor in growth.curves)
+    yield partial(phases.picture, analysis)
+    yield partial(witnesses.picture, analysis)
+    if swept:
+        yield partial(conditions.picture, swept)
+    yield from (partial(timeline.picture, traces[facts.name]) for facts in in_order(analysis) if facts.name in traces)
 
 
-def draw_loops(analysis: Analysis, traces: Mapping[str, Trace]) -> list[Picture]:
-    """Return the chart of loops and connections of each strategy that was traced."""
-    return [timeline.picture(traces[facts.name]) for facts in in_order(analysis) if facts.name in traces]
+def _write_all(charts: Sequence[Chart], folder: Path) -> list[Drawing]:
+    """Draw charts and write them into the folder of a run, on Linux in two processes."""
+    write = partial(_write, folder=folder)
+    if sys.platform != "linux":
+        return [*filter(None, map(write, charts))]
+    with warnings.catch_warnings(), ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        # Python 3.12 warns where other threads run: those of numpy start again after a fork, and no other is needed.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return [*filter(None, pool.map(write, charts))]
+
+
+def _write(chart: Chart, folder: Path) -> Drawing | None:
+    picture = chart()
+    if picture is None:
+        return None
+    write = picture.write if picture.stem in PNG else picture.write_svg
+    write(folder / FOLDER)
+    return drawing(picture, folder)
 
 
 def _check_some_finished(folder: Path, run: Run, cells: Sequence[CellFigures]) -> None:

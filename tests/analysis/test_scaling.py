@@ -19,7 +19,7 @@ from scipy import stats
 from bench.analysis import statistics
 from bench.analysis.estimates import bounds
 from bench.analysis.findings import Reason
-from bench.analysis.scaling import CostCurve, FittedLine, Scaling, _centre, _theil_sen, analyse_scaling
+from bench.analysis.scaling import CostCurve, FittedLine, Scaling, _centre, analyse_scaling
 from bench.analysis.totals import MOST_TESTS, Total
 from bench.report.scaling_text import sentences, tables
 from bench.results.records import Cell, Run, Size, StrategyFacts
@@ -176,7 +176,7 @@ def test_the_usual_time_between_tests_is_not_reported(residual: float) -> None:
 def test_the_line_of_a_round_is_that_of_scipy(values: list[int], seconds: list[float]) -> None:
     """Slope and intercept equal those of `scipy.stats.theilslopes`, which takes one round at a time."""
     row = seconds[: len(values)]
-    fixed, per_test = _theil_sen(values, np.array([row, row]))
+    fixed, per_test = statistics.theil_sen(values, np.array([row, row]))
     theirs = stats.theilslopes(row, values, method="joint")  # type: ignore[call-overload] # its stubs know another name
     assert per_test == pytest.approx(theirs.slope)
     assert fixed == pytest.approx(theirs.intercept)
@@ -203,7 +203,7 @@ def test_coverage_of_lines(rounds: int) -> None:
     random, runs, values = np.random.default_rng(rounds), 3000, [10, 100, 1000]
     disturbed = random.normal(0, 0.1, (runs, rounds, 1)) + random.normal(0, 0.03, (runs, rounds, len(values)))
     walls = (2.0 + 0.010 * np.array(values)) * np.exp(disturbed)
-    fixed, per_test = _theil_sen(values, walls.reshape(-1, len(values)))
+    fixed, per_test = statistics.theil_sen(values, walls.reshape(-1, len(values)))
     for figures, truth in ((fixed, 2.0), (per_test, 0.010)):
         covered = np.mean([covers(_centre(own), truth) for own in figures.reshape(runs, rounds)])
         assert 0.93 <= covered <= 0.97

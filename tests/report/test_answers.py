@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis.estimates import Estimate
 from bench.analysis.findings import NoiseFinding, NoiseKind, NotRanked, Reason
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis
+from bench.analysis.totals import SuiteLine
 from bench.report.answers import answers, choices
 from bench.report.formatting import duration
 from bench.results.records import Fidelity, ProbeResult
@@ -110,7 +110,7 @@ def test_a_caveat_is_one_short_line(hidden: tuple[Probe, ...], caveat: str) -> N
 
 def test_a_row_says_how_long_suites_take() -> None:
     """The time of a suite is the fixed time plus that of its 100, 1,000 or 10,000 tests."""
-    result = replace(result_of("some", 2.0, "a"), fixed=1.25, per_test=Estimate(0.02, None, None))
+    result = replace(result_of("some", 2.0, "a"), suite=SuiteLine({1: (1.25, 0.02)}))
     assert [words for choice in choices(analysis_of([result])) for _, words in choice.suites] == [
         "3.25 s",
         "21.2 s",

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.optimize import isotonic_regression
 
 from bench.analysis.estimates import Estimate, bounds
 from bench.analysis.statistics import Floats
@@ -133,10 +132,16 @@ def spread(wanted: Floats, heights: Floats, room: float) -> Floats:
     """
     order = np.argsort(wanted, kind="stable")
     above = np.cumsum(heights[order]) - heights[order]
-    tops = isotonic_regression(wanted[order] - heights[order] / 2 - above).x.clip(0, room - heights.sum()) + above
+    tops = _ascending(wanted[order] - heights[order] / 2 - above).clip(0, room - heights.sum()) + above
     centres = np.empty_like(wanted)
     centres[order] = tops + heights[order] / 2
     return centres
+
+
+def _ascending(values: Floats) -> Floats:
+    """Return the isotonic regression: the nearest ascending values. `scipy.optimize` has it, but loads slowly."""
+    places = range(len(values))
+    return np.array([max(min(values[a : b + 1].mean() for b in places[i:]) for a in places[: i + 1]) for i in places])
 
 
 @dataclass(frozen=True)

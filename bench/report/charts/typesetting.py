@@ -49,6 +49,8 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so every machine breaks lines at 
 MARGIN, GAP = 18.0, 14.0
 LINE_HEIGHT = 1.32
 """Relative to the size of a text."""
+_MEASURED_AT = 100.0
+"""The size of the font at which widths are measured: they are multiples of 1/64 point then, so sums are exact."""
 ROUNDING = 1.04
 """Letters are placed on whole pixels, so that a line can be this much wider than its outlines."""
 
@@ -123,8 +125,16 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[s
 @cache
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line in outlines; on screen it can be wider by the factor `ROUNDING`."""
-    font = FontProperties(family=FONT, size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+    first, *others = text.split(" ")
+    between = sum(_measured(f" {word}", weight) for word in others)
+    return (_measured(first, weight) + between) * (size / _MEASURED_AT)
+
+
+@cache
+def _measured(word: str, weight: str) -> float:
+    """Return the width at the size `_MEASURED_AT`. This is slow, so words are measured: fewer than there are lines."""
+    font = FontProperties(family=FONT, size=_MEASURED_AT, weight=weight)
+    return text_to_path.get_text_width_height_descent(word, font, ismath=False)[0]
 
 
 def drawable(text: str) -> str:

@@ -21,12 +21,12 @@ from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import FACTORS, Scaling
 from bench.report.answers import answers, choices
-from bench.report.charts import Picture, heatmap, timeline, typesetting
+from bench.report.charts import heatmap, timeline, typesetting
 from bench.report.charts import conditions as conditions_chart
 from bench.report.findings_text import noise_texts, trap_text
 from bench.report.formatting import headline, significant, tests_and_rounds
 from bench.report.page.conditions_section import conditions_section
-from bench.report.page.drawing import Drawing, drawing
+from bench.report.page.drawing import Drawing
 from bench.report.page.strategy_section import strategy_sections
 from bench.report.report_tables import (
     NOTHING,
@@ -75,12 +75,12 @@ _COLOURS = {
 
 
 def write_page(
-    analysis: Analysis, scaling: Scaling, pictures: Sequence[Picture], folder: Path, swept: Conditions | None = None
+    analysis: Analysis, scaling: Scaling, drawings: Sequence[Drawing], folder: Path, swept: Conditions | None = None
 ) -> Path:
     """
     Write the page into the folder of a run atomically, and return its path.
 
-    :param pictures: charts that have been written into the folder.
+    :param drawings: the charts, in the order of the page.
     :param swept: the analysis of several conditions; None for a run with only one.
     :raises OSError: the page cannot be written.
     """
@@ -98,23 +98,22 @@ def write_page(
         "trap_text": trap_text,
     }
     path = folder / PAGE
-    drawings = {picture.stem: drawing(picture, folder) for picture in pictures if picture.stem != heatmap.STEM}
-    text = environment.get_template("report.html").render(_content(analysis, scaling, pictures, drawings, swept))
+    text = environment.get_template("report.html").render(_content(analysis, scaling, drawings, swept))
     draft = path.with_name(f"{PAGE}.draft")
     draft.write_text(text, encoding="utf-8")
     return draft.replace(path)
 
 
 def _content(
-    analysis: Analysis,
-    scaling: Scaling,
-    pictures: Sequence[Picture],
-    drawings: Mapping[str, Drawing],
-    swept: Conditions | None,
+    analysis: Analysis, scaling: Scaling, drawings: Sequence[Drawing], swept: Conditions | None
 ) -> dict[str, Any]:
     run, is_probed = analysis.run, bool(analysis.outcomes)
-    loops = {stem.removeprefix(timeline.STEM): one for stem, one in drawings.items() if stem.startswith(timeline.STEM)}
-    conditions = drawings.get(conditions_chart.STEM)
+    by_stem = {one.stem: one for one in drawings}
+    # The page has a table in place of the heat map.
+    heat_map, conditions = by_stem.pop(heatmap.STEM, None), by_stem.pop(conditions_chart.STEM, None)
+    loops = {
+        stem.removeprefix(timeline.STEM): by_stem.pop(stem) for stem in [*by_stem] if stem.startswith(timeline.STEM)
+    }
     members = {family: [probe for probe in Probe if probe.family == family] for family in Family}
     script = (_HERE / "script.js").read_text(encoding="utf-8")
     return {
@@ -136,13 +135,13 @@ def _content(
         "needed_families": [family for family in Family if set(members[family]) <= set(analysis.need)],
         "traps_title": TRAPS,
         "traps": analysis.traps,
-        "pictures": [one for stem, one in drawings.items() if one not in (conditions, *loops.values())],
+        "pictures": [*by_stem.values()],
         "conditions": conditions_section(swept, conditions) if swept and conditions else None,
         "loops": loops,
         "trap_and_cure": _trap_and_cure(analysis, loops),
         "notes": sentences(scaling),
         "not_swept": [factor for factor in FACTORS if factor != "tests" and factor not in scaling.curves],
-        "fidelity_sentence": next((picture.sentence for picture in pictures if picture.stem == heatmap.STEM), ""),
+        "fidelity_sentence": heat_map.sentence if heat_map else "",
         "columns": [(column, {result.probe: result for result in column.sights}) for column in probed(analysis)],
         "strategies": [*strategy_sections(analysis)],
         "caveats": [*caveats(analysis)],

@@ -24,6 +24,7 @@ from bench.analysis.findings import (
 )
 from bench.analysis.noise import Noise
 from bench.analysis.ranking import Analysis, StrategyResult
+from bench.analysis.totals import SuiteLine
 from bench.analysis.traps import TrapResult
 from bench.report.charts.cost import picture
 from bench.report.findings_text import frequent_errors, not_ranked_text
@@ -92,6 +93,7 @@ def result_of(
         probability_first=None,
         phases={"setup": 0.001, "call": 0.001, "teardown": 0.0001},
         fixed=1.25,
+        suite=None if ms is None else SuiteLine({number: (1.25, ms / 1000) for number in range(1, 8)}),
         residual=0.021,
         wal_bytes=812.0,
         statements=8.2,
