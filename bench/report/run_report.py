@@ -41,10 +41,10 @@ from bench.results.records import Run
 from bench.results.traces import TRACES, Trace
 
 
-PNG = {"cost", heatmap.STEM, conditions.STEM}
+PNG = "cost"
 """
-The charts that are written as PNG, too: the main results, which READMEs and messages show. Drawing pixels takes longer
-than everything else, and the page shows the SVG of every chart.
+The chart that is written as PNG, too: the main result, for messages and slides that take no SVG. Pixels take longer to
+draw than the SVG of the same chart, and page, README and docs show SVGs, which adapt to dark screens.
 """
 
 Chart = Callable[[], Picture | None]
@@ -107,7 +107,7 @@ def _write(chart: Chart, folder: Path) -> Drawing | None:
     picture = chart()
     if picture is None:
         return None
-    write = picture.write if picture.stem in PNG else picture.write_svg
+    write = picture.write if picture.stem == PNG else picture.write_svg
     write(folder / FOLDER)
     return drawing(picture, folder)
 
