@@ -272,9 +272,7 @@ def _suite_line(strategy: _Strategy, axis: Sequence[Size]) -> SuiteLine:
     return SuiteLine(dict(zip(rounds, zip(fixed.tolist(), per_test.tolist(), strict=True), strict=True)))
 
 
-def _lines(
-    shown: Iterable[_Strategy], suites: Mapping[str, SuiteLine], axis: Sequence[Size]
-) -> Iterator[FittedLine]:
+def _lines(shown: Iterable[_Strategy], suites: Mapping[str, SuiteLine], axis: Sequence[Size]) -> Iterator[FittedLine]:
     for strategy in shown:
         line, (sizes, rounds) = suites[strategy.name], strategy.usable(axis)
         if line.by_round:

@@ -73,9 +73,13 @@ class SuiteLine:
         """Whether there is a line and it is above 0 in every round; otherwise the fixed cost is not known."""
         return bool(self.by_round) and min(self.fixed.min(), self.per_test.min()) > 0
 
+    def seconds(self, tests: npt.ArrayLike) -> Floats:
+        """Return the seconds that suites of these numbers of tests take in each round, of shape (..., rounds)."""
+        return np.asarray(self.fixed + np.multiply.outer(tests, self.per_test), float)
+
     def totals(self, tests: npt.ArrayLike) -> statistics.Interval:
         """Return the seconds that suites of these numbers of tests take, of the shape of `tests`."""
-        return statistics.cost(self._seconds(tests))
+        return statistics.cost(self.seconds(tests))
 
     def ratio(self, other: "SuiteLine") -> statistics.Interval | None:
         """
@@ -87,10 +91,7 @@ class SuiteLine:
         one, two = (SuiteLine({number: line.by_round[number] for number in both}) for line in (self, other))
         if not (one.is_positive and two.is_positive):
             return None
-        return statistics.ratio(one._seconds(_TESTS), two._seconds(_TESTS))
-
-    def _seconds(self, tests: npt.ArrayLike) -> Floats:
-        return self.fixed + self.per_test * np.asarray(tests)[..., None]
+        return statistics.ratio(one.seconds(_TESTS), two.seconds(_TESTS))
 
 
 @dataclass(frozen=True)

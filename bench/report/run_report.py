@@ -40,7 +40,6 @@ from bench.results.printable import printable
 from bench.results.records import Run
 from bench.results.traces import TRACES, Trace
 
-
 PNG = "cost"
 """
 The chart that is written as PNG, too: the main result, for messages and slides that take no SVG. Pixels take longer to

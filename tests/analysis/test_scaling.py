@@ -19,6 +19,7 @@ from scipy import stats
 from bench.analysis import statistics
 from bench.analysis.estimates import bounds
 from bench.analysis.findings import Reason
+from bench.analysis.ranking import analyse
 from bench.analysis.scaling import CostCurve, FittedLine, Scaling, _centre, analyse_scaling
 from bench.analysis.totals import MOST_TESTS, Total
 from bench.report.scaling_text import sentences, tables
@@ -303,6 +304,26 @@ def test_total_times() -> None:
     even = min(range(len(steep.tests)), key=lambda place: abs(steep.tests[place] - 200))
     assert [sorted(flat.faster[place]) for place in (0, even, -1)] == [["steep"], [], []]
     assert [sorted(steep.faster[place]) for place in (0, even, -1)] == [[], [], ["flat"]]
+
+
+@pytest.mark.parametrize("sweep", [(), OVER_TESTS], ids=["phases", "sweep over tests"])
+def test_tables_and_chart_have_the_same_total_times(sweep: tuple[Size, ...]) -> None:
+    """The time of a suite in the table of strategies is that of the chart, whether tests were swept or not."""
+    run, cells = swept(*map(facts, CROSSING), sweep=sweep), cells_of(CROSSING, (BASE, *sweep))
+    charted = analyse_scaling(run, cells).totals
+    for result in analyse(run, cells).strategies:
+        total = of(charted, result.facts.name)
+        for tests in (1, 1000, MOST_TESTS):
+            assert result.suite_seconds(tests) == pytest.approx(total.seconds[total.tests.index(tests)].value)
+
+
+def test_what_the_first_test_costs_once_is_not_multiplied() -> None:
+    """A suite of 1,000 tests takes 1 s and 1,000 times the 10 ms of a typical test, though the first took 500 ms."""
+    cell = cell_of("flat", 1, BASE, 1.0, 0.010)
+    call = (0.5, *cell.samples.call[1:])
+    slow_start = dataclasses.replace(cell, samples=dataclasses.replace(cell.samples, call=call))
+    (total,) = analyse_scaling(swept(FLAT), [slow_start]).totals
+    assert total.seconds[total.tests.index(1000)].value == pytest.approx(11)
 
 
 def test_only_ranked_strategies_have_total_times() -> None:

@@ -49,7 +49,8 @@ def picture(analysis: Analysis, scaling: Scaling) -> Picture | None:
         _draw_break_evens(axes, (width, height), even, totals)
 
     sheet = Sheet()
-    sheet.head(sentence(analysis, scaling), _how_to_read(totals, thin=len(totals) > len(full), even=bool(even)))
+    explanation = _how_to_read(totals, swept=len(measured) > 1, thin=len(totals) > len(full), even=bool(even))
+    sheet.head(sentence(analysis, scaling), explanation)
     place(
         sheet,
         [
@@ -103,8 +104,9 @@ def sentence(analysis: Analysis, scaling: Scaling) -> str:
     return where_needed(analysis, alone)
 
 
-def _how_to_read(totals: Mapping[str, Total], *, thin: bool, even: bool) -> str:
-    said = ["Durations away from the dotted lines come from fitted straight lines."]
+def _how_to_read(totals: Mapping[str, Total], *, swept: bool, thin: bool, even: bool) -> str:
+    fitted = "Durations away from the dotted lines come from fitted straight lines."
+    said = [fitted if swept else "The fixed cost of a suite plus, for each test, the milliseconds per test."]
     if any(total.seconds[0].low is not None for total in totals.values()):
         said.append("Shaded: 95 % confidence interval.")
     if even:

@@ -21,8 +21,8 @@ from bench.analysis.fidelity import seen
 from bench.analysis.ranking import Analysis
 from bench.analysis.scaling import FACTORS, Scaling
 from bench.report.answers import answers, choices
-from bench.report.charts import heatmap, timeline, typesetting
 from bench.report.charts import conditions as conditions_chart
+from bench.report.charts import heatmap, timeline, typesetting
 from bench.report.findings_text import noise_texts, trap_text
 from bench.report.formatting import headline, significant, tests_and_rounds
 from bench.report.page.conditions_section import conditions_section

@@ -45,7 +45,7 @@ def test_nothing_overlaps_or_is_cut_off(name: str) -> None:
 def test_every_strategy_and_condition_is_there(tmp_path: Path) -> None:
     """The chart has all names; conditions that give up safety are marked; the headline is the sentence."""
     conditions = usual().conditions
-    words = words_in(picture(conditions).write(tmp_path)[0])
+    words = words_in(picture(conditions).write_svg(tmp_path))
     assert words.startswith(headline(conditions))
     for name in ("dear", "middle", "cheap", "none (not ranked)", f"fsync=off{GIVES_UP}", f"tmpfs=yes{GIVES_UP}"):
         assert name in words
@@ -58,7 +58,7 @@ def test_a_cell_without_a_figure_is_struck_out_and_explained(tmp_path: Path) -> 
     """A cell without a figure is struck out, and the reason is given below."""
     drawn = picture(broken().conditions)
     assert len([*drawn.figure.findobj(Line2D)]) == 1
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert "Struck out: no figure." in words
     assert "No figure: middle under tmpfs=yes: it crashed in round 1" in words
 
@@ -76,7 +76,7 @@ def test_figures_can_be_read_on_their_colours() -> None:
 
 def test_only_a_chart_with_a_scale_has_its_colours(tmp_path: Path) -> None:
     """An SVG lists the dark variants of the scale only if it uses the scale."""
-    assert all(dark in picture(usual().conditions).write(tmp_path)[0].read_text() for dark in [*SCALE.values()][:2])
+    assert all(dark in picture(usual().conditions).write_svg(tmp_path).read_text() for dark in [*SCALE.values()][:2])
     unchanged = made({"": {"one": 0.01, **FLOOR}, "jit=off": {"one": 0.01, **FLOOR}})
     svg = picture(unchanged.conditions).write(tmp_path / "unchanged")[0].read_text()
     assert not any(dark in svg for dark in SCALE.values())

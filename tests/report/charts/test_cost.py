@@ -93,7 +93,7 @@ def result_of(
         probability_first=None,
         phases={"setup": 0.001, "call": 0.001, "teardown": 0.0001},
         fixed=1.25,
-        suite=None if ms is None else SuiteLine({number: (1.25, ms / 1000) for number in range(1, 8)}),
+        suite=None if ms is None else SuiteLine(dict.fromkeys(range(1, 8), (1.25, ms / 1000))),
         residual=0.021,
         wal_bytes=812.0,
         statements=8.2,
@@ -269,7 +269,7 @@ def test_the_axis_has_ticks(name: str) -> None:
 def test_the_chart_is_complete_by_itself(name: str, tmp_path: Path) -> None:
     """The SVG holds as text every strategy, its summary and its value, and the noise, machine, server and seed."""
     analysis = ANALYSES[name]
-    words = words_in(picture(analysis).write(tmp_path)[0])
+    words = words_in(picture(analysis).write_svg(tmp_path))
     joined = words.replace(" ", "")  # a long name may be broken over two lines
     for result in analysis.strategies:
         assert result.facts.name in joined
@@ -287,17 +287,17 @@ def test_the_chart_is_complete_by_itself(name: str, tmp_path: Path) -> None:
 def test_the_floor_and_its_band_are_named(tmp_path: Path) -> None:
     """The chart explains the dashed line and the shaded band; without a twin there is no band."""
     assert "dashed: the floor (none), 3.52 ms; shaded: noise in the A/A test" in words_in(
-        picture(analysis_of()).write(tmp_path)[0]
+        picture(analysis_of()).write_svg(tmp_path)
     )
     alone = analysis_of(noise=NO_TWIN)
-    assert "shaded" not in words_in(picture(alone).write(tmp_path)[0])
+    assert "shaded" not in words_in(picture(alone).write_svg(tmp_path))
 
 
 def test_a_run_that_was_cut_short_says_so(tmp_path: Path) -> None:
     """The footer of a run that was stopped states its rounds and the planned number."""
     stopped = analysis_of([replace(result, rounds=3) for result in RESULTS])
     stopped = replace(stopped, run=replace(stopped.run, decisions=()), unfinished=(UNFINISHED,))
-    words = words_in(picture(stopped).write(tmp_path)[0])
+    words = words_in(picture(stopped).write_svg(tmp_path))
     assert "100 tests x 3 of 7 rounds" in words
     assert "Cells that did not finish: 1." in words
 
@@ -322,7 +322,7 @@ def test_strange_text_is_drawn_as_text(tmp_path: Path) -> None:
     strange = result_of(
         "strange", 5, why=NotRanked(Reason.CANNOT_RUN, cause="$x^2$ <b>&amp; \x1b[31mred\x00 \u65e5\u672c")
     )
-    words = words_in(picture(analysis_of([*RESULTS, strange])).write(tmp_path)[0])
+    words = words_in(picture(analysis_of([*RESULTS, strange])).write_svg(tmp_path))
     assert "$x^2$ <b>&amp; \ufffd[31mred\ufffd \ufffd\ufffd" in words
 
 

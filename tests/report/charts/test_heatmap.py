@@ -117,7 +117,7 @@ def test_every_outcome_is_a_word_in_a_cell_of_its_own(name: str, tmp_path: Path)
     """The SVG has one word per outcome, and a dash for each probe that a record lacks."""
     columns = HEAT_MAPS[name]
     expected = Counter(sight.outcome for column in columns for sight in column.sights)
-    found = Counter(texts_in(picture(columns).write(tmp_path)[0]))
+    found = Counter(texts_in(picture(columns).write_svg(tmp_path)))
     assert {outcome: found[outcome] for outcome in ("sees", "hides", "breaks")} == expected
     assert found[NOT_PROBED] == len(columns) * len(Probe) - expected.total()
 
@@ -141,8 +141,8 @@ def test_each_cell_is_in_the_row_of_its_probe_and_the_column_of_its_strategy() -
 def test_a_probe_that_a_record_lacks_is_explained(tmp_path: Path) -> None:
     """Only a heat map that has a dash explains the dash."""
     explanation = '"-": not probed, counted as not seen.'
-    assert explanation in " ".join(texts_in(picture(OLDER).write(tmp_path)[0]))
-    assert explanation not in " ".join(texts_in(picture(USUAL[:2]).write(tmp_path)[0]))
+    assert explanation in " ".join(texts_in(picture(OLDER).write_svg(tmp_path)))
+    assert explanation not in " ".join(texts_in(picture(USUAL[:2]).write_svg(tmp_path)))
 
 
 def test_rows_follow_the_catalogue() -> None:
@@ -162,7 +162,7 @@ def test_columns_stand_in_the_order_given() -> None:
 
 def test_counts_stand_in_the_headings(tmp_path: Path) -> None:
     """Each column states how many probes its tests see, in all and by family."""
-    texts = texts_in(picture([seeing("some", 10)]).write(tmp_path)[0])
+    texts = texts_in(picture([seeing("some", 10)]).write_svg(tmp_path))
     families = [[probe for probe in Probe if probe.family == family] for family in Family]
     seen = [len({*list(Probe)[:10]} & {*family}) for family in families]
     assert f"10 of {len(Probe)}" in texts
@@ -244,7 +244,7 @@ def test_the_readers_own_settings_of_matplotlib_are_ignored(tmp_path: Path) -> N
 
 def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     """A name with formulas, markup, terminal codes or unknown characters does not break the heat map."""
-    texts = texts_in(picture(HEAT_MAPS["strange names"]).write(tmp_path)[0])
+    texts = texts_in(picture(HEAT_MAPS["strange names"]).write_svg(tmp_path))
     shown = ("$x_{y}", "$x^2$", "<b>&amp;", "\ufffd[31mred\ufffd", "two lines", "\ufffd\ufffd")
     assert [text for text in texts if text in shown] == list(shown)
 
@@ -252,7 +252,7 @@ def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
 def test_a_long_name_is_not_broken(tmp_path: Path) -> None:
     """The head of a column is never broken, not even a name of 80 characters."""
     columns = HEAT_MAPS["two with very long names"]
-    texts = texts_in(picture(columns).write(tmp_path)[0])
+    texts = texts_in(picture(columns).write_svg(tmp_path))
     assert all(column.strategy in texts for column in columns)
 
 
@@ -273,14 +273,14 @@ def test_the_headline_names_the_most_and_the_fewest(expected: str, tmp_path: Pat
     """The headline names all strategies under which tests see the most and the fewest behaviours."""
     columns = HEADLINES[expected]
     assert picture(columns).sentence == expected
-    assert " ".join(texts_in(picture(columns).write(tmp_path)[0])).startswith(expected)
+    assert " ".join(texts_in(picture(columns).write_svg(tmp_path))).startswith(expected)
 
 
 def test_the_footer_names_the_servers(tmp_path: Path) -> None:
     """The footer names each server once."""
     elsewhere = replace(USUAL[1], server="dsn, Postgres 16.2")
     one, several = (
-        " ".join(texts_in(picture([*USUAL[:2], *more]).write(tmp_path)[0])) for more in ([], [elsewhere, elsewhere])
+        " ".join(texts_in(picture([*USUAL[:2], *more]).write_svg(tmp_path))) for more in ([], [elsewhere, elsewhere])
     )
     assert f"Probed on: {EMBEDDED}. " in one
     assert f"Probed on: {EMBEDDED}; dsn, Postgres 16.2. " in several

@@ -40,7 +40,7 @@ def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path
     drawn = picture(ANALYSES[name])
     assert drawn
     check_layout(drawn.figure, [(text, box) for text, box in boxes_in(drawn.figure) if text != CUT_MARK])
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert all(result.facts.name in words.replace(" ", "") for result in ANALYSES[name].strategies)
     assert all(phase in words for phase in ("setup", "call", "teardown", "1.25 s"))
 
@@ -49,7 +49,7 @@ def test_figures_are_milliseconds(tmp_path: Path) -> None:
     """Setup, call and teardown are written beside the bar; the floor is marked as not ranked."""
     drawn = picture(ANALYSES["usual"])
     assert drawn
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert "1.50 + 4.00 + 0.300" in words
     assert "80.0 + 6.00 + 2.25" in words
     assert "none not ranked" in words
@@ -62,7 +62,7 @@ def test_a_phase_that_would_dwarf_the_others_is_cut_and_marked(tmp_path: Path) -
     (axes,) = drawn.figure.axes
     assert [text.get_text() for text in axes.texts].count(CUT_MARK) == 1
     assert axes.get_xlim()[1] < 80
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert "// marks a phase that is longer than 8.00 ms and is not drawn to scale." in words
 
 
@@ -70,7 +70,7 @@ def test_bars_that_fit_are_not_cut(tmp_path: Path) -> None:
     """If no phase is much longer than the others, all are drawn to scale."""
     drawn = picture(analysis_of(USUAL[:3], ()))
     assert drawn
-    assert CUT_MARK not in words_in(drawn.write(tmp_path)[0])
+    assert CUT_MARK not in words_in(drawn.write_svg(tmp_path))
     bars = [bar for bar in drawn.figure.axes[0].patches if isinstance(bar, Rectangle)]
     assert [bar.get_width() for bar in bars[:3]] == pytest.approx([1.5, 4, 0.3])
 

@@ -28,7 +28,7 @@ def test_every_curve_has_its_name_and_nothing_overlaps(name: str, factor: Factor
     assert drawn
     assert drawn.stem == f"scaling-{factor}"
     check_layout(drawn.figure, boxes_in(drawn.figure))
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert all(strategy in words.replace(" ", "") for strategy in run.ranked)
     assert ("none (floor)" in words) == (name != "one strategy")
     assert ("Dashed: not ranked." in words) == (name != "one strategy")
@@ -69,7 +69,7 @@ def test_a_strategy_that_is_not_ranked_is_shown_as_such(tmp_path: Path) -> None:
     assert sentence(analysis, run.scaling, "rows") == "From 0 to 100,000 rows, the cost per test stays flat under flat"
     drawn = picture(analysis, run.scaling, "rows")
     assert drawn
-    assert "steep (not ranked)" in words_in(drawn.write(tmp_path)[0])
+    assert "steep (not ranked)" in words_in(drawn.write_svg(tmp_path))
 
 
 def test_tick_labels_of_close_values_do_not_touch() -> None:
@@ -102,7 +102,7 @@ def test_a_strategy_without_figures_at_one_end_is_left_out_of_the_sentence(tmp_p
     assert not {curves[0].strategy, curves[1].strategy} & set(said.replace(",", "").split())
     drawn = picture(run.analysis, scaling, "rows")
     assert drawn
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert f"Not shown, because they have no figure: {curves[0].strategy}." in words
 
 

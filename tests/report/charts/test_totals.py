@@ -23,7 +23,7 @@ def test_every_curve_has_its_name_and_nothing_overlaps(name: str, tmp_path: Path
     assert drawn
     boxes = boxes_in(drawn.figure)
     check_layout(drawn.figure, boxes)
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     without_breaks = words.replace(" ", "")
     assert all(strategy in without_breaks for strategy in run.ranked)
     assert not {"none_twin", "trap"} & {text for text, _ in boxes}
@@ -36,7 +36,7 @@ def test_a_break_even_is_marked_with_its_number_of_tests(tmp_path: Path) -> None
     run = drawn_run("usual")
     drawn = picture(run.analysis, run.scaling)
     assert drawn
-    assert re.search(r" (190|200|210) ", words_in(drawn.write(tmp_path)[0]))
+    assert re.search(r" (190|200|210) ", words_in(drawn.write_svg(tmp_path)))
 
 
 def test_the_sentence_names_the_fastest_the_slowest_and_when_another_is_faster() -> None:
@@ -112,7 +112,7 @@ def test_a_strategy_without_a_curve_is_named(tmp_path: Path) -> None:
     assert drawn
     missing = run.scaling.totals[-1].strategy
     assert f"Not shown, because the fitted line falls below 0 or a size failed: {missing}." in words_in(
-        drawn.write(tmp_path)[0]
+        drawn.write_svg(tmp_path)
     )
 
 

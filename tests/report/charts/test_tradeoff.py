@@ -68,7 +68,7 @@ def test_no_label_covers_another_or_a_dot(name: str, tmp_path: Path) -> None:
     places = [axes.transData.transform(at)[0] for at in dots.values()]
     assert all(axes.bbox.contains(*place) for place in places)
     assert not any(box.contains(*place) for _, box in boxes for place in places)
-    words = words_in(drawn.write(tmp_path)[0]).replace(" ", "")
+    words = words_in(drawn.write_svg(tmp_path)).replace(" ", "")
     assert all(result.facts.name in words for result in shown)
 
 
@@ -76,7 +76,7 @@ def test_parts_of_the_chart_have_ids(tmp_path: Path) -> None:
     """Dots, intervals, labels and the frontier are groups of the SVG with their own ids, which the page uses."""
     drawn = picture(USUAL)
     assert drawn
-    svg = ET.parse(drawn.write(tmp_path)[0])  # noqa: S314 - our own
+    svg = ET.parse(drawn.write_svg(tmp_path))  # noqa: S314 - our own
     ids = {group.get("id") for group in svg.iter("{http://www.w3.org/2000/svg}g")}
     parts = [f"tradeoff-{part}-{result.facts.name}" for part in ("dot", "interval", "label") for result in RESULTS]
     assert {"tradeoff-frontier", *parts} <= ids
@@ -160,7 +160,7 @@ def test_strategies_that_are_not_shown_are_named(tmp_path: Path) -> None:
     """A strategy without probes or without a cost has no dot, and the chart says which of them is missing."""
     drawn = picture(ANALYSES["some left out"])
     assert drawn
-    words = words_in(drawn.write(tmp_path)[0])
+    words = words_in(drawn.write_svg(tmp_path))
     assert "engine_per_test (not probed), fails_often (not probed), never_finished (no timed round finished)." in words
 
 

@@ -40,7 +40,7 @@ def test_every_strategy_has_its_figures_and_nothing_overlaps(name: str, tmp_path
     drawn = picture(ANALYSES[name])
     assert drawn
     check_layout(drawn.figure, boxes_in(drawn.figure))
-    words = words_in(drawn.write(tmp_path)[0]).replace(" ", "")
+    words = words_in(drawn.write_svg(tmp_path)).replace(" ", "")
     assert all(result.facts.name in words for result in ANALYSES[name].strategies)
     for axes in drawn.figure.axes:
         dots = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
