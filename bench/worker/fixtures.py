@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import shlex
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -49,10 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Install the requested event loop, find the strategy, and check that pytest runs with its loop scopes."""
     if os.environ.get(LOOP) == "uvloop":
-        import uvloop  # noqa: PLC0415 - not available on every platform
-
-        # The policy also covers Alembic and other code that starts a loop of its own.
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        _use_uvloop(config)
     modules = [
         plugin
         for plugin in config.pluginmanager.get_plugins()
@@ -74,6 +71,28 @@ def pytest_configure(config: pytest.Config) -> None:
             raise ContractBrokenError(
                 f"{module.__name__} declares {option}={value}, but pytest runs with {given}. Run: {command}"
             )
+
+
+def _use_uvloop(config: pytest.Config) -> None:
+    """Have tests and async fixtures run in uvloop; anyio is told by its fixture `anyio_backend`."""
+    import uvloop  # noqa: PLC0415 - not available on every platform
+
+    if hasattr(config.hook, "pytest_asyncio_loop_factories"):
+        config.pluginmanager.register(_LoopFactories({"uvloop": uvloop.new_event_loop}))
+    elif config.pluginmanager.hasplugin("asyncio"):
+        # pytest-asyncio before 1.4 has no other way. Policies leave Python in 3.16.
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+class _LoopFactories:
+    """A plugin that tells pytest-asyncio 1.4 or later which event loops to run tests in."""
+
+    def __init__(self, factories: Mapping[str, Callable[[], asyncio.AbstractEventLoop]]) -> None:
+        self._factories = factories
+
+    def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """Return the factories by name; every test runs once with each."""
+        return self._factories
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -139,18 +139,13 @@ STRATEGY = """
 """
 
 TEST = """
-    import asyncio
     import my_strategy
 
     async def test_loop(db_session):
         my_strategy.see()
 
-    def test_own_loop():
-        async def see():
-            my_strategy.see()
-
-        asyncio.run(see())
-        assert my_strategy.seen == ["uvloop"] * 4
+    def test_all_were_seen():
+        assert my_strategy.seen == ["uvloop"] * 3
 """
 
 
@@ -165,10 +160,10 @@ def under(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, client: Cl
 
 
 @pytest.mark.parametrize("client", [UVLOOP, replace(UVLOOP, runner="anyio")], ids=lambda client: client.runner)
-def test_every_loop_is_uvloops(
+def test_tests_and_fixtures_run_in_uvloop(
     client: Client, pytester: pytest.Pytester, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client's loop runs tests, fixtures of both kinds, and `asyncio.run`, as in Alembic's `env.py`."""
+    """Under --loop uvloop a test and async fixtures of function and session scope run in a loop of uvloop's."""
     monkeypatch.setenv(DATABASE_URL, database_url)
     pytester.makepyfile(my_strategy=STRATEGY, test_it=TEST)
     under(pytester, monkeypatch, client).assert_outcomes(passed=2)
