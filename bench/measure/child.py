@@ -1,13 +1,12 @@
 """
 Runs one pytest process from its start to its end: for cells, probes and traces alike.
 
-How the process starts is a parameter, a `Start`: `Spawn` starts a new interpreter, `fork` copies a process that has
-imported the libraries. However it ends, the process and everything that it started are killed.
+How the process starts is a parameter, a `Start`: `Spawn` starts a new interpreter, a template (`templates.py`) forks
+one that has imported the libraries. However it ends, the process and everything that it started are killed.
 """
 
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,16 +22,11 @@ import psutil
 
 from bench.results.paths import ROOT
 from bench.server.process_identity import identity, known
-from bench.worker.process import LIBRARIES, run_pytest
 
 if sys.platform == "win32":
     resource = None
-    _PROCESSES = multiprocessing.get_context("spawn")
 else:
     import resource
-
-    _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload([run_pytest.__module__, *LIBRARIES])
 
 TESTS_RAN = (0, 1)
 """pytest's exit codes when it ran all tests, whether they passed or not."""
@@ -53,6 +47,8 @@ class PytestCall:
     """All of it: nothing is inherited."""
     output: Path
     """The file that gets stdout and stderr."""
+    thorough: bool = False
+    """Whether a forked process tears its interpreter down at the end, so that leaks and errors there are seen."""
 
 
 class Child(Protocol):
@@ -221,25 +217,3 @@ def _cpu_of_children() -> float | None:
         return None
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def fork(call: PytestCall) -> Child:
-    """Fork a process in which the libraries are imported already (on Windows: spawn one). It is a `Start`."""
-    return _Forked(call)
-
-
-class _Forked:
-    def __init__(self, call: PytestCall) -> None:
-        self._process = _PROCESSES.Process(target=run_pytest, args=(call.arguments, call.environment, call.output))
-        self._process.start()
-        self.pid = cast("int", self._process.pid)
-
-    def wait(self, seconds: float | None = None) -> int | None:
-        self._process.join(seconds)
-        return self._process.exitcode
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def cpu(self) -> float | None:
-        return None

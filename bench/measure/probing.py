@@ -15,10 +15,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from bench.measure.child import Ended, fork, run_child
+from bench.measure.child import Ended, Start, run_child
 from bench.measure.each_strategy import each_strategy
 from bench.measure.progress import ProgressDisplay
 from bench.measure.pytest_call import pytest_call
+from bench.measure.templates import Templates
 from bench.probes.protocol import EVENTS_FILE, REFUSED_FILE, SECOND, Phase, PhaseEvent
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
@@ -105,7 +106,7 @@ def probe_all(  # noqa: PLR0917 - as above
 
     def probe(number: int, strategy: LoadedStrategy, stopped: threading.Event) -> Fidelity:
         with tempfile.TemporaryDirectory(prefix="looptrap-probes-") as folder:
-            prober = _Prober(strategy, server, client, f"{prefix}{number}_", Path(folder), stopped)
+            prober = _Prober(start, strategy, server, client, f"{prefix}{number}_", Path(folder), stopped)
             results = prober.results(list(Probe))
         described = f"{server.facts.kind}, Postgres {server.facts.version}"
         return Fidelity(strategy.name, strategy.facts().source_sha256, described, results)
@@ -116,7 +117,8 @@ def probe_all(  # noqa: PLR0917 - as above
         passed = sum(result.outcome == "sees" for result in fidelity.sights)
         display.line(f"probed {fidelity.strategy}: sees {passed} of {len(fidelity.sights)}")
 
-    with ProgressDisplay(console, "probing", len(strategies)) as display:
+    with Templates() as templates, ProgressDisplay(console, "probing", len(strategies)) as display:
+        start = templates.start_of(client)
         each_strategy(strategies, probe, AT_A_TIME, done)
 
 
@@ -131,6 +133,7 @@ class _Prober:
 
     def __init__(  # noqa: PLR0917 - called in one place, above
         self,
+        start: Start,
         strategy: LoadedStrategy,
         server: Server,
         client: Client,
@@ -138,6 +141,7 @@ class _Prober:
         folder: Path,
         stopped: threading.Event,
     ) -> None:
+        self._start = start
         self._strategy = strategy
         self._server = server
         self._client = client
@@ -218,8 +222,9 @@ class _Prober:
         call = pytest_call(
             *(self._strategy, self._server, url, self._client, self._folder / "output.txt"),
             arguments=[f"--probe-folder={self._folder}", *arguments],
+            thorough=True,
         )
-        ended = run_child(fork, call, _StallWatch(events_file), stopped=self._stopped)
+        ended = run_child(self._start, call, _StallWatch(events_file), stopped=self._stopped)
         if (refused := self._folder / REFUSED_FILE).exists():
             raise UserError(f"strategy {self._strategy.name}: {refused.read_text()}")
         return [_EVENT.validate_json(line) for line in _lines(events_file)], ended

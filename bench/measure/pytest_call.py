@@ -39,6 +39,8 @@ def pytest_call(
     *,
     plugins: Sequence[str] = (),
     arguments: Sequence[str],
+    hash_seed: int = 0,
+    thorough: bool = False,
 ) -> PytestCall:
     """
     Return how pytest runs tests under a strategy.
@@ -46,12 +48,15 @@ def pytest_call(
     :param url: of the database, as `Server.create_database` returns it.
     :param plugins: options that load plugins before the strategy.
     :param arguments: which tests to run, and further options.
+    :param hash_seed: of a process that is spawned, and of those that it starts.
+    :param thorough: as in `PytestCall`.
     """
     loaded = arguments_for_pytest(strategy.module, strategy.plugins, strategy.declared)
     return PytestCall(
         [*pytest_options(client), *plugins, *loaded, *_QUIET, *arguments],
-        _environment(strategy, server, url, client),
+        {**_environment(strategy, server, url, client), "PYTHONHASHSEED": str(hash_seed)},
         output,
+        thorough,
     )
 
 
@@ -67,13 +72,17 @@ def with_driver(url: str, driver: Driver) -> str:
 
 def _environment(strategy: LoadedStrategy, server: Server, url: str, client: Client) -> dict[str, str]:
     # The URL holds a password, and every user of the machine can list the arguments of a process.
-    paths = [str(ROOT), str(strategy.import_from or ""), os.environ.get("PYTHONPATH", "")]
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
         **_NO_AUTOLOAD,
         DATABASE_URL: with_driver(url, client.driver),
         LOOP: client.loop,
         ADMIN_DSN: server.admin_dsn,
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONPATH": python_path(strategy.import_from),
     }
+
+
+def python_path(folder: Path | None = None) -> str:
+    """Return PYTHONPATH of a process that runs tests: the project, a strategy's own folder, and the user's."""
+    paths = [str(ROOT), str(folder or ""), os.environ.get("PYTHONPATH", "")]
+    return os.pathsep.join(path for path in paths if path)

@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
-from bench.measure.child import TESTS_RAN, TimeLimit, fork, run_child
+from bench.measure.child import TESTS_RAN, Start, TimeLimit, run_child
 from bench.measure.each_strategy import each_strategy
 from bench.measure.progress import ProgressDisplay
 from bench.measure.pytest_call import pytest_call
+from bench.measure.templates import Templates
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
 from bench.results.printable import printable
@@ -56,7 +57,7 @@ def trace_all(
     """
 
     def trace(number: int, strategy: LoadedStrategy, stopped: threading.Event) -> Trace:
-        return _trace(strategy, server, f"{prefix}{number}_", stopped)
+        return _trace(start, strategy, server, f"{prefix}{number}_", stopped)
 
     def done(found: Trace) -> None:
         display.advance()
@@ -66,19 +67,21 @@ def trace_all(
         else:
             console.print(Text(f"{found.strategy} was not traced: {printable(found.ended)}"), soft_wrap=True)
 
-    with ProgressDisplay(console, "tracing", len(strategies)) as display:
+    with Templates() as templates, ProgressDisplay(console, "tracing", len(strategies)) as display:
+        start = templates.start_of(CLIENT)
         each_strategy(strategies, trace, AT_A_TIME, done)
 
 
-def _trace(strategy: LoadedStrategy, server: Server, database: str, stopped: threading.Event) -> Trace:
+def _trace(start: Start, strategy: LoadedStrategy, server: Server, database: str, stopped: threading.Event) -> Trace:
     with tempfile.TemporaryDirectory(prefix="looptrap-trace-") as folder, server.temporary_database(database) as url:
         file = Path(folder) / "events.jsonl"
         call = pytest_call(
             *(strategy, server, url, CLIENT, Path(folder) / "output.txt"),
             plugins=("-p", "bench.worker.tracer", f"--trace-loops={file}"),
             arguments=[f"bench/workload/test_workload.py::test_{test}" for test in TESTS],
+            thorough=True,
         )
-        ended = run_child(fork, call, TimeLimit(PATIENCE, pause=POLL), stopped=stopped)
+        ended = run_child(start, call, TimeLimit(PATIENCE, pause=POLL), stopped=stopped)
         # A process that was killed may have left half a line.
         told = file.read_bytes().rpartition(b"\n")[0] if file.exists() else b""
     events = [_EVENT.validate_json(line) for line in told.splitlines()]
