@@ -48,7 +48,12 @@ class CellFigures:
     call: float
     teardown: float
     fixed: float
-    """Start-up, collection, session fixtures and shutdown."""
+    """
+    Start-up, collection, session fixtures and shutdown.
+
+    A suite starts in a new interpreter. So start-up and shutdown of a forked cell, which has neither, are those of the
+    strategy's cell in the warm-up round; the same holds for `wall`.
+    """
     wall: float
     residual: float
     """Share of `wall` that is in no phase."""
@@ -77,10 +82,19 @@ def figures_of(cells: Iterable[Cell | CellFigures]) -> Iterator[CellFigures]:
 
     :param cells: cells, or their figures where several analyses share them.
     """
-    yield from (cell if isinstance(cell, CellFigures) else _reduce(cell) for cell in cells)
+    around: dict[str, float] = {}  # seconds that start-up and shutdown of a new interpreter took, by strategy
+    for cell in cells:
+        if isinstance(cell, CellFigures):
+            yield cell
+            continue
+        if cell.round == WARM_UP and not cell.condition and cell.start == "spawned" and cell.status == "finished":
+            around[cell.strategy] = cell.startup + cell.shutdown
+        own = cell.startup + cell.shutdown
+        yield _reduce(cell, around.get(cell.strategy, own) - own if cell.start == "forked" else 0.0)
 
 
-def _reduce(cell: Cell) -> CellFigures:
+def _reduce(cell: Cell, missing: float) -> CellFigures:
+    """Reduce a cell; `missing` is what a new interpreter takes longer, in seconds."""
     outcomes, per_test = cell.samples.outcomes, cell.per_test
     # The columns of a cell that did not finish may end at different tests.
     samples = cell.samples if cell.status == "finished" else Samples()
@@ -105,8 +119,8 @@ def _reduce(cell: Cell) -> CellFigures:
         setup=median(samples.setup or [NAN]),
         call=median(samples.call or [NAN]),
         teardown=median(samples.teardown or [NAN]),
-        fixed=cell.fixed,
-        wall=cell.wall,
+        fixed=cell.fixed + missing,
+        wall=cell.wall + missing,
         residual=abs(cell.residual) / cell.wall,
         load=cell.load,
         steal=NAN if cell.steal is None else cell.steal,

@@ -15,7 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.measure.cell import CellOrder, run_cell
+from bench.measure.child import Spawn
 from bench.measure.progress import ProgressDisplay
+from bench.measure.templates import Templates
 from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.records import PASSED, WARM_UP, Cell, Size
@@ -98,19 +100,27 @@ def _round(
     counted = counted and number != WARM_UP
     order = random.Random(number).sample(places, len(places))  # noqa: S311 - an order, not a secret
     size = Size(tests=options.tests, tables=SMALLEST.tables, rows=SMALLEST.rows)
-    for position, place in enumerate(order):
-        cell_order = CellOrder(variants[place].strategy, size, number, position)
-        database = f"looptrap_{token}_{number}_{position}"
-        cells[place] = _run_cell(cell_order, server, database, recorded=variants[place].recorded, counted=counted)
-        _check(cells[place].cell)
+    with Templates(number) as templates:
+        for position, place in enumerate(order):
+            variant = variants[place]
+            cell_order = CellOrder(variant.strategy, size, number, position)
+            database = f"looptrap_{token}_{number}_{position}"
+            cells[place] = _run_cell(
+                cell_order, server, database, templates, recorded=variant.recorded, counted=counted
+            )
+            _check(cells[place].cell)
     return tuple(cells[place] for place in places)
 
 
-def _run_cell(order: CellOrder, server: Server, database: str, *, recorded: bool, counted: bool) -> MeasuredCell:
+def _run_cell(
+    order: CellOrder, server: Server, database: str, templates: Templates, *, recorded: bool, counted: bool
+) -> MeasuredCell:
     with tempfile.TemporaryDirectory(prefix="looptrap-check-") as name:
         folder, log = Path(name), Path(name) / "counted.txt"
-        under = (*COUNTER, f"--log-file={log}") if counted else ()
-        cell = run_cell(order, server, database, CELL_TIMEOUT, folder, recorded=recorded, under=under)
+        # Only a new interpreter can run under valgrind.
+        start = Spawn(under=(*COUNTER, f"--log-file={log}")) if counted else templates.start_of(order.client)
+        with server.temporary_database(database) as url:
+            cell = run_cell(order, server, url, CELL_TIMEOUT, folder, start, recorded=recorded)
         count = re.search(r"I\s+refs:\s+([\d,]+)", log.read_text()) if log.exists() else None
     return MeasuredCell(cell, int(count[1].replace(",", "")) if count else None)
 

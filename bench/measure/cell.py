@@ -1,14 +1,12 @@
 """
-Runs one cell: one strategy x one workload, in a pytest process and a database of its own.
+Runs one cell: one strategy x one workload, in a pytest process of its own and a database that the caller has made.
 
-Creating the database, a checkpoint and dropping the database happen outside the process, so they are not timed.
-However the cell ends, process and database are removed.
+What must not be measured, such as a checkpoint, happens before the process and after it. However the cell ends, its
+process is killed.
 """
 
 import shutil
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +15,11 @@ from typing import Any, Literal
 import psutil
 from pydantic import TypeAdapter
 
-from bench.measure.child import TESTS_RAN, Ended, Spawn, TimeLimit, end_orphan, run_child
+from bench.measure.child import TESTS_RAN, Ended, Start, TimeLimit, end_orphan, run_child
 from bench.measure.pytest_call import pytest_call
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
-from bench.results.records import Cell, Samples, Size
+from bench.results.records import Cell, ProcessStart, Samples, Size
 from bench.server import Server, ServerDiedError
 from bench.strategy.loaded import LoadedStrategy
 from bench.worker.protocol import CONTRACT_BROKEN, Record
@@ -41,27 +39,30 @@ class CellOrder:
     position: int
     client: Client = field(default_factory=Client)
     condition: str = ""
-    """As in `bench.results.records.Cell`."""
+    """As in `bench.results.records.Cell`, as is `start`."""
+    start: ProcessStart = "spawned"
 
 
-def run_cell(
+def run_cell(  # noqa: PLR0917 - what it takes to run one
     order: CellOrder,
     server: Server,
-    database: str,
+    url: str,
     timeout: float,
     folder: Path,
+    start: Start,
     *,
+    hash_seed: int = 0,
     recorded: bool = True,
-    under: Sequence[str] = (),
 ) -> Cell:
     """
     Run one cell and return what it measured.
 
-    :param database: name of the database to create for it, `looptrap_*`.
+    :param url: of an empty database for this cell alone, as `Server.create_database` returns it.
     :param timeout: seconds after which the process is killed.
     :param folder: an empty one for files that pass between the processes; `clear_away` removes it.
+    :param start: starts the process.
+    :param hash_seed: `PYTHONHASHSEED` of a process that is spawned.
     :param recorded: whether to load the recorder; without it there are no samples, only figures of the process.
-    :param under: a command with its arguments that runs the process and watches it from outside, such as valgrind.
     :raises UserError: the strategy breaks the contract, so its measurements would be invalid.
     :raises ServerDiedError: the server was dead before the cell began.
     """
@@ -69,21 +70,17 @@ def run_cell(
     record_file = folder / RECORD_FILE
     ended, steal, died = None, None, ""
     try:
-        with server.temporary_database(database) as url:
-            server.checkpoint()
-            call = pytest_call(
-                *(order.strategy, server, url, order.client, folder / OUTPUT_FILE),
-                plugins=_recorder(record_file) if recorded else (),
-                arguments=_workload(order.size),
-            )
-            before = psutil.cpu_times()
-            ended = run_child(
-                Spawn(order.client.interpreter or sys.executable, under),
-                call,
-                TimeLimit(timeout, pause=timeout),
-                identity_file=folder / PROCESS_FILE,
-            )
-            steal = _steal(before, psutil.cpu_times())
+        server.checkpoint()
+        call = pytest_call(
+            *(order.strategy, server, url, order.client, folder / OUTPUT_FILE),
+            plugins=_recorder(record_file) if recorded else (),
+            arguments=_workload(order.size),
+            hash_seed=hash_seed,
+        )
+        before = psutil.cpu_times()
+        ended = run_child(start, call, TimeLimit(timeout, pause=timeout), identity_file=folder / PROCESS_FILE)
+        steal = _steal(before, psutil.cpu_times())
+        server.check_alive()
     except ServerDiedError as error:
         if ended is None:
             raise
@@ -100,6 +97,7 @@ def run_cell(
         strategy=order.strategy.name,
         size=order.size,
         condition=order.condition,
+        start=order.start,
         round=order.round,
         position=order.position,
         started=started,

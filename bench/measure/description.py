@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.measure import schedule
 from bench.measure.interpreters import look
 from bench.measure.sweep import ConditionSpec
+from bench.measure.templates import START
 from bench.results.endpoints import Client, ServerSource
 from bench.results.errors import UserError
 from bench.results.records import (
@@ -101,6 +102,7 @@ def describe_run(  # noqa: PLR0917 - called in one place
         workload=describe(plan.sizes[0], plan.sizes[1:]),
         server=servers[""].facts,
         machine=machine_of(first.client),
+        start=START,
         client=first.client,
         conditions=tuple(describe_condition(one, servers[one.name].facts) for one in plan.conditions[1:]),
     )

@@ -18,6 +18,10 @@ class RunProgress:
         self._round: int | None = None
         self._done = 0
 
+    def show_in(self, display: ProgressDisplay) -> None:
+        """Go on in another display."""
+        self._display = display
+
     def started(self, order: CellOrder, remaining: float | None) -> None:
         """Show the cell that runs now."""
         fewest, most = self._limits.fewest, self._limits.most

@@ -8,7 +8,6 @@ import contextlib
 import math
 import secrets
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from rich.console import Console
 from bench.measure import schedule
 from bench.measure.description import Adopt, RunOptions, Servers, describe_run
 from bench.measure.probing import control, probe_into
-from bench.measure.progress import ProgressDisplay
+from bench.measure.progress import ProgressDisplay, duration
 from bench.measure.resume import check_same_run, check_same_servers, source_to_resume
 from bench.measure.run_progress import RunProgress
 from bench.measure.stopping import Limits
@@ -40,10 +39,8 @@ MOST_DEATHS = 3
 """After this many deaths of the server, the run gives up."""
 
 QUICK_ROUNDS = 3
-FEWEST_ROUNDS = 6
+FEWEST_ROUNDS = 10
 MOST_ROUNDS = 30
-SECONDS_AROUND = 10
-"""The part of the time limit that starting the server and drawing the report take."""
 
 
 def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
@@ -96,7 +93,7 @@ def resume_run(folder: Path, given: ServerSource, console: Console) -> Path:
         limits=Limits(
             run.limits.fewest,
             run.limits.most,
-            math.inf if run.limits.budget is None else run.limits.budget - SECONDS_AROUND,
+            math.inf if run.limits.budget is None else run.limits.budget,
         ),
         seed=run.seed,
         cell_timeout=recorded.cell_timeout,
@@ -178,14 +175,18 @@ class RunSession:
 
     def _measure_on(self, servers: Servers) -> None:
         run = self._prepare_run(servers)
-        started = time.monotonic()
+        limits = self._plan.limits
+        with ProgressDisplay(self._console, "measuring", limits.most) as display:
+            progress = RunProgress(limits, display, self._console)
+            rounds = schedule.Schedule(self._plan, servers, self._folder, run.database_prefix, progress)
+            seconds = rounds.warm_up()
+        count = str(limits.most) if limits.fixed else f"{limits.fewest} to {limits.most}"
+        self._console.print(f"A round takes about {duration(seconds)}; {count} rounds.", highlight=False)
         if run.configuration.check:
             self._probe_and_trace(servers[""], run.database_prefix)
-        left = self._plan.limits.seconds - (time.monotonic() - started)
-        plan = replace(self._plan, limits=replace(self._plan.limits, seconds=left))
-        with ProgressDisplay(self._console, "measuring", plan.limits.most) as display:
-            progress = RunProgress(plan.limits, display, self._console)
-            decisions = schedule.run(plan, servers, self._folder, run.database_prefix, progress)
+        with ProgressDisplay(self._console, "measuring", limits.most) as display:
+            progress.show_in(display)
+            decisions = rounds.rounds()
         write_run(self._folder, replace(run, decisions=tuple(decisions)))
 
     def _prepare_run(self, servers: Servers) -> Run:
@@ -252,7 +253,7 @@ def say_what_is_on_disk(folder: Path, console: Console) -> None:
 
 def _limits(options: RunOptions) -> Limits:
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else None)
-    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget - SECONDS_AROUND)
+    return Limits(rounds, rounds) if rounds else Limits(FEWEST_ROUNDS, MOST_ROUNDS, options.budget)
 
 
 def _folder(out: Path | None) -> Path:

@@ -24,6 +24,7 @@ from bench.measure.pytest_call import python_path
 from bench.results.endpoints import Client
 from bench.results.errors import UserError
 from bench.results.paths import ROOT
+from bench.results.records import ProcessStart
 from bench.worker.template import Request
 
 _PRELOADED = (
@@ -44,6 +45,8 @@ _PRELOADED = (
 CAN_FORK = sys.platform == "linux"
 """Whether processes are forked. On macOS, whose libraries use threads, forking is unsafe, and Windows cannot fork."""
 
+START: ProcessStart = "forked" if CAN_FORK else "spawned"
+"""How the processes of timed cells start on this system."""
 
 _LOST = "a template process, which forks the processes that run tests, has ended: resume the run, or start it again."
 
@@ -112,7 +115,7 @@ class _Template:
         self._children: dict[int, _Forked] = {}
         self._listener = threading.Thread(target=self._listen, name="looptrap-template", daemon=True)
         self._listener.start()
-        self._ready = False
+        self._imported = threading.Event()
 
     def __call__(self, call: PytestCall) -> Child:
         """
@@ -127,11 +130,12 @@ class _Template:
                 self._channel.sendall(json.dumps(asdict(request)).encode() + b"\n")
             except OSError as error:
                 raise TemplateLostError(_LOST) from error
-            if not self._ready:
-                self._answer()
-                self._ready = True
             child: Child = self._answer()["child"]
             return child
+
+    def wait(self) -> None:
+        """Wait until it has imported everything."""
+        self._imported.wait()
 
     def close(self) -> None:
         """End the template, and what it forked."""
@@ -147,6 +151,9 @@ class _Template:
         with self._channel.makefile("r", encoding="utf-8") as messages, contextlib.suppress(OSError):
             for line in messages:
                 message = json.loads(line)
+                if "ready" in message:
+                    self._imported.set()
+                    continue
                 if "ended" in message:
                     self._children.pop(message["ended"]).end(message["code"], message["cpu"])
                     continue
@@ -154,6 +161,7 @@ class _Template:
                     # By now, and not by the thread that asked: the process may end before that looks.
                     message["child"] = self._children[message["forked"]] = _Forked(message["forked"])
                 self._answers.put(message)
+        self._imported.set()
         for child in self._children.values():
             child.end()
         self._answers.put({"lost": _LOST})
@@ -187,6 +195,11 @@ class Templates:
         """End them, and whatever they forked."""
         for template in self._templates.values():
             template.close()
+
+    def wait(self) -> None:
+        """Wait until all have imported everything: nothing may be measured while they do."""
+        for template in self._templates.values():
+            template.wait()
 
     def start_of(self, client: Client) -> Start:
         """Return how processes of a client start; its template begins to import now, if it has not before."""

@@ -11,7 +11,7 @@ Schema history
     3   probe results, in a file of their own; traps without errors; needed probes; peers
     4   conditions: more servers, drivers, event loops, runners and environments; a run of schema 3 has one condition
     5   decisions and sweeps are records instead of text; each strategy's documentation and fixture, so that a report
-        needs no strategy file; `bench/results/history.py` converts schemas 3 and 4
+        needs no strategy file; how processes start; `bench/results/history.py` converts schemas 3 and 4
 """
 
 import statistics
@@ -22,6 +22,12 @@ from typing import Literal
 from bench.results.endpoints import Client, ServerSource
 
 SCHEMA = 5
+
+ProcessStart = Literal["forked", "spawned"]
+"""
+How a cell's process starts: forked from a template that has imported pytest, SQLAlchemy and the application, or as a
+new interpreter that imports them itself.
+"""
 
 WARM_UP = 0
 """The number of the round that is not timed: it has the traps and a warm-up cell of the floor."""
@@ -128,6 +134,7 @@ class Cell:
     samples: Samples
     condition: str = ""
     """The name of its condition; empty for the run's first."""
+    start: ProcessStart = "spawned"
 
     @property
     def per_test(self) -> tuple[float, ...]:
@@ -209,6 +216,8 @@ class StrategyFacts:
     """Why it could not run on that machine, so that it has no cells; empty if it could."""
     cannot: dict[str, str] = field(default_factory=dict)
     """Why it has no cells under a driver, event loop or runner, such as `anyio`."""
+    forkable: bool = True
+    """Whether its timed cells are forked where that is possible; else they are spawned."""
     docs: StrategyDocs = field(default_factory=StrategyDocs)
     """Empty in a run older than schema 5."""
     fixture: str = ""
@@ -394,6 +403,8 @@ class Run:
     workload: Workload
     server: ServerFacts
     machine: Machine
+    start: ProcessStart = "spawned"
+    """How the processes of timed cells started, except those of strategies that are not forkable."""
     client: Client = field(default_factory=Client)
     conditions: tuple[Condition, ...] = ()
     """Conditions beside the first one, which is `server` and `client`. Strategies are compared under the first."""

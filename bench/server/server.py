@@ -121,6 +121,14 @@ class Server:
         self._execute(f'CREATE DATABASE "{name}"')
         return self._url.set(database=name).render_as_string(hide_password=False)
 
+    def check_alive(self) -> None:
+        """
+        Connect to the server.
+
+        :raises ServerDiedError: it does not answer.
+        """
+        self._execute("SELECT")
+
     @contextlib.contextmanager
     def temporary_database(self, name: str) -> Iterator[str]:
         """

@@ -57,6 +57,8 @@ class Strategy:
     :param core: whether it is in the set `core`, which runs by default.
     :param peer: the package that it adapts; only for strategies in `strategies/peers/`.
     :param cannot: drivers, event loops and runners that it does not support, such as `anyio`, each with the reason.
+    :param forkable: whether it works in a process forked from one that has imported pytest, SQLAlchemy and FastAPI;
+        else its cells start new interpreters.
     """
 
     test_loop_scope: LoopScope = "function"
@@ -65,6 +67,7 @@ class Strategy:
     core: bool = True
     peer: Peer | None = None
     cannot: Mapping[str, str] = field(default_factory=dict)
+    forkable: bool = True
 
 
 @dataclass(frozen=True)

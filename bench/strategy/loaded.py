@@ -53,6 +53,7 @@ class LoadedStrategy:
             peer=f"{peer.distribution} {peer.version}".rstrip() if peer else "",
             unable=unable,
             cannot=dict(declared.cannot),
+            forkable=declared.forkable,
             docs=StrategyDocs(docstring.how, docstring.when_to_use, docstring.prior_art),
         )
 
