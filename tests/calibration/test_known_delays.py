@@ -23,6 +23,7 @@ from bench.calibration import DELAYS, GROUP, PAUSE, SESSION_DELAY, delay_of, spi
 from bench.calibration.cell_rounds import RoundOptions
 from bench.calibration.known_delays import PHASES, TESTS, Finding, Phase, Verdict, calibrate, findings
 from bench.measure.cell import CellOrder, run_cell
+from bench.measure.child import Spawn
 from bench.results.endpoints import ServerSource
 from bench.results.errors import UserError
 from bench.results.records import Cell, Samples, Size
@@ -214,7 +215,8 @@ def test_delays_are_added_where_they_say(where: str, server: Server, tmp_path: P
     """On a real Postgres no sample is shorter than its delay, and the session's delay is in no test."""
     strategy = load(f"bench.calibration.delayed_{where}")
     order = CellOrder(strategy, Size(GROUP, 5, 0), 1, 0)
-    cell = run_cell(order, server, f"looptrap_calibrate_{where}", 300, tmp_path)
+    with server.temporary_database(f"looptrap_calibrate_{where}") as url:
+        cell = run_cell(order, server, url, 300, tmp_path, Spawn())
     assert cell.samples.outcomes == "." * GROUP
     for phase in PHASES:
         samples = getattr(cell.samples, phase)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.measure.cell import CellOrder, run_cell
 from bench.measure.pytest_call import pytest_options
+from bench.measure.templates import Templates
 from bench.results.endpoints import Client
 from bench.results.paths import ROOT
 from bench.results.records import PASSED, Cell, Samples
@@ -27,7 +28,8 @@ def a_cell(server: Server, folder: Path, strategy: str | Path, client: Client, c
     folder = folder / f"{Path(strategy).stem}-{client.driver}-{client.loop}-{client.runner}"
     folder.mkdir()
     order = CellOrder(load(str(strategy)), SIZE, 0, 0, client, condition)
-    return run_cell(order, server, "looptrap_client", 60, folder)
+    with server.temporary_database("looptrap_client") as url, Templates() as templates:
+        return run_cell(order, server, url, 60, folder, templates.start_of(client))
 
 
 def witnesses(samples: Samples) -> tuple[object, ...]:

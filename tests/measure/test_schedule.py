@@ -2,12 +2,15 @@
 
 import math
 import statistics
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure.schedule import FEWEST_TESTS_OF_A_TRAP, Plan, round_orders
+from bench.measure.schedule import Plan, round_orders
 from bench.measure.stopping import Costs, Limits, all_settled, resting
+from bench.measure.templates import START
 from bench.results.records import WARM_UP, Size
 from bench.strategy.discovery import load_all, names_in_tree
 
@@ -42,16 +45,25 @@ def test_orders_differ_between_rounds_and_seeds() -> None:
     assert names(1, 1) != names(2, 1)
 
 
-def test_traps_run_once_with_enough_tests_to_be_seen() -> None:
-    """The warm-up round has the traps, each with at least one test of every shape, and the floor."""
-    warm_up = round_orders(plan(tests=1), WARM_UP)
-    assert {order.strategy.name for order in warm_up} == {
-        "none",
-        *(strategy.name for strategy in STRATEGIES if strategy.facts().is_trap),
-    }
-    assert all(
-        order.size.tests == (FEWEST_TESTS_OF_A_TRAP if order.strategy.facts().is_trap else 1) for order in warm_up
-    )
+@pytest.mark.parametrize(("tests", "traps", "others"), [(1, 7, 1), (28, 28, 7)])
+def test_warm_up_has_every_strategy_once(tests: int, traps: int, others: int) -> None:
+    """Traps run enough tests to show their pattern; other strategies start a new interpreter for few tests."""
+    warm_up = round_orders(plan(tests=tests), WARM_UP)
+    assert sorted(order.strategy.name for order in warm_up) == sorted(strategy.name for strategy in STRATEGIES)
+    for order in warm_up:
+        is_trap = order.strategy.facts().is_trap
+        assert order.size.tests == (traps if is_trap else others)
+        assert order.start == (START if is_trap else "spawned")
+
+
+def test_timed_cells_are_forked_unless_the_strategy_forbids_it() -> None:
+    """Where forking is possible, a strategy declared as not forkable is the only one whose timed cells are spawned."""
+    first = STRATEGIES[0]
+    fussy = replace(first, declared=replace(first.declared, forkable=False))
+    mixed = replace(plan(), strategies=[fussy, *STRATEGIES[1:]])
+    starts = {order.strategy.name: order.start for order in round_orders(mixed, 1)}
+    assert starts.pop(first.name) == "spawned"
+    assert set(starts.values()) == {START}
 
 
 def rounds(**costs: list[float]) -> Costs:
