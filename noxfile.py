@@ -39,11 +39,11 @@ def run_harness(session: nox.Session, *arguments: str, python: str = "python") -
     session.run(python, "-m", "bench", *arguments, env=UTF8, interrupt_timeout=60, terminate_timeout=60)
 
 
-def run_tests(session: nox.Session) -> None:
+def run_tests(session: nox.Session, *selection: str) -> None:
     """Run pytest, with one test file per processor at a time: no test depends on timing."""
     # tests/conftest.py sorts the files by duration; by default those with the most tests come first.
     options = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-    session.run("python", "-m", "pytest", *options, *session.posargs, env=UTF8)
+    session.run("python", "-m", "pytest", *options, *selection, *session.posargs, env=UTF8)
 
 
 @nox.session
@@ -112,6 +112,16 @@ def tests(session: nox.Session) -> None:
     """Run the tests of the harness."""
     session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "tests"))
     run_tests(session)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """Run the tests that simulate or count for minutes, then all tests with every supported version."""
+    session.install(*DEPENDENCIES, *nox.project.dependency_groups(PROJECT, "tests"))
+    run_tests(session, "-m", "thorough")
+    for environment in ENVIRONMENTS:
+        session.notify(f"compatibility({'-'.join(environment)})")
+    session.notify("lowest")
 
 
 @nox.session

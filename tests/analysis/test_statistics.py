@@ -209,6 +209,7 @@ def report(name: str, figures: list[tuple[float, float]]) -> None:
     print(f"\n| {name} | {cells} |", end="")  # noqa: T201 - the table for the docs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", STEADY)
 def test_coverage_is_93_to_97_percent(name: str) -> None:
     """At 6, 7 and 10 rounds both intervals cover the truth in 93 to 97 % of runs, and equals differ in <= 5 %."""
@@ -219,6 +220,7 @@ def test_coverage_is_93_to_97_percent(name: str) -> None:
         assert 95 - ERROR <= ratio <= 97 + ERROR
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", DRIFTING)
 def test_coverage_of_ratios_withstands_drift(name: str) -> None:
     """Drift widens the interval of a cost, so it covers too often; that of a ratio covers in 95 to 97 % of runs."""
@@ -229,6 +231,7 @@ def test_coverage_of_ratios_withstands_drift(name: str) -> None:
         assert 95 - ERROR <= ratio <= 97 + ERROR
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lognormal", "heavy tails (t, 3 df)", "round effects, 5 x the noise"])
 def test_coverage_with_few_rounds(name: str) -> None:
     """With 2, 3 and 5 rounds, as in --quick, Student's interval covers at least 93 % if noise is symmetric."""

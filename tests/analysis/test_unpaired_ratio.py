@@ -88,6 +88,7 @@ def report(name: str, figures: list[float]) -> None:
     print(f"\n| {name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |", end="")  # noqa: T201 - for the docs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WORLDS)
 def test_coverage_of_two_runs_is_93_to_97_percent(name: str) -> None:
     """With 6 to 12 rounds in each run, equal numbers or not, whatever the noise of either run."""
@@ -97,6 +98,7 @@ def test_coverage_of_two_runs_is_93_to_97_percent(name: str) -> None:
     assert max(figures) <= 97 + ERROR
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WORLDS)
 def test_coverage_with_few_rounds(name: str) -> None:
     """With 2 to 5 rounds in one or both runs it is at least 93 %; if cells are slowed, the interval is too wide."""
@@ -105,6 +107,7 @@ def test_coverage_with_few_rounds(name: str) -> None:
     assert min(figures) >= 93 - ERROR
 
 
+@pytest.mark.thorough
 def test_coverage_when_a_run_is_slower_as_a_whole() -> None:
     """If a whole run is slower, the interval of costs misses the truth; that of ratios to the floor covers it."""
     random = np.random.default_rng(7)

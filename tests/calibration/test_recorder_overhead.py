@@ -65,6 +65,7 @@ def shown_by(rounds: int) -> tuple[bool, str]:
     return measure_overhead(options, Console(file=shown, width=120)), shown.getvalue()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which(COUNTER[0]) is None, reason="needs valgrind")
 def test_instructions_resolve_a_per_cent() -> None:
     """Instruction counts hardly vary: one pair of real cells shows an overhead between 0 and 2 %."""

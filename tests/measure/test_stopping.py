@@ -84,6 +84,7 @@ SPREADS = (1, 3, 5, 15)
 """In percent; runs with 10 % look like runs with 15 %."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("most", [BUDGET_ROUNDS, MOST_ROUNDS])
 @pytest.mark.parametrize("world", WORLDS)
 def test_rate_of_significant_differences_between_equals(world: str, most: int) -> None:
@@ -100,6 +101,7 @@ def test_rate_of_significant_differences_between_equals(world: str, most: int) -
     print(f"\n| {world} | {most} | {' | '.join(row)} |", end="")  # noqa: T201 - the table for the docs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dearer", "most_on_average"), [(1.1, 13), (1.2, 8), (1.5, 6.5)])
 def test_rate_at_which_a_true_difference_is_found(dearer: float, most_on_average: float) -> None:
     """Power: with noise of 5 %, a difference of 10 % takes 13 rounds on average, 20 % takes 8, and 50 % takes 6."""
@@ -161,6 +163,7 @@ def test_who_rests_does_not_keep_a_run_going() -> None:
     assert rounds_of(rested, FLOOR) == rounds_of(went_on, FLOOR)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dearest", "fewest_rest", "most_rest"), [(6.0, 0.0, 0.02), (7.5, 0.05, 0.4)])
 def test_coverage_of_ratios_withstands_rest(dearest: float, fewest_rest: float, most_rest: float) -> None:
     """Equal strategies do not rest; of those that do, intervals cover the truth in 93 % of runs."""
