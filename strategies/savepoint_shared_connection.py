@@ -28,7 +28,7 @@ strategy = Strategy(
     hides=ONE_TRANSACTION
     - {Probe.SECOND_CONNECTION, Probe.TWO_REQUESTS, Probe.TWENTY_REQUESTS, Probe.SAME_KEY, Probe.RUNNING_TASK}
     | {Probe.ADVISORY_SESSION_LOCK, Probe.PREPARED_STATEMENT},
-    cannot={"psycopg": "even in AUTOCOMMIT its rollback() ends the transaction around the savepoints"},
+    cannot={"psycopg": "its rollback() ends the outer transaction, even in AUTOCOMMIT"},
 )
 
 

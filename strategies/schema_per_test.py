@@ -30,7 +30,7 @@ strategy = Strategy(
         Probe.OWN_ENGINE,
     },
     core=False,
-    cannot={"psycopg": "connections are told of the schema by server_settings, which only asyncpg takes"},
+    cannot={"psycopg": "it selects the schema with server_settings, which only asyncpg accepts"},
 )
 
 SCHEMA = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'master')}"

@@ -17,6 +17,6 @@ strategy = Strategy(
     core=False,
     peer=Peer(
         "py-pglite",
-        unable="it is a server of its own, which answers one connection at a time, and strategies share theirs.",
+        unable="it starts its own server, which accepts one connection at a time.",
     ),
 )

@@ -13,5 +13,5 @@ pytest_plugins = ["pytest_clean_db.plugin"]
 
 strategy = Strategy(
     core=False,
-    peer=Peer("pytest-clean-database", unable="its last release, 1.0.0, is not to be installed beside pytest 9."),
+    peer=Peer("pytest-clean-database", unable="its last release, 1.0.0, does not support pytest 9."),
 )
