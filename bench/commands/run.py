@@ -37,7 +37,7 @@ UNUSABLE = 3
 @click.option(
     "--budget",
     type=DURATION,
-    default="3m",
+    default="90s",
     show_default=True,
     help="Time limit if --rounds is not given, such as 90s, 3m or 1h; no round starts that would exceed it.",
 )

@@ -34,6 +34,9 @@ from bench.workload import SHAPES
 FEWEST_ROUNDS_AT_ALL = 3
 """The fewest timed rounds of any run, however small its time limit: intervals from fewer are too wide."""
 
+FASTEST_CELL = 0.2
+"""Seconds: no cell takes less on any machine that we know."""
+
 SLACK = 1.15
 """The next round may take this many times as long as the last one."""
 
@@ -120,6 +123,21 @@ _Kind = tuple[str, Size, str]
 """Strategy, size and condition. Each round has one cell of each kind."""
 
 
+def refuse_budget(plan: Plan) -> None:
+    """
+    Refuse a time limit that not even the fastest strategies could keep.
+
+    :raises UserError: it is one.
+    """
+    cells = len(round_orders(plan, 1))
+    least = math.ceil(FEWEST_ROUNDS_AT_ALL * cells * FASTEST_CELL)
+    if not plan.limits.fixed and plan.limits.seconds < least:
+        raise UserError(
+            f"--budget {plan.limits.seconds:g}s cannot hold {FEWEST_ROUNDS_AT_ALL} rounds of {cells} cells, which take "
+            f"{least} s or more: raise it, or name fewer --strategies."
+        )
+
+
 class _Brief(NamedTuple):
     """What the schedule needs to know about a finished cell."""
 
@@ -185,8 +203,8 @@ class Schedule:
         needed = FEWEST_ROUNDS_AT_ALL * seconds
         if self._begun == WARM_UP and not self._plan.limits.fixed and needed > self._plan.limits.seconds:
             raise UserError(
-                f"the time limit of {self._plan.limits.seconds:g} s cannot hold {FEWEST_ROUNDS_AT_ALL} rounds of about "
-                f"{seconds:.0f} s: raise it with --budget {math.ceil(needed * SLACK)}s, or name fewer --strategies."
+                f"--budget {self._plan.limits.seconds:g}s cannot hold {FEWEST_ROUNDS_AT_ALL} rounds, which take about "
+                f"{seconds:.0f} s each here: give --budget {math.ceil(needed * SLACK)}s, or name fewer --strategies."
             )
         return seconds
 

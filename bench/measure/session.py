@@ -61,6 +61,7 @@ def measure_run(options: RunOptions, console: Console, adopt: Adopt) -> Path:
         cell_timeout=options.cell_timeout,
         conditions=conditions(options.source, options.client, options.sweep),
     )
+    schedule.refuse_budget(plan)
     need = () if options.need is None else parse_probes(options.need)
     if need and not options.check:
         raise UserError("--need requires the probes, and --no-check skips them: leave out one of the two.")

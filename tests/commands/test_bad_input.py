@@ -55,6 +55,7 @@ EMBEDDED = ("--server", "embedded", "--tests", 2, "--rounds", 1, "--no-check")
         (["--sweep", "columns=1,2"], ["'columns=1,2'", "tests, tables, rows"]),
         (["--sweep", "rows=10,x"], ["'rows=10,x'", "tests=10,100,1000"]),
         (["--sweep", "tables=4"], ["4 is out of range; tables go from 5 to 2000"]),
+        (["--budget", "5"], ["--budget 5s cannot hold 3 rounds of", "or name fewer --strategies"]),
         (["--sever", "embedded"], ["--sever", "--server"]),
         (["--server", "docker"], ["'docker' is not auto, container, embedded", "postgresql://"]),
         (["--server", "mysql://root@localhost/x"], ["'mysql' is not auto"]),
