@@ -25,7 +25,7 @@ from bench.measure.schedule import CELL_FOLDER
 from bench.measure.session import say_what_is_on_disk
 from bench.results.files import CELLS_FILE, RUN_FILE, read_cells, read_run
 from bench.results.paths import ROOT
-from bench.results.records import Cell
+from bench.results.records import WARM_UP, Cell
 from bench.server import Server
 from tests.conftest import Command, assert_one_line
 from tests.servers import PATIENCE, POSIX
@@ -270,7 +270,8 @@ def test_server_that_dies_is_replaced(tmp_path: Path, looptrap: Command, server_
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stdout.count("Starting another server") == 1
     cells: list[Cell] = list(read_cells(folder))
-    assert Counter(cell.status for cell in cells) == {"server died": 1, "finished": 6}
-    assert [(cell.strategy, cell.round) for cell in cells if cell.status != "finished"] == [("kills_the_server", 1)]
-    assert "kills_the_server lost its server in round 1" in done.stdout
+    assert Counter(cell.status for cell in cells) == {"server died": 1, "finished": 8}
+    (died,) = (cell for cell in cells if cell.status != "finished")
+    assert (died.strategy, died.round) == ("kills_the_server", WARM_UP)
+    assert "kills_the_server lost its server in the warm-up round" in done.stdout
     assert len(read_run(folder).decisions) == 1
