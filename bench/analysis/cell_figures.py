@@ -121,7 +121,7 @@ def _reduce(cell: Cell, missing: float) -> CellFigures:
         teardown=median(samples.teardown or [NAN]),
         fixed=cell.fixed + missing,
         wall=cell.wall + missing,
-        residual=abs(cell.residual) / cell.wall,
+        residual=abs(cell.residual) / (cell.wall + missing),
         load=cell.load,
         steal=NAN if cell.steal is None else cell.steal,
         wal_bytes=NAN if cell.wal_bytes_per_test is None else cell.wal_bytes_per_test,
