@@ -4,16 +4,15 @@ The noise verdict, which says how far to trust a run's timings: A/A check, drift
 `docs/internals/statistics.md` gives the reason for each limit: change both together.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bench.analysis import statistics
-from bench.analysis.cell_figures import CellFigures
-from bench.analysis.estimates import Costs, Estimate, bounds, matrix, median_known, paired_in, rounds_of
+from bench.analysis.estimates import Estimate, bounds, paired_in
 from bench.analysis.findings import NoiseFinding, NoiseKind
 from bench.strategy.declaration import FLOOR, TWIN
 
@@ -50,25 +49,26 @@ class Noise:
     """`none_twin` to `none`, paired within rounds: the A/A check. Differences inside its interval are noise."""
 
 
-def judge_noise(timed: Sequence[CellFigures], costs: Costs, cores: int) -> Noise:
+def judge_noise(timed: pd.DataFrame, costs: pd.DataFrame, cores: int) -> Noise:
     """
     Return how far the clock of a run can be trusted.
 
-    :param timed: the timed cells that finished.
+    :param timed: a row for each timed cell: strategy, round, position, cost per test, load, steal and residual.
+    :param costs: seconds per test, a row for each round and a column for each strategy.
     :param cores: of the machine.
     """
-    twin, rounds = paired_in(costs, TWIN, FLOOR), len(rounds_of(costs))
+    twin = paired_in(costs, TWIN, FLOOR)
     findings = (
-        *_few_rounds(rounds),
+        *_few_rounds(len(costs)),
         *_twin(twin),
         *_order_of_execution(timed, costs),
         *_other_load(timed, cores),
         *_unexplained(timed),
     )
     if (
-        rounds < statistics.LEAST_ROUNDS
+        len(costs) < statistics.LEAST_ROUNDS
         or statistics.reach(*bounds(twin)) > UNUSABLE_BEYOND
-        or median_known(cell.steal for cell in timed) > UNUSABLE_STEAL
+        or timed["steal"].median() > UNUSABLE_STEAL
     ):
         return Noise("unusable", findings, twin)
     return Noise("noisy" if findings else "quiet", findings, twin)
@@ -93,14 +93,13 @@ def _twin(twin: Estimate | None) -> Iterator[NoiseFinding]:
         yield NoiseFinding(NoiseKind.TWIN_DIFFERS, twin=twin)
 
 
-def _order_of_execution(timed: Sequence[CellFigures], costs: Costs) -> Iterator[NoiseFinding]:
+def _order_of_execution(timed: pd.DataFrame, costs: pd.DataFrame) -> Iterator[NoiseFinding]:
     """Look for what the order of execution explains once each strategy's own cost is taken away."""
-    if len(rounds_of(costs)) < statistics.LEAST_ROUNDS:
+    if len(costs) < statistics.LEAST_ROUNDS:
         return
-    measured = [cell for cell in timed if not math.isnan(cell.per_test)]
-    measured.sort(key=lambda cell: (cell.round, cell.position))
-    effects = dict(zip(costs, statistics.additive_effects(matrix(costs, [*costs]))[0], strict=True))
-    residuals = np.array([math.log(cell.per_test) - effects[cell.strategy] for cell in measured])
+    measured = timed.dropna(subset="per_test").sort_values(["round", "position"])
+    effects = dict(zip(costs.columns, statistics.additive_effects(costs.to_numpy())[0], strict=True))
+    residuals = np.log(measured["per_test"].to_numpy(float)) - measured["strategy"].map(effects).to_numpy(float)
     if np.ptp(residuals) == 0:
         return
     change, p = statistics.drift(residuals)
@@ -111,23 +110,24 @@ def _order_of_execution(timed: Sequence[CellFigures], costs: Costs) -> Iterator[
         yield NoiseFinding(NoiseKind.CORRELATED, correlation=correlation, share=spread)
 
 
-def _other_load(timed: Sequence[CellFigures], cores: int) -> Iterator[NoiseFinding]:
+def _other_load(timed: pd.DataFrame, cores: int) -> Iterator[NoiseFinding]:
     """Look for other users of the processors."""
-    load, steal = median_known(cell.load for cell in timed), median_known(cell.steal for cell in timed)
+    load, steal = timed["load"].median(), timed["steal"].median()
     if load > cores:
         yield NoiseFinding(NoiseKind.LOAD, load=load, cores=cores)
     if steal > STEAL:
         yield NoiseFinding(NoiseKind.STEAL, share=steal)
 
 
-def _unexplained(timed: Sequence[CellFigures]) -> Iterator[NoiseFinding]:
-    if marked := [cell for cell in timed if cell.residual > RESIDUAL_SHARE]:
-        worst = max(marked, key=lambda cell: cell.residual)
+def _unexplained(timed: pd.DataFrame) -> Iterator[NoiseFinding]:
+    marked = timed[timed["residual"] > RESIDUAL_SHARE].sort_values("residual")
+    if not marked.empty:
+        worst = marked.iloc[-1]
         yield NoiseFinding(
             NoiseKind.UNEXPLAINED,
             cells=len(marked),
             of=len(timed),
-            strategy=worst.strategy,
-            round=worst.round,
-            share=worst.residual,
+            strategy=worst["strategy"],
+            round=int(worst["round"]),
+            share=worst["residual"],
         )

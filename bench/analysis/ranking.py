@@ -1,16 +1,16 @@
 """The result of each strategy of a run: its cost per test, its ties, and whether and where it is ranked."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bench.analysis import statistics
 from bench.analysis.cell_figures import CellFigures, figures_of
-from bench.analysis.estimates import Costs, Estimate, bounds, estimate, known, matrix, median_known, paired_in
+from bench.analysis.estimates import Estimate, bounds, estimate, known, paired_in
 from bench.analysis.fidelity import lacking
 from bench.analysis.findings import ErrorKind, NotRanked, RankingOutcome, Reason, StoppedCell
 from bench.analysis.noise import Noise, judge_noise
@@ -123,6 +123,10 @@ class Analysis:
                 return RankingOutcome.NO_INTERVAL
 
 
+_PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
+_COLUMNS = [field.name for field in fields(CellFigures)]
+
+
 @dataclass
 class _Gathered:
     """Collects the cells of one condition as they are read."""
@@ -189,27 +193,15 @@ def _gather(run: Run, outcomes: Mapping[str, Fidelity], *, first: bool) -> _Gath
 
 
 def _analysis(run: Run, found: _Gathered, need: tuple[str, ...]) -> Analysis:
-    latest: dict[tuple[str, int], CellFigures] = {}
-    for cell in found.cells:
-        if cell.size == run.workload.size:
-            latest.pop((cell.strategy, cell.round), None)  # so that cells stay in the order in which they ran
-            latest[cell.strategy, cell.round] = cell
-    seen = [*latest.values()]
-    timed = [cell for cell in seen if cell.round != WARM_UP and not cell.stopped]
-    costs = _costs(timed)
+    compared = [vars(cell) for cell in found.cells if cell.size == run.workload.size]
+    seen = pd.DataFrame(compared, columns=_COLUMNS).drop_duplicates(["strategy", "round"], keep="last")
+    timed = seen[(seen["round"] != WARM_UP) & (seen["stopped"].isna())]
+    costs = timed.pivot_table(index="round", columns="strategy", values="per_test")
     noise = judge_noise(timed, costs, run.machine.cores)
     strategies = _strategies(run, seen, timed, costs, noise, found.outcomes, need)
     suites = suite_lines(run, found.cells)
     strategies = tuple(replace(result, suite=suites[result.facts.name]) for result in strategies)
     return Analysis(run, strategies, tuple(found.traps.values()), noise, tuple(found.unfinished), found.outcomes, need)
-
-
-def _costs(timed: Iterable[CellFigures]) -> Costs:
-    costs: dict[str, dict[int, float]] = {}
-    for cell in sorted(timed, key=lambda cell: (cell.strategy, cell.round)):
-        if not math.isnan(cell.per_test):
-            costs.setdefault(cell.strategy, {})[cell.round] = cell.per_test
-    return costs
 
 
 def _cannot(facts: StrategyFacts, run: Run) -> tuple[str, ...]:
@@ -220,69 +212,72 @@ def _cannot(facts: StrategyFacts, run: Run) -> tuple[str, ...]:
 
 def _strategies(  # noqa: PLR0917 - called in one place
     run: Run,
-    seen: Sequence[CellFigures],
-    timed: Sequence[CellFigures],
-    costs: Costs,
+    seen: pd.DataFrame,
+    timed: pd.DataFrame,
+    costs: pd.DataFrame,
     noise: Noise,
     outcomes: Mapping[str, Fidelity],
     need: Sequence[str],
 ) -> tuple[StrategyResult, ...]:
     facts = {one.name: one for one in run.strategies if not one.is_trap and one.name != TWIN}
-    why = {name: _not_ranked(one, [cell for cell in seen if cell.strategy == name], run) for name, one in facts.items()}
+    why = {name: _not_ranked(one, seen[seen["strategy"] == name], run) for name, one in facts.items()}
     why |= {name: _not_seen(outcomes.get(name), need) for name in facts if not why[name]}
-    per_test = {name: estimate(statistics.cost(np.array([*costs[name].values()]))) for name in facts if name in costs}
+    per_test = {name: estimate(statistics.cost(costs[name].dropna().to_numpy())) for name in facts if name in costs}
 
     ranked = _by_pairs([name for name in facts if not why[name]], costs)
     unranked = sorted((name for name in per_test if why[name]), key=lambda name: per_test[name].value)
     names = [*ranked, *unranked, *(name for name in facts if name not in per_test)]
     letters = dict(zip(ranked, _letters(ranked, costs, noise), strict=True))
-    first = statistics.probability_first(matrix(costs, ranked), run.seed)
+    first = statistics.probability_first(costs[ranked].to_numpy(), run.seed)
     probabilities = {} if first is None else dict(zip(ranked, first.tolist(), strict=True))
     results = []
     for name in names:
-        own = [cell for cell in timed if cell.strategy == name]
+        own = timed[timed["strategy"] == name]
         results.append(
             StrategyResult(
                 facts=facts[name],
                 rounds=len(own),
-                tests=sum(cell.tests for cell in own),
-                passed=sum(cell.passed for cell in own),
-                leaked=sum(cell.leaked for cell in own),
-                failures=tuple(sum((cell.failures for cell in own), Counter[ErrorKind]()).most_common()),
+                tests=int(own["tests"].sum()),
+                passed=int(own["passed"].sum()),
+                leaked=int(own["leaked"].sum()),
+                failures=tuple(sum(own["failures"], Counter[ErrorKind]()).most_common()),
                 not_ranked=why[name],
                 per_test=per_test.get(name),
                 letters=letters.get(name, ""),
                 to_floor=paired_in(costs, name, FLOOR),
                 to_best=paired_in(costs, name, ranked[0]) if ranked else None,
                 probability_first=probabilities.get(name),
-                phases={
-                    "setup": median_known(cell.setup for cell in own),
-                    "call": median_known(cell.call for cell in own),
-                    "teardown": median_known(cell.teardown for cell in own),
-                },
-                fixed=median_known(cell.fixed for cell in own),
-                residual=max((cell.residual for cell in own), default=math.nan),
-                wal_bytes=known(median_known(cell.wal_bytes for cell in own)),
-                statements=known(median_known(cell.statements for cell in own)),
-                connections=known(median_known(cell.connections for cell in own)),
-                transactions=known(median_known(cell.transactions for cell in own)),
-                cpu=known(median_known(cell.cpu for cell in own)),
-                peak_memory=known(median_known(cell.peak_memory for cell in own)),
+                phases={phase: own[phase].median() for phase in _PHASES},
+                fixed=own["fixed"].median(),
+                residual=own["residual"].max(),
+                wal_bytes=known(own["wal_bytes"].median()),
+                statements=known(own["statements"].median()),
+                connections=known(own["connections"].median()),
+                transactions=known(own["transactions"].median()),
+                cpu=known(own["cpu"].median()),
+                peak_memory=known(own["peak_memory"].median()),
                 fidelity=outcomes.get(name),
-                costs=costs.get(name, {}),
-                whole=_whole([cell for cell in seen if cell.strategy == name and cell.round != WARM_UP], run),
+                costs=_by_round(costs, name),
+                whole=_whole(seen[(seen["strategy"] == name) & (seen["round"] != WARM_UP)], run),
             )
         )
     return tuple(results)
 
 
-def _by_pairs(names: list[str], costs: Costs) -> list[str]:
+def _by_round(costs: pd.DataFrame, name: str) -> dict[int, float]:
+    if name not in costs:
+        return {}
+    known = costs[name].dropna()
+    return dict(zip(known.index.tolist(), known.tolist(), strict=True))
+
+
+def _by_pairs(names: list[str], costs: pd.DataFrame) -> list[str]:
     """Sort by the mean paired log-ratio to all others: medians of very different rounds may contradict the pairs."""
     ratios = {name: [paired_in(costs, name, other) for other in names] for name in names}
     return sorted(names, key=lambda name: np.mean([np.log(ratio.value) for ratio in ratios[name] if ratio]))
 
 
-def _letters(ranked: list[str], costs: Costs, noise: Noise) -> list[str]:
+def _letters(ranked: list[str], costs: pd.DataFrame, noise: Noise) -> list[str]:
     reach = statistics.reach(*bounds(noise.twin_ratio))
 
     def differ(i: int, j: int) -> bool:
@@ -291,30 +286,29 @@ def _letters(ranked: list[str], costs: Costs, noise: Noise) -> list[str]:
     return statistics.letters(len(ranked), differ)
 
 
-def _not_ranked(facts: StrategyFacts, own: Sequence[CellFigures], run: Run) -> tuple[NotRanked, ...]:
+def _not_ranked(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> tuple[NotRanked, ...]:
     # `unable` is about the first condition's client, so it counts only where there are no cells.
-    if causes := _cannot(facts, run) or ((facts.unable,) if facts.unable and not own else ()):
+    if causes := _cannot(facts, run) or ((facts.unable,) if facts.unable and own.empty else ()):
         return tuple(NotRanked(Reason.CANNOT_RUN, cause=cause) for cause in causes)
     reasons = [NotRanked(Reason.FLOOR)] if facts.name == FLOOR else []
-    reasons += [
-        NotRanked(Reason.STOPPED, cell=cell.stopped) for cell in own if cell.stopped and cell.stopped.is_own_fault
-    ]
-    finished = [cell for cell in own if not cell.stopped]
-    timed, warm_up = ([cell for cell in finished if (cell.round == WARM_UP) is warm] for warm in (False, True))
+    reasons += [NotRanked(Reason.STOPPED, cell=cell) for cell in own["stopped"].dropna() if cell.is_own_fault]
+    finished, in_warm_up = own["stopped"].isna(), own["round"] == WARM_UP
+    timed, warm_up = own[finished & ~in_warm_up], own[finished & in_warm_up]
     # The warm-up round matters only if nothing is wrong with the timed rounds.
     reasons += [*_faults(facts, timed, run)] or [
         replace(reason, in_warm_up=True) for reason in _faults(facts, warm_up, run)
     ]
-    if not timed:
+    if timed.empty:
         reasons.append(NotRanked(Reason.NO_ROUND))
     return tuple(reasons)
 
 
-def _whole(timed: Iterable[CellFigures], run: Run) -> bool:
+def _whole(timed: pd.DataFrame, run: Run) -> bool:
     """Whether all timed cells of a strategy did all of their work; cells that lost their server do not count."""
-    own = [cell for cell in timed if not cell.stopped or cell.stopped.is_own_fault]
-    tests = run.workload.size.tests
-    return bool(own) and all(not cell.stopped and cell.passed + cell.leaked == tests for cell in own)
+    lost_its_server = [bool(cell) and not cell.is_own_fault for cell in timed["stopped"]]
+    own = timed.drop(timed.index[lost_its_server])
+    done = own["stopped"].isna() & (own["passed"] + own["leaked"] == run.workload.size.tests)
+    return not own.empty and bool(done.all())
 
 
 def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> tuple[NotRanked, ...]:
@@ -327,10 +321,10 @@ def _not_seen(fidelity: Fidelity | None, need: Sequence[str]) -> tuple[NotRanked
     return (NotRanked(Reason.LACKS_PROBES, probes=missing),) if missing else ()
 
 
-def _faults(facts: StrategyFacts, own: Sequence[CellFigures], run: Run) -> Iterator[NotRanked]:
-    tests, leaked = sum(cell.tests for cell in own), sum(cell.leaked for cell in own)
-    if failed := sum(cell.failed for cell in own):
-        ((error, _),) = sum((cell.failures for cell in own), Counter[ErrorKind]()).most_common(1) or ((None, 0),)
+def _faults(facts: StrategyFacts, own: pd.DataFrame, run: Run) -> Iterator[NotRanked]:
+    tests, leaked = int(own["tests"].sum()), int(own["leaked"].sum())
+    if failed := tests - leaked - int(own["passed"].sum()):
+        ((error, _),) = sum(own["failures"], Counter[ErrorKind]()).most_common(1) or ((None, 0),)
         yield NotRanked(Reason.FAILURES, failed, tests, error=error)
     if leaked and facts.name != FLOOR:
         yield NotRanked(Reason.LEAKS, leaked, tests, declared=Probe.ROWS_GONE in facts.hides)

@@ -100,7 +100,7 @@ def run(
     else:
         _refuse_beside_resume(ctx)
         folder = resume_run(resume, options["source"], console)
-    # Imported after measuring: matplotlib takes memory and time.
+    # Imported after measuring: pandas and matplotlib take memory and time.
     from bench.report.run_report import report_run
 
     analysis = report_run(folder, console)

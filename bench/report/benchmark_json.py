@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest_benchmark
 from pytest_benchmark.stats import Stats
 
 from bench.analysis.cell_figures import CellFigures, figures_of
-from bench.analysis.estimates import known, median_known
 from bench.analysis.ranking import Analysis, StrategyResult
 from bench.report.findings_text import not_ranked_text
 from bench.results.records import WARM_UP, Cell, Machine, Size
@@ -120,13 +120,15 @@ def _extra_info(
         "noise": analysis.noise.verdict,
         "tests": sum(found.tests for found in rounds),
         "passed": sum(found.passed for found in rounds),
-        **{
-            f"{name}_per_test": known(median_known(getattr(cell, field) for cell in rounds))
-            for name, field in _WITNESSES.items()
-        },
+        **{f"{name}_per_test": _median_known(rounds, field) for name, field in _WITNESSES.items()},
         "server": f"Postgres {run.server.version}, {run.server.kind}, {run.server.transport}",
         "looptrap": run.looptrap,
     }
+
+
+def _median_known(rounds: Sequence[CellFigures], field: str) -> float | None:
+    known = [value for cell in rounds if not math.isnan(value := getattr(cell, field))]
+    return median(known) if known else None
 
 
 def _machine_info(machine: Machine) -> dict[str, object]:

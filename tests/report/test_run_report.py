@@ -352,8 +352,8 @@ def test_a_pipe_gets_plain_text_of_80_columns(tmp_path: Path) -> None:
 
 
 def test_measuring_needs_nothing_that_looks() -> None:
-    """The modules that run cells, probes and traces import neither matplotlib nor jinja2."""
-    unwanted = {"matplotlib", "jinja2"}
+    """The modules that run cells, probes and traces import neither pandas nor matplotlib nor jinja2."""
+    unwanted = {"pandas", "matplotlib", "jinja2"}
     code = f"import sys, bench.measure.session; print({unwanted} & set(sys.modules))"
     root = ROOT
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True).stdout
