@@ -51,8 +51,9 @@ class CellFigures:
     """
     Start-up, collection, session fixtures and shutdown.
 
-    A suite starts in a new interpreter. So start-up and shutdown of a forked cell, which has neither, are those of the
-    strategy's cell in the warm-up round; the same holds for `wall`.
+    A suite starts in a new interpreter, a forked cell does not. So start-up and shutdown of a forked cell are replaced
+    by their median over the cells of the warm-up round, the same for all strategies, since imports are the harness's.
+    The same holds for `wall`.
     """
     wall: float
     residual: float
@@ -82,15 +83,15 @@ def figures_of(cells: Iterable[Cell | CellFigures]) -> Iterator[CellFigures]:
 
     :param cells: cells, or their figures where several analyses share them.
     """
-    around: dict[str, float] = {}  # seconds that start-up and shutdown of a new interpreter took, by strategy
+    around: list[float] = []  # seconds that start-up and shutdown of new interpreters took
     for cell in cells:
         if isinstance(cell, CellFigures):
             yield cell
             continue
         if cell.round == WARM_UP and not cell.condition and cell.start == "spawned" and cell.status == "finished":
-            around[cell.strategy] = cell.startup + cell.shutdown
-        own = cell.startup + cell.shutdown
-        yield _reduce(cell, around.get(cell.strategy, own) - own if cell.start == "forked" else 0.0)
+            around.append(cell.startup + cell.shutdown)
+        replaced = cell.start == "forked" and around
+        yield _reduce(cell, median(around) - cell.startup - cell.shutdown if replaced else 0.0)
 
 
 def _reduce(cell: Cell, missing: float) -> CellFigures:

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.cell_figures import figures_of
 from bench.analysis.findings import ErrorKind, NotRanked, Reason
 from bench.analysis.ranking import analyse, analyse_each
 from bench.report.findings_text import not_ranked_text, unfinished_text
 from bench.report.formatting import headline
 from bench.results.endpoints import Client
 from bench.results.records import (
+    WARM_UP,
     Cell,
     Condition,
     Fidelity,
@@ -345,3 +347,16 @@ def test_need_of_a_run_that_was_not_probed_ranks_nobody() -> None:
     analysis = analyse(asked, BOTH[::2])
     assert by_name(analysis)["fast"].not_ranked == (NotRanked(Reason.NOT_PROBED),)
     assert headline(analysis).startswith("Where tests must see notify: No strategy is ranked")
+
+
+def test_a_forked_cell_costs_what_a_new_interpreter_would() -> None:
+    """Start-up and shutdown of forked cells are the median of the warm-up's new interpreters, for every strategy."""
+    base = a_cell("savepoint_rollback", 1)
+    warm = [
+        replace(base, strategy=name, round=WARM_UP, start="spawned", startup=seconds, shutdown=0.5)
+        for name, seconds in (("none", 1.0), ("savepoint_rollback", 1.2), ("create_drop", 9.0))
+    ]
+    forked = replace(base, start="forked", startup=0.1, shutdown=0.0, wall=1.0)
+    figures = [*figures_of([*warm, forked, replace(forked, strategy="create_drop")])][3:]
+    assert [one.fixed - forked.fixed for one in figures] == pytest.approx([1.6, 1.6])
+    assert [one.wall for one in figures] == pytest.approx([2.6, 2.6])
