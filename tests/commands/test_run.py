@@ -240,7 +240,7 @@ def test_two_runs_agree_on_the_witnesses(
     assert "GATE FAILED: create_drop" not in gates.stdout
     held = looptrap("compare", again, full_run, "--fail-statements", "0%", "--fail-wal", "2%")
     assert held.returncode == 0, held.stdout
-    assert "All gates hold" in held.stdout
+    assert "All gates passed" in held.stdout
 
 
 def test_sweep_shows_how_cost_grows(tmp_path: Path, server: Server, looptrap: Command) -> None:

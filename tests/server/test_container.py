@@ -126,7 +126,9 @@ def test_socket_of_an_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that is reached over TCP shares no folder: one line, and no container is created."""
     with proxy() as (address, _):
         monkeypatch.setenv("DOCKER_HOST", address)
-        assert "of the same Linux machine alone" in refused(ServerSource("container", image=IMAGE, transport="unix"))
+        assert "share a socket only with its own host" in refused(
+            ServerSource("container", image=IMAGE, transport="unix")
+        )
 
 
 def test_memory_is_mounted_where_the_image_keeps_its_data(engine: docker.DockerClient) -> None:
