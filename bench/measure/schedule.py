@@ -113,7 +113,7 @@ def _order(condition: ConditionSpec, strategy: LoadedStrategy, size: Size, numbe
 
 
 def _size(plan: Plan, strategy: LoadedStrategy) -> Size:
-    """Return the size of a cell of the warm-up round: of a trap enough to see its pattern, else no more than that."""
+    """Return the size of a warm-up cell: enough tests to show the pattern of a trap, and few for other strategies."""
     base = plan.sizes[0]
     pick = max if isinstance(strategy.declared, Trap) else min
     return replace(base, tests=pick(base.tests, FEWEST_TESTS_OF_A_TRAP))

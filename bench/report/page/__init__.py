@@ -170,7 +170,7 @@ def _foldable(name: str) -> Markup:
 
 def _marked_up(text: str) -> Markup:
     """Return Markdown as HTML; HTML in it is escaped, and unsafe links are shown as text."""
-    return Markup(MarkdownIt("commonmark", {"html": False}).renderInline(printable(text)))  # noqa: S704 - as said
+    return Markup(MarkdownIt("commonmark", {"html": False}).renderInline(printable(text)))  # noqa: S704 - HTML is escaped
 
 
 def _everything(run: Run) -> Iterator[tuple[str, str]]:
